@@ -1,0 +1,61 @@
+package reconciler
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
+)
+
+// Store is what the reconciler reads of the database, and the door to its one
+// transaction.
+type Store interface {
+	// SourceHead is the commit that the source was last synced to, "" before the first sync.
+	SourceHead(ctx context.Context, source string) (string, error)
+	// SourceProfiles reads the profiles that the source manages, retired ones too.
+	SourceProfiles(ctx context.Context, source string) ([]profile.Record, error)
+	// ProfileOwner says which source (or "" for the API) manages a profile name; ok is false for a free name.
+	ProfileOwner(ctx context.Context, name string) (source string, ok bool, err error)
+	// LatestVersion reads the profile's newest version with its data; ok is false before the first.
+	LatestVersion(ctx context.Context, name string) (v profile.Version, ok bool, err error)
+	// Proven says whether a deployment of this content ever completed on the profile.
+	Proven(ctx context.Context, name, hash string) (bool, error)
+	// ActiveHold reads the profile's hold in force; ok is false without one.
+	ActiveHold(ctx context.Context, name string) (h rollout.Hold, ok bool, err error)
+	// Problems reads the source's files that could not be read at its head.
+	Problems(ctx context.Context, source string) ([]profile.SourceProblem, error)
+	// RecordSourceFailure keeps why a sync failed; the empty reason clears it.
+	RecordSourceFailure(ctx context.Context, source, reason string) error
+	// InTx runs fn in one transaction and commits it when fn returns nil.
+	InTx(ctx context.Context, fn func(tx Tx) error) error
+}
+
+// Tx is the reconciler's one transaction: all that a sync found, or nothing.
+type Tx interface {
+	// Now is the database's clock.
+	Now(ctx context.Context) (time.Time, error)
+	// MoveHead sets the source's synced commit from one to another; rollout.ErrStale
+	// when another replica moved it first.
+	MoveHead(ctx context.Context, source, from, to string) error
+	// PutProfile creates or updates a profile's definition and desired version.
+	PutProfile(ctx context.Context, r profile.Record) error
+	// InsertVersion adds an immutable version.
+	InsertVersion(ctx context.Context, v profile.Version) error
+	// CreateDeployment adds dec.Next and what comes with it; the profile's
+	// active deployment becomes Superseded.
+	CreateDeployment(ctx context.Context, dec rollout.Decision) error
+	// SupersedeActive ends the profile's active deployment, if there is one, without a successor.
+	SupersedeActive(ctx context.Context, profileName, reason string) error
+	// ReleaseHold ends the profile's hold in force, if there is one.
+	ReleaseHold(ctx context.Context, profileName, actor, reason string) error
+	// RetireProfile marks the profile as gone from Git. Nothing that runs is touched.
+	RetireProfile(ctx context.Context, profileName string) error
+	// SetStatus says how a commit status should be; the aggregate follows by itself.
+	SetStatus(ctx context.Context, s rollout.Status) error
+	// Record adds an audit event.
+	Record(ctx context.Context, f rollout.Fact) error
+	// PutProblem remembers a file that could not be read; ClearProblem forgets it.
+	PutProblem(ctx context.Context, p profile.SourceProblem) error
+	ClearProblem(ctx context.Context, source, path string) error
+}

@@ -1,0 +1,151 @@
+package rollout
+
+import (
+	"time"
+
+	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/profile"
+)
+
+// State is where a deployment stands.
+//
+//	Pending -> InProgress <-> Paused -> Completed | Failed | RollingBack -> RolledBack
+//
+// and Superseded or Cancelled from any state before the end.
+type State string
+
+// The states of a deployment.
+const (
+	Pending     State = "Pending"     // made, nothing assigned yet: waits for its turn, a window or a person
+	InProgress  State = "InProgress"  // phases advance while the gate passes
+	Paused      State = "Paused"      // position held by a person; the gate still judges
+	Completed   State = "Completed"   // every live target acknowledged the version
+	Failed      State = "Failed"      // stopped without a way back: no earlier version, or automatic rollback is off
+	RollingBack State = "RollingBack" // every target was assigned the earlier version; acknowledgements come in
+	RolledBack  State = "RolledBack"  // the live targets run the earlier version again
+	Superseded  State = "Superseded"  // a newer deployment of the profile took its place
+	Cancelled   State = "Cancelled"   // a person ended it before it started, or it was taken back
+)
+
+// Final says that a deployment in this state never changes again.
+func (s State) Final() bool {
+	switch s {
+	case Completed, Failed, RolledBack, Superseded, Cancelled:
+		return true
+	}
+	return false
+}
+
+// Kind says what a deployment does.
+type Kind string
+
+// The kinds of deployments.
+const (
+	Forward    Kind = "Forward"    // brings a version
+	Rollback   Kind = "Rollback"   // brings an earlier, completed version back: no gate, no window, no rollback of it
+	Retirement Kind = "Retirement" // ends a profile whose file left Git, once a person promotes it; assigns nothing
+)
+
+// Awaiting is what a deployment waits for, beside time.
+type Awaiting string
+
+// What a deployment can wait for.
+const (
+	AwaitingNothing   Awaiting = ""
+	AwaitingApproval  Awaiting = "Approval"  // a guard tripped: a person must promote before it starts
+	AwaitingWindow    Awaiting = "Window"    // a deny window is open
+	AwaitingPromotion Awaiting = "Promotion" // autoPromote is false: a person must promote the next phase
+	AwaitingAcks      Awaiting = "Acks"      // instances have not acknowledged yet
+	AwaitingEvidence  Awaiting = "Evidence"  // the gate cannot tell: missing data or too few samples
+)
+
+// Deployment is the rollout of one version of one profile over its instances.
+// It is a value: Decide and the orders return a changed copy.
+type Deployment struct {
+	ID       string // UUID v7
+	Profile  string
+	Kind     Kind
+	Selector fleet.Selector
+
+	Version      string
+	Hash         string
+	Previous     string // version to go back to, "" when there is none
+	PreviousHash string
+	Proven       bool // the version completed on this profile before
+
+	Strategy profile.Strategy
+	Health   profile.Health
+	Windows  profile.Windows
+
+	Source      string // ID of the source, "" when made by API
+	Commit      string
+	PullRequest int
+	InitiatedBy string
+	Cause       string // why it exists: the commit's first line, or the reason a person gave
+	TraceID     string
+	Force       string // reason for which the glass was broken, "" otherwise
+	Guard       string // why it needs approval before it starts, "" otherwise
+
+	State       State
+	Awaiting    Awaiting
+	Explanation string // one line for people: why it stands where it stands
+	Approved    bool   // the approval that Guard asks for was given
+	Phase       int    // 0-based
+	Promoted    int    // phases up to this one (exclusive) were promoted by a person
+
+	CreatedAt      time.Time
+	StartedAt      time.Time // first left Pending
+	PhaseEnteredAt time.Time
+	PhaseSettledAt time.Time // when all of the phase's live targets had acknowledged: bake time counts from here
+	ProgressAt     time.Time // last advance: a phase, or an acknowledgement more
+	CheckedAt      time.Time // last gate check
+	RollbackAt     time.Time
+	FinishedAt     time.Time
+
+	Progress Progress
+	Baseline fleet.Window // the metrics over the window before it started
+	Verdict  Verdict      // of the last gate check
+
+	RollbackReason string
+	RollbackBy     string         // "gate", "deadline" or a user
+	HealthRestored HealthRestored // after a rollback
+
+	Revision int64 // rises with every stored change; compare-and-set
+	Epoch    int64 // rises with every claim; fences late writers
+}
+
+// Progress counts a deployment's live targets.
+type Progress struct {
+	Targets  int // live instances that it is for
+	Assigned int // that were assigned its version
+	Applied  int // that acknowledged it
+	Failed   int // that said they could not apply it
+	Phases   int // of the strategy
+	Percent  int // share of the present phase
+}
+
+// HealthRestored says what was seen of the fleet's health after a rollback.
+type HealthRestored string
+
+// What can be known of health after a rollback.
+const (
+	HealthUnverified  HealthRestored = ""
+	HealthReturned    HealthRestored = "Returned"
+	HealthNotReturned HealthRestored = "NotReturned"
+	HealthNoData      HealthRestored = "NoData"
+)
+
+// Hold pins a profile to a version that is not the one its origin says.
+type Hold struct {
+	Profile        string
+	PinnedVersion  string // what runs
+	RefusedVersion string
+	RefusedHash    string // content that is never deployed again by itself while the hold lasts
+	Reason         string
+	Actor          string
+	DeploymentID   string
+	CreatedAt      time.Time
+	ExpiresAt      time.Time // zero: never by itself
+	ReleasedAt     time.Time // zero: in force
+	ReleasedBy     string
+}
