@@ -73,6 +73,15 @@ func (p *parser) checkBytes(src []byte) bool {
 		p.fail(1, 1, "file is UTF-16: save it as UTF-8")
 		return false
 	}
+	// The library builds a node for each of these before anything can be counted, at some 200 bytes each.
+	if lines := bytes.Count(src, []byte("\n")); lines > p.lim.MaxNodes {
+		p.fail(0, 0, fmt.Sprintf("file has %d lines, at most %d are read", lines, p.lim.MaxNodes))
+		return false
+	}
+	if flow := bytes.Count(src, []byte(",")) + bytes.Count(src, []byte("[")) + bytes.Count(src, []byte("{")); flow > 2*p.lim.MaxNodes {
+		p.fail(0, 0, fmt.Sprintf("file has %d commas and brackets, at most %d are read", flow, 2*p.lim.MaxNodes))
+		return false
+	}
 	line, column := 1, 1
 	for i := 0; i < len(src); {
 		r, size := utf8.DecodeRune(src[i:])

@@ -192,8 +192,9 @@ func oneOf[T ~string](what, got string, known []T) string {
 }
 
 // shorten cuts text from a file before it is quoted in a message.
-func shorten(s string) string {
-	const limit = 60
+func shorten(s string) string { return shortenTo(s, 60) }
+
+func shortenTo(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
