@@ -33,12 +33,7 @@ const (
 // When the profile is wrong the error is Problems, every problem of every file involved, and the Profile holds what
 // could be read, its Dependencies above all. Any other error means that a file could not be read and judges nothing.
 func Load(files Files, root, path string, lim Limits) (Profile, error) {
-	lim = lim.withDefaults()
-	l := &loader{
-		files: files, root: cleanRoot(root), lim: lim,
-		out:  &collector{max: lim.MaxProblems},
-		deps: map[string]bool{}, done: map[string]*tree{},
-	}
+	l := newLoader(files, root, lim)
 	p, err := l.profile(path)
 	if err != nil {
 		return p, fmt.Errorf("load %s: %w", path, err)
@@ -46,6 +41,36 @@ func Load(files Files, root, path string, lim Limits) (Profile, error) {
 	l.out.warnings.sort()
 	p.Warnings = l.out.warnings
 	return p, l.out.err()
+}
+
+// LoadBase checks the base at path by itself and everything that it extends, and returns its effective data and the
+// files it depends on. Its error is as Load's.
+func LoadBase(files Files, root, path string, lim Limits) (Data, []string, error) {
+	l := newLoader(files, root, lim)
+	if err := l.checkPath(path); err != nil {
+		l.out.add(place{path: path}.problem("", err.Error()))
+		return nil, nil, l.out.err()
+	}
+	t, err := l.base(path, place{path: path}, "")
+	delete(l.deps, path)
+	deps := sortedKeys(l.deps)
+	if err != nil {
+		return nil, deps, fmt.Errorf("load %s: %w", path, err)
+	}
+	if t == nil || len(l.out.errors) > 0 {
+		return nil, deps, l.out.err()
+	}
+	data, _ := t.value().(map[string]any)
+	return data, deps, nil
+}
+
+func newLoader(files Files, root string, lim Limits) *loader {
+	lim = lim.withDefaults()
+	return &loader{
+		files: files, root: cleanRoot(root), lim: lim,
+		out:  &collector{max: lim.MaxProblems},
+		deps: map[string]bool{}, done: map[string]*tree{},
+	}
 }
 
 type loader struct {
@@ -312,6 +337,9 @@ func (l *loader) checkSchema(root *tree, p *Profile, data *tree) error {
 	}
 	if schema == nil {
 		return nil
+	}
+	if slices.ContainsFunc(l.out.errors, func(p Problem) bool { return p.Field == "" }) {
+		return nil // some values could not be read at all, and judging what stands for them would mislead
 	}
 	for _, e := range schema.Validate(p.Data) {
 		at := data.find(e.keys)

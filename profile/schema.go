@@ -67,6 +67,15 @@ func CompileSchema(id string, src []byte) (*Schema, error) {
 	return s, nil
 }
 
+// CompileSchemaFile is CompileSchema for a file of the repository: its error is Problems, each at its place.
+func CompileSchemaFile(id, path string, src []byte) (*Schema, error) {
+	s, problems := compileSchema(id, path, src, DefaultLimits())
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return s, nil
+}
+
 // compileSchema is CompileSchema with the problems at their places in the file at path.
 func compileSchema(id, path string, src []byte, lim Limits) (*Schema, Problems) {
 	lim.MaxNodes = min(lim.MaxNodes, maxSchemaNodes)
