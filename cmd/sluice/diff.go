@@ -109,7 +109,7 @@ func loadFile(root, file string) (p profile.Profile, err error) {
 
 func (c *comparison) print(w io.Writer, format string, colour bool) error {
 	if format == "json" {
-		return writeJSON(w, c)
+		return writeReportJSON(w, c)
 	}
 	text := c.Diff.Unified(c.names[0], c.names[1])
 	if colour {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,6 +88,9 @@ func validatePaths(root string, paths []string) (*validation, error) {
 	if len(v.seen) == 0 {
 		return nil, fmt.Errorf("no Sluice files in %s", strings.Join(paths, ", "))
 	}
+	slices.SortStableFunc(v.Problems, func(a, b profile.Problem) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 	v.Valid = !slices.ContainsFunc(v.Problems, func(p profile.Problem) bool { return p.Severity == profile.Error })
 	return v, nil
 }
@@ -209,7 +213,7 @@ func namePlace(src []byte) (line, column int) {
 
 func (v *validation) print(w io.Writer, format string) error {
 	if format == "json" {
-		return writeJSON(w, v)
+		return writeReportJSON(w, v)
 	}
 	errorCount, warnings := 0, 0
 	var b strings.Builder
@@ -221,20 +225,20 @@ func (v *validation) print(w io.Writer, format string) error {
 		}
 		fmt.Fprintln(&b, p.Error())
 	}
-	fmt.Fprintf(&b, "%s, %s, %s: %s, %s\n", count(len(v.Profiles), "profile"), count(v.Bases, "base"), count(v.Schemas, "schema"),
-		count(errorCount, "error"), count(warnings, "warning"))
+	fmt.Fprintf(&b, "%s, %s, %s: %s, %s\n", plural(len(v.Profiles), "profile"), plural(v.Bases, "base"), plural(v.Schemas, "schema"),
+		plural(errorCount, "error"), plural(warnings, "warning"))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func count(n int, what string) string {
+func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-func writeJSON(w io.Writer, v any) error {
+func writeReportJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
