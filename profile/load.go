@@ -265,6 +265,9 @@ func (l *loader) resolve(file string, item *tree) (name, message string) {
 	if err := l.checkPath(name); err != nil {
 		return "", err.Error()
 	}
+	if !YAMLFile(name) {
+		return "", fmt.Sprintf("%s must name a .yaml or .yml file", quote(s))
+	}
 	return name, ""
 }
 

@@ -213,7 +213,11 @@ func (o *object) done() {
 func (o *object) report(found []FieldError) {
 	for _, e := range found {
 		path := o.path + strings.TrimPrefix(e.Path, "$")
-		p := o.t.find(e.keys).problem(path, lastWord(e.keys)+" "+e.Message)
+		message := e.Message
+		if word := lastWord(e.keys); !strings.Contains(message, word) {
+			message = word + " " + message
+		}
+		p := o.t.find(e.keys).problem(path, message)
 		if !o.alreadyFailed(path) {
 			o.out.add(p)
 		}
