@@ -346,7 +346,7 @@ func (l *loader) checkSchema(root *tree, p *Profile, data *tree) error {
 	}
 	for _, e := range schema.Validate(p.Data) {
 		at := data.find(e.keys)
-		if strings.HasPrefix(e.Message, "property ") {
+		if e.aboutKey {
 			at = data.findKey(e.keys)
 		}
 		l.out.add(at.problem("$.data"+strings.TrimPrefix(e.Path, "$"), e.Message))

@@ -177,6 +177,9 @@ func (o *object) list(name, of string) []*tree {
 		o.fail(t, name, "%s must be a list of %s, got %s", name, of, t.typeName())
 		return nil
 	}
+	if t.items == nil {
+		return []*tree{} // an empty list is not an absent one
+	}
 	return t.items
 }
 

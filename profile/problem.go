@@ -77,7 +77,8 @@ type FieldError struct {
 	Path    string `json:"path"`
 	Message string `json:"message"`
 
-	keys []string // the path as keys and indexes, to find the place that set the value
+	keys     []string // the path as keys and indexes, to find the place that set the value
+	aboutKey bool     // the key should not be there, whatever its value
 }
 
 // Error returns the path and the message.
