@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,7 +34,32 @@ const (
 // When the profile is wrong the error is Problems, every problem of every file involved, and the Profile holds what
 // could be read, its Dependencies above all. Any other error means that a file could not be read and judges nothing.
 func Load(files Files, root, path string, lim Limits) (Profile, error) {
-	l := newLoader(files, root, lim)
+	return NewLoader(root, lim).Load(files, path)
+}
+
+// Loader loads many profiles of one source. It remembers the schemas that it compiled, by content, which is most of the
+// work of a load; it is for one goroutine at a time.
+type Loader struct {
+	root    string
+	lim     Limits
+	schemas map[[sha256.Size]byte]*Schema
+}
+
+// NewLoader returns a Loader for the profiles below root.
+func NewLoader(root string, lim Limits) *Loader {
+	return &Loader{root: root, lim: lim, schemas: map[[sha256.Size]byte]*Schema{}}
+}
+
+// maxCachedSchemas bounds what a Loader remembers; past it, it starts anew.
+const maxCachedSchemas = 1_000
+
+// Load is the function Load with the schemas remembered. Each call may bring other files: those of the next commit.
+func (c *Loader) Load(files Files, path string) (Profile, error) {
+	l := newLoader(files, c.root, c.lim)
+	l.schemas = c.schemas
+	if len(l.schemas) > maxCachedSchemas {
+		clear(l.schemas)
+	}
 	p, err := l.profile(path)
 	if err != nil {
 		return p, fmt.Errorf("load %s: %w", path, err)
@@ -82,6 +108,8 @@ type loader struct {
 	done  map[string]*tree // effective data of each base; nil while it is wrong
 	stack []string         // files being extended, to see a cycle
 	bytes int
+
+	schemas map[[sha256.Size]byte]*Schema // compiled before; nil remembers none
 }
 
 func cleanRoot(root string) string {
@@ -334,10 +362,7 @@ func (l *loader) checkSchema(root *tree, p *Profile, data *tree) error {
 	if err != nil || src == nil {
 		return err
 	}
-	schema, problems := compileSchema(p.Schema, file, src, l.lim)
-	for _, problem := range problems {
-		l.out.add(problem)
-	}
+	schema := l.schema(p.Schema, file, src)
 	if schema == nil {
 		return nil
 	}
@@ -352,6 +377,22 @@ func (l *loader) checkSchema(root *tree, p *Profile, data *tree) error {
 		l.out.add(at.problem("$.data"+strings.TrimPrefix(e.Path, "$"), e.Message))
 	}
 	return nil
+}
+
+// schema compiles a schema, or remembers it, or reports what is wrong with it and returns nil.
+func (l *loader) schema(id, file string, src []byte) *Schema {
+	key := sha256.Sum256(append([]byte(id+"\x00"), src...))
+	if s, ok := l.schemas[key]; ok {
+		return s
+	}
+	s, problems := compileSchema(id, file, src, l.lim)
+	for _, problem := range problems {
+		l.out.add(problem)
+	}
+	if s != nil && l.schemas != nil {
+		l.schemas[key] = s
+	}
+	return s
 }
 
 // SchemaPaths returns where the schema with an ID is looked for, in order: below root, then at the top of the repository.

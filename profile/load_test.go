@@ -150,6 +150,28 @@ func TestLoadFindsTheSchema(t *testing.T) {
 	}
 }
 
+func TestLoaderNoticesAChangedSchema(t *testing.T) {
+	t.Parallel()
+	loader := profile.NewLoader("", profile.Limits{})
+	profileText := head + "schema: s.v1\ndata: {a: 1}\n"
+	for _, step := range []struct{ schema, want string }{
+		{"properties: {a: {type: number}}\n", ""},
+		{"properties: {a: {type: number}}\n", ""},
+		{"properties: {a: {type: string}}\n", "a.yaml:7:11: got number, want string"},
+		{"properties: {a: {type: nonsense}}\n", "schemas/s.v1.yaml:1:1: not a valid JSON Schema"},
+		{"properties: {a: {type: number}}\n", ""},
+	} {
+		_, err := loader.Load(repo("a.yaml", profileText, "schemas/s.v1.yaml", step.schema), "a.yaml")
+		if step.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", step.schema, err)
+			}
+		} else if got := problem(t, err); !strings.Contains(got, step.want) {
+			t.Errorf("%s: got %s", step.schema, got)
+		}
+	}
+}
+
 func TestLoadDependencies(t *testing.T) {
 	t.Parallel()
 	f := repo(

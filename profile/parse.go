@@ -34,7 +34,7 @@ func parseYAML(path string, src []byte, lim Limits, out *collector) *tree {
 	doc, err := decodeNode(jsonEscapes(src))
 	if err != nil {
 		line, message := yamlErrorPlace(err)
-		p.fail(line, 1, message)
+		p.fail(min(line, bytes.Count(src, []byte("\n"))+1), 1, message) // the library sometimes counts one too many
 		return nil
 	}
 	if doc == nil || len(doc.Content) == 0 {
