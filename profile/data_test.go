@@ -175,6 +175,13 @@ func TestMask(t *testing.T) {
 	if got, want := profile.SecretRefs(d), []string{"env:A", "vault:a#b"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("references %v, want %v", got, want)
 	}
+	inner := profile.Data{"a": profile.Data{"b": profile.Data{"$secret": "env:B"}, "token": "s3cret"}}
+	if got := string(profile.Canonical(profile.Mask(inner))); got != `{"a":{"b":"***","token":"***"}}` || len(profile.SecretRefs(inner)) != 1 {
+		t.Errorf("a Data inside a Data: %s, %v", got, profile.SecretRefs(inner))
+	}
+	if d := profile.Compare(inner, profile.Data{"a": profile.Data{"token": "s3cret"}}); len(d.Removed) != 1 || d.Removed[0].Field != "$.a.b" {
+		t.Errorf("a Data inside a Data differs: %+v", d)
+	}
 	if profile.Mask(nil) != nil {
 		t.Error("nil masks to nil")
 	}

@@ -295,3 +295,20 @@ func TestColourDiff(t *testing.T) {
 		t.Error("a buffer is no terminal")
 	}
 }
+
+func TestValidateRefusesWhatIsNoFile(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{
+		"a.yaml":       header + "name: a\nextends: [dir.yaml, file.yaml/x.yaml, large.yaml]\n",
+		"dir.yaml/x":   "",
+		"file.yaml":    "a: 1\n",
+		"large.yaml":   "#" + strings.Repeat("x", 1<<20),
+		"notes/README": "",
+	})
+	out, code, _ := run(t, newValidateCommand(), dir)
+	for _, want := range []string{"dir.yaml is no regular file", "extends file.yaml/x.yaml: file does not exist", "large.yaml has 1048577 bytes, at most 1048576"} {
+		if code != 1 || !strings.Contains(out, want) {
+			t.Errorf("code %d, output lacks %q:\n%s", code, want, out)
+		}
+	}
+}

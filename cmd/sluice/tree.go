@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -49,14 +48,11 @@ func (t *diskTree) ReadFile(name string) ([]byte, error) {
 		if i == len(name) && !info.Mode().IsRegular() {
 			return nil, fmt.Errorf("%w: %s is no regular file", profile.ErrRefused, name)
 		}
+		if limit := int64(profile.DefaultLimits().MaxBytes); i == len(name) && info.Size() > limit {
+			return nil, fmt.Errorf("%w: %s has %d bytes, at most %d are read", profile.ErrRefused, name, info.Size(), limit)
+		}
 	}
-	f, err := t.root.Open(filepath.FromSlash(name))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // opened for reading only
-	// One byte more than is read lets the parser say that the file is too large.
-	return io.ReadAll(io.LimitReader(f, int64(profile.DefaultLimits().MaxBytes)+1))
+	return t.root.ReadFile(filepath.FromSlash(name))
 }
 
 // missing makes "a file where a directory should be" a missing file, as it is in a Git tree.

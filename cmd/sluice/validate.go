@@ -66,7 +66,8 @@ type validation struct {
 	Schemas  int                `json:"schemas"`
 	Problems []profile.Problem  `json:"problems"`
 
-	seen map[string]bool // files that were checked
+	seen   map[string]bool // files that were checked
+	loader *profile.Loader
 }
 
 type validatedProfile struct {
@@ -79,7 +80,7 @@ type validatedProfile struct {
 
 // validatePaths checks every path. Its error means that the check could not run.
 func validatePaths(root string, paths []string) (*validation, error) {
-	v := &validation{Profiles: []validatedProfile{}, Problems: []profile.Problem{}, seen: map[string]bool{}}
+	v := &validation{Profiles: []validatedProfile{}, Problems: []profile.Problem{}, seen: map[string]bool{}, loader: profile.NewLoader("", profile.Limits{})}
 	for _, p := range paths {
 		if err := v.path(root, p); err != nil {
 			return nil, err
@@ -161,7 +162,7 @@ func (v *validation) file(tree *diskTree, name string, asked bool) error {
 }
 
 func (v *validation) profile(tree *diskTree, name string, src []byte) error {
-	p, err := profile.Load(tree, "", name, profile.Limits{})
+	p, err := v.loader.Load(tree, name)
 	entry := validatedProfile{Name: p.Name, Path: tree.shown(name), Environment: p.Environment, Valid: err == nil}
 	if err == nil {
 		entry.Hash = profile.Hash(p.Data)
