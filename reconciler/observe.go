@@ -148,7 +148,7 @@ func (o *observer) look(ctx context.Context, obs observation, affected map[strin
 // see fills in what the commit's tree has at s.Path. Its error says that Git
 // could not be read; what is wrong with the file itself becomes s.Problems.
 func (o *observer) see(files *commitFiles, s *sighting) error {
-	if s.refused != "" {
+	if s.refused != "" && profile.ValidPath(s.Path) != nil { // any other is asked for by its name, and says the same each time
 		s.refuse(s.refused)
 		return nil
 	}

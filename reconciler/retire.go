@@ -24,7 +24,7 @@ func (p *planner) leave(obs observation, s sighting, owner string) {
 		p.owners[files[0]] = owner
 		return
 	}
-	if p.awaitsRetirement(owner) {
+	if p.awaitsRetirement(owner) && !w.returned {
 		return // a person has been asked already
 	}
 	w.gone, w.goneBy = true, obs.Commit
@@ -40,6 +40,8 @@ func (p *planner) retire(names []string) {
 		w := p.works[name]
 		switch {
 		case !w.gone:
+		case p.awaitsRetirement(name): // came back and went in one push
+			p.say(w.goneBy.SHA, rollout.Context(name), rollout.StatusPending, "gone again: its retirement still waits for approval")
 		case !w.stored || p.st.Records[name].Retired: // came and went in one push
 			w.rec.Retired, w.put = true, true
 			p.say(w.goneBy.SHA, rollout.Context(name), rollout.StatusSuccess, retiredText)
