@@ -242,7 +242,7 @@ func (t *fakeTx) InsertVersion(_ context.Context, v profile.Version) error {
 		return fmt.Errorf("version %s of the unknown profile %s", v.Number, v.Profile)
 	}
 	for _, old := range t.versions[v.Profile] {
-		if old.Number == v.Number || old.Commit == v.Commit && old.Hash == v.Hash {
+		if old.Number == v.Number { // a branch that was reset can make the same content of the same commit anew
 			return fmt.Errorf("version %s of %s exists", v.Number, v.Profile)
 		}
 	}
