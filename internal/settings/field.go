@@ -88,8 +88,7 @@ func (f Field) fileVariant() Field {
 // fieldsOf reads the tags of a struct.
 func fieldsOf(t reflect.Type) []Field {
 	fields := make([]Field, 0, t.NumField())
-	for i := range t.NumField() {
-		sf := t.Field(i)
+	for sf := range t.Fields() {
 		f := named(sf.Tag.Get("key"), kindOf(sf.Type), sf.Tag.Get("default"), sf.Tag.Get("help"))
 		f.Secret = sf.Type == reflect.TypeFor[Secret]()
 		f.index = sf.Index

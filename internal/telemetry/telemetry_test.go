@@ -23,7 +23,7 @@ const canary = "CANARY0123456789"
 type valuer struct{}
 
 func (valuer) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("registrationToken", canary), slog.String("name", "shown"))
+	return slog.GroupValue(slog.String("registration_token", canary), slog.String("name", "shown"))
 }
 
 func TestLogHidesSecrets(t *testing.T) {
