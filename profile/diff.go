@@ -56,19 +56,17 @@ func (d *Diff) maps(path string, old, new map[string]any) {
 
 func (d *Diff) values(path, key string, old, new any) {
 	if !isSecret(old) && !isSecret(new) {
-		switch was := old.(type) {
-		case map[string]any:
-			if is, ok := new.(map[string]any); ok {
-				d.maps(path, was, is)
-				return
+		was, isMap := asMap(old)
+		if is, ok := asMap(new); ok && isMap {
+			d.maps(path, was, is)
+			return
+		}
+		before, isList := old.([]any)
+		if after, ok := new.([]any); ok && isList && len(after) == len(before) {
+			for i := range before {
+				d.values(joinIndex(path, i), key, before[i], after[i])
 			}
-		case []any:
-			if is, ok := new.([]any); ok && len(is) == len(was) {
-				for i := range was {
-					d.values(joinIndex(path, i), key, was[i], is[i])
-				}
-				return
-			}
+			return
 		}
 	}
 	if equalValues(old, new) {
