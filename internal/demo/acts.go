@@ -74,7 +74,6 @@ func (r *run) badChange(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.bad = commit
 	r.screen.check(d.Status == "RolledBack", "deployment of %s: %s, by the %s", d.ConfigVersion, d.Status, d.RollbackBy)
 	r.screen.check(slices.Equal(r.steps[d.ID], []int{10}), "it was caught at the first step: %s percent", joinInts(r.steps[d.ID]))
 	r.screen.check(r.all(payment, "250ms"), "all ten instances read 250 ms again")
