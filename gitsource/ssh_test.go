@@ -2,6 +2,7 @@ package gitsource_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -205,5 +206,22 @@ func TestSSHServerThatIsNone(t *testing.T) {
 	o.Auth = gitsource.Auth{SSHKey: user.pem, KnownHosts: []byte("# none\n")}
 	if _, err := open(t, o).Head(t.Context()); !errors.Is(err, gitsource.ErrRemote) {
 		t.Errorf("Head = %v, want ErrRemote", err)
+	}
+}
+
+func TestSSHServerThatHangs(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	user := newKey(t)
+	o := gitsource.Options{ID: "s", URL: "ssh://git@" + l.Addr().String() + "/x", Branch: "main", Dir: t.TempDir(), AllowLoopback: true}
+	o.Auth = gitsource.Auth{SSHKey: user.pem, KnownHosts: []byte("# none\n")}
+	o.Limits.HeadTimeout = 100 * time.Millisecond
+	start := time.Now()
+	if _, err := open(t, o).Head(t.Context()); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 5*time.Second {
+		t.Errorf("Head = %v after %v, want DeadlineExceeded", err, time.Since(start))
 	}
 }
