@@ -134,18 +134,18 @@ func TestAnswersOfBadServers(t *testing.T) {
 				}
 			}
 		}, gitsource.ErrRemote},
-		"a page":  {func(w http.ResponseWriter, req *http.Request) { io.WriteString(w, "<html>sign in</html>") }, gitsource.ErrRemote},
+		"a page":  {func(w http.ResponseWriter, req *http.Request) { fmt.Fprint(w, "<html>sign in</html>") }, gitsource.ErrRemote},
 		"hang up": {func(w http.ResponseWriter, req *http.Request) { panic(http.ErrAbortHandler) }, gitsource.ErrRemote},
 		"nothing": {func(w http.ResponseWriter, req *http.Request) {}, gitsource.ErrRemote},
 		"token in the protocol's error": {func(w http.ResponseWriter, req *http.Request) {
 			_, token, _ := req.BasicAuth()
-			io.WriteString(w, pkt("# service=git-upload-pack\n")+"0000"+pkt("ERR sorry "+token+"\x1b[31m\n"))
+			fmt.Fprint(w, pkt("# service=git-upload-pack\n")+"0000"+pkt("ERR sorry "+token+"\x1b[31m\n"))
 		}, gitsource.ErrRemote},
 		"sha256": {func(w http.ResponseWriter, req *http.Request) {
-			io.WriteString(w, pkt("# service=git-upload-pack\n")+"0000"+pkt(someHead+" refs/heads/main\x00object-format=sha256\n")+"0000")
+			fmt.Fprint(w, pkt("# service=git-upload-pack\n")+"0000"+pkt(someHead+" refs/heads/main\x00object-format=sha256\n")+"0000")
 		}, gitsource.ErrUnsupported},
 		"shallow": {func(w http.ResponseWriter, req *http.Request) {
-			io.WriteString(w, pkt("# service=git-upload-pack\n")+"0000"+pkt(someHead+" refs/heads/main\x00ofs-delta\n")+pkt("shallow "+someHead+"\n")+"0000")
+			fmt.Fprint(w, pkt("# service=git-upload-pack\n")+"0000"+pkt(someHead+" refs/heads/main\x00ofs-delta\n")+pkt("shallow "+someHead+"\n")+"0000")
 		}, gitsource.ErrUnsupported},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestRedirectsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	evil := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	t.Cleanup(evil.Close)
 	for _, target := range []string{evil.URL, "http://169.254.169.254/latest/meta-data"} {
-		s := httptest.NewServer(http.RedirectHandler(target+"/x.git/info/refs?service=git-upload-pack&t="+url.QueryEscape(canary), 302))
+		s := httptest.NewServer(http.RedirectHandler(target+"/x.git/info/refs?service=git-upload-pack&t="+url.QueryEscape(canary), http.StatusFound))
 		t.Cleanup(s.Close)
 		o := serverOptions(t, s)
 		o.Auth.Token = canary
@@ -288,15 +288,15 @@ func TestPacksThatBreakOff(t *testing.T) {
 		send         func(io.Writer)
 	}{
 		"connection lost": {"", func(w io.Writer) {
-			w.Write(pack[:len(pack)/2])
+			fmt.Fprint(w, string(pack[:len(pack)/2]))
 			w.(http.Flusher).Flush()
 			panic(http.ErrAbortHandler)
 		}},
 		"error on the side": {"side-band-64k", func(w io.Writer) {
-			io.WriteString(w, pkt("\x01"+string(pack[:1000]))+pkt("\x02counting\n")+pkt("\x03out of "+canary+"\n"))
+			fmt.Fprint(w, pkt("\x01"+string(pack[:1000]))+pkt("\x02counting\n")+pkt("\x03out of "+canary+"\n"))
 		}},
 		"error in the old way": {"side-band", func(w io.Writer) {
-			io.WriteString(w, pkt("\x01"+string(pack[:500]))+pkt("\x03out of memory\n"))
+			fmt.Fprint(w, pkt("\x01"+string(pack[:500]))+pkt("\x03out of memory\n"))
 		}},
 	} {
 		o := serverOptions(t, serveHead(t, someHead, c.capabilities, c.send))
@@ -322,10 +322,10 @@ func TestIncompletePacks(t *testing.T) {
 	var requests atomic.Int32
 	s := serveHead(t, head, "", func(w io.Writer) {
 		if requests.Add(1) == 1 {
-			w.Write(part.bytes())
+			fmt.Fprint(w, string(part.bytes()))
 			return
 		}
-		w.Write(whole.bytes())
+		fmt.Fprint(w, string(whole.bytes()))
 	})
 	m := open(t, serverOptions(t, s))
 	fetch(t, m)

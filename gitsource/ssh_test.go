@@ -95,20 +95,26 @@ func (r *repo) serveConn(conn net.Conn, config *ssh.ServerConfig) {
 			return
 		}
 		for req := range reqs {
+			if err := req.Reply(req.Type == "exec", nil); err != nil {
+				return
+			}
 			if req.Type != "exec" {
-				req.Reply(false, nil)
 				continue
 			}
-			req.Reply(true, nil)
 			var payload struct{ Command string }
+			status := uint32(0)
 			if ssh.Unmarshal(req.Payload, &payload) == nil && payload.Command == "git-upload-pack '"+r.dir+"'" {
 				cmd := exec.Command("git", "upload-pack", r.dir)
 				cmd.Env, cmd.Stdin, cmd.Stdout = gitEnv(r.dir), ch, ch
-				cmd.Run()
+				if err := cmd.Run(); err != nil {
+					status = 1
+				}
 			} else {
 				fmt.Fprintln(ch.Stderr(), "no such repository")
 			}
-			ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{0}))
+			if _, err := ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status})); err != nil {
+				return
+			}
 			ch.Close()
 		}
 	}
