@@ -351,6 +351,7 @@ func refuse(a wire.Assignment, reason string, took time.Duration) *wire.AppliedR
 
 // clip cuts a reason to what is kept of one, between runes.
 func clip(s string) string {
+	s = strings.ReplaceAll(s, "\n", "; ") // joined errors stand on lines
 	if len(s) <= maxReason {
 		return s
 	}
