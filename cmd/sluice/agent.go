@@ -35,7 +35,7 @@ The agent ends with exit code 0 on SIGTERM or an interrupt.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := flagsFromEnv(cmd.Flags(), os.LookupEnv); err != nil {
+			if err := agentFlagsFromEnv(cmd.Flags(), os.LookupEnv); err != nil {
 				return err
 			}
 			if mode != "" {
@@ -106,8 +106,8 @@ func agentFlags(f *pflag.FlagSet, o *agent.Options) {
 	f.StringVar(&p.LatencyUnit, "latency-unit", "", "s or ms (default: by the histogram's name)")
 }
 
-// flagsFromEnv gives each flag that was not set the value of its variable.
-func flagsFromEnv(f *pflag.FlagSet, lookup func(string) (string, bool)) error {
+// agentFlagsFromEnv gives each flag that was not set the value of its variable.
+func agentFlagsFromEnv(f *pflag.FlagSet, lookup func(string) (string, bool)) error {
 	var errs []error
 	f.VisitAll(func(flag *pflag.Flag) {
 		if flag.Changed || flag.Name == "help" {
