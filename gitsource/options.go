@@ -67,7 +67,7 @@ func DefaultLimits() Limits {
 		MaxPackBytes:      512 << 20,
 		MaxObjects:        500_000,
 		MaxObjectBytes:    16 << 20,
-		MaxInflatedBytes:  8 << 30,
+		MaxInflatedBytes:  4 << 30,
 		MaxBlobBytes:      1 << 20,
 		MaxTreeEntries:    200_000,
 		MaxCommitsPerSync: 1_000,

@@ -73,7 +73,7 @@ func (p *packReader) object(ctx context.Context, offset int64) (plumbing.ObjectT
 			return 0, nil, err
 		}
 	}
-	return typ, content, nil
+	return typ, content[:len(content):len(content)], nil
 }
 
 func (p *packReader) patch(base []byte, offset int64) ([]byte, error) {
@@ -99,10 +99,7 @@ func (p *packReader) patch(base []byte, offset int64) ([]byte, error) {
 }
 
 func (p *packReader) keep(ctx context.Context, offset int64, typ plumbing.ObjectType, content []byte) error {
-	// One object may not push everything else out.
-	if len(content) < int(p.cache.MaxSize)/4 {
-		p.cache.Put(p.key+offset, append(content[:len(content):len(content)], byte(typ)))
-	}
+	p.cache.Put(p.key+offset, append(content, byte(typ)))
 	if p.spend == nil {
 		return nil
 	}

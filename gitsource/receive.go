@@ -172,16 +172,22 @@ type cappedStream struct {
 	r       io.Reader
 	n, max  int64
 	explain func(error) error
+	end     error // the stream is not asked again once it has ended: it may wait for more than the pack
 }
 
 // Read reads on while the cap allows it.
 func (c *cappedStream) Read(p []byte) (int, error) {
+	if c.end != nil {
+		return 0, c.end
+	}
 	n, err := c.r.Read(p)
 	if c.n += int64(n); c.n > c.max {
-		return 0, &streamError{fmt.Errorf("%w: a pack of more than %d bytes", ErrLimit, c.max)}
+		c.end = &streamError{fmt.Errorf("%w: a pack of more than %d bytes", ErrLimit, c.max)}
+		return 0, c.end
 	}
 	if err != nil && err != io.EOF {
 		err = &streamError{c.explain(err)}
 	}
+	c.end = err
 	return n, err
 }

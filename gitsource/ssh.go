@@ -210,6 +210,9 @@ func (s *sshSession) UploadPack(_ context.Context, req *packp.UploadPackRequest)
 	if err := pktline.NewEncoder(s.in).EncodeString("done\n"); err != nil {
 		return nil, err
 	}
+	if err := s.in.Close(); err != nil {
+		return nil, err
+	}
 	resp := packp.NewUploadPackResponse(req)
 	if err := resp.Decode(io.NopCloser(s.out)); err != nil {
 		return nil, err

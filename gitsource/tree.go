@@ -35,7 +35,8 @@ const maxTreeDepth = 64
 type treeEntry struct {
 	name   string
 	hash   plumbing.Hash
-	kind   Kind
+	mode   Kind   // what the mode says
+	kind   Kind   // what is made of it, with the name in view
 	reason string // why the entry is not used; "" for files and folders
 }
 
@@ -53,7 +54,8 @@ func parseTree(b []byte) ([]treeEntry, error) {
 			return nil, errors.New("tree does not parse")
 		}
 		e := treeEntry{name: string(name), hash: plumbing.Hash(rest[:20])}
-		e.kind, e.reason = judgeMode(string(mode))
+		e.mode, e.reason = judgeMode(string(mode))
+		e.kind = e.mode
 		if r := judgeName(e.name, e.kind); r != "" {
 			e.kind, e.reason = BadName, r
 		} else if other, dup := seen[strings.ToLower(e.name)]; dup {
