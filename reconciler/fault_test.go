@@ -383,3 +383,32 @@ func TestTracesAndMetrics(t *testing.T) {
 		}
 	}
 }
+
+// wildGit panics when one file is read.
+type wildGit struct {
+	*gitsource.Mirror
+	path string
+}
+
+func (g wildGit) Read(ctx context.Context, commit, path string) ([]byte, error) {
+	if path == g.path {
+		panic("index out of range")
+	}
+	return g.Mirror.Read(ctx, commit, path)
+}
+
+func TestAPanicOverOneFileStopsNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.r = w.reconciler(func(o *reconciler.Options) { o.Git = wildGit{w.git, "profiles/base.yaml"} })
+	w.commit("start", files{"profiles/a.yaml": doc("a", "x: 1", "extends: [base.yaml]"), "profiles/b.yaml": doc("b", "x: 1")})
+	w.sync()
+	w.expect(`
+		profile b at profiles/b.yaml
+		version b 1.0.0 by c1
+		deployment b 1.0.0 by c1
+		problem : profiles/a.yaml: internal error: reading this file panicked
+		status c1 sluice/b pending: (deployment)
+		status c1 sluice/profiles/a.yaml failure: profiles/a.yaml: internal error: reading this file panicked
+		facts deployment.created:b profile.invalid:profiles/a.yaml profile.created:b version.created:b@1.0.0`)
+}

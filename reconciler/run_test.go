@@ -3,6 +3,7 @@ package reconciler_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,17 +16,28 @@ import (
 type quietGit struct {
 	reconciler.Git // nothing else is ever asked
 	began          time.Time
-	asked          []time.Duration
-	err            error
-	panics         bool
+
+	mu     sync.Mutex
+	asked  []time.Duration
+	err    error
+	panics bool
 }
 
 func (g *quietGit) Head(context.Context) (string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.asked = append(g.asked, time.Since(g.began))
 	if g.panics {
 		panic("hostile")
 	}
 	return "c0ffee", g.err
+}
+
+// heal makes the remote answer.
+func (g *quietGit) heal() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.err, g.panics = nil, false
 }
 
 // patrol runs a reconciler over git inside a bubble while do happens.
@@ -93,7 +105,7 @@ func TestRunBacksOffWhileItFails(t *testing.T) {
 			t.Parallel()
 			patrol(t, git, func(*reconciler.Reconciler) {
 				time.Sleep(8 * time.Minute)
-				git.err, git.panics = nil, false
+				git.heal()
 				time.Sleep(9 * time.Minute)
 			})
 			var waits []time.Duration
