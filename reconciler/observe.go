@@ -2,15 +2,9 @@ package reconciler
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
-	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -51,13 +45,6 @@ type observer struct {
 	files      map[string]*known
 	bearers    map[string]map[string]struct{} // name -> the sound files that may bear it
 	dependents map[string]map[string]struct{} // path -> the profile files that rest on it
-}
-
-// known is what the observer remembers of one profile file.
-type known struct {
-	names  []string // that it may bear, being sound
-	deps   []string
-	broken bool // or refused for its name: looked at again with every commit until it is mended
 }
 
 func newObserver(git Git, root string, log *slog.Logger, st state) *observer {
@@ -197,156 +184,4 @@ func (o *observer) lookAtTwins(files *commitFiles, obs *observation) error {
 		}
 	}
 	return nil
-}
-
-// see fills in what the commit's tree has at s.Path. Its error says that Git
-// could not be read; what is wrong with the file itself becomes s.Problems.
-func (o *observer) see(files *commitFiles, s *sighting) error {
-	if s.refused != "" && profile.ValidPath(s.Path) != nil { // any other is asked for by its name, and says the same each time
-		s.refuse(s.refused)
-		return nil
-	}
-	src, err := files.ReadFile(s.Path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		s.Gone = true
-		return nil
-	case errors.Is(err, profile.ErrRefused):
-		s.refuse(err.Error())
-		return nil
-	case err != nil:
-		return err
-	}
-	if kind := profile.Kind(src); kind == profile.KindNone || kind == profile.KindBase {
-		s.Gone = true
-		return nil
-	}
-	p, err := o.load(files, s.Path)
-	s.Profile = p
-	if problems, ok := errors.AsType[profile.Problems](err); ok {
-		s.Problems = problems
-		return nil
-	} else if err != nil {
-		return err
-	}
-	s.Hash = profile.Hash(p.Data)
-	s.SchemaHash, err = schemaHash(files, o.root, p.Schema)
-	s.VersionAt = versionPlace(s.Path, src)
-	return err
-}
-
-func (s *sighting) refuse(why string) {
-	s.Problems = profile.Problems{{Path: s.Path, Message: why, Severity: profile.Error}}
-}
-
-// load is profile.Load with a panic turned into a problem of the file: one
-// file must never stop the others.
-func (o *observer) load(files *commitFiles, file string) (p profile.Profile, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			o.log.Error("reading a profile panicked", "path", file, "commit", files.commit, "panic", v)
-			p = profile.Profile{Path: file}
-			err = profile.Problems{{Path: file, Message: "internal error: reading this file panicked", Severity: profile.Error}}
-		}
-	}()
-	return profile.Load(files, o.root, file, o.limits)
-}
-
-// mayBeProfile says whether a path is worth a look: a YAML file below the
-// root, one that was a profile, or an entry that must not be used and looks
-// like a folder, which can hide profiles.
-func (o *observer) mayBeProfile(file, refused string) bool {
-	if _, ok := o.files[file]; ok {
-		return true
-	}
-	if o.root != "" && !strings.HasPrefix(file, o.root+"/") {
-		return false
-	}
-	switch path.Ext(file) {
-	case ".yaml", ".yml":
-		return true
-	case "":
-		return refused != ""
-	}
-	return false
-}
-
-func (o *observer) remember(file string, deps []string, broken bool) {
-	k, ok := o.files[file]
-	if !ok {
-		k = &known{}
-		o.files[file] = k
-	}
-	k.broken = broken
-	if broken && len(deps) == 0 {
-		return // too broken to say on what it rests: what was known still holds
-	}
-	o.unlink(file, k.deps)
-	k.deps = deps
-	for _, d := range deps {
-		if o.dependents[d] == nil {
-			o.dependents[d] = make(map[string]struct{})
-		}
-		o.dependents[d][file] = struct{}{}
-	}
-}
-
-// bear adds a name that the file may bear; the empty one withdraws all.
-func (o *observer) bear(file, name string) {
-	k := o.files[file]
-	if name == "" {
-		for _, n := range k.names {
-			delete(o.bearers[n], file)
-		}
-		k.names = nil
-		return
-	}
-	k.names = append(k.names, name)
-	if o.bearers[name] == nil {
-		o.bearers[name] = make(map[string]struct{})
-	}
-	o.bearers[name][file] = struct{}{}
-}
-
-func (o *observer) forget(file string) {
-	o.bear(file, "")
-	o.unlink(file, o.files[file].deps)
-	delete(o.files, file)
-}
-
-func (o *observer) unlink(file string, deps []string) {
-	for _, d := range deps {
-		delete(o.dependents[d], file)
-	}
-}
-
-// schemaHash is the SHA-256 of the schema file that Load used for id.
-func schemaHash(files *commitFiles, root, id string) (string, error) {
-	if id == "" {
-		return "", nil
-	}
-	for _, file := range profile.SchemaPaths(root, id) {
-		src, err := files.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		sum := sha256.Sum256(src)
-		return hex.EncodeToString(sum[:]), nil
-	}
-	return "", nil
-}
-
-var versionKey = regexp.MustCompile(`(?m)^["']?version["']?[ \t]*:[ \t]*`)
-
-// versionPlace finds where a file sets its explicit version.
-func versionPlace(file string, src []byte) profile.Problem {
-	at := profile.Problem{Path: file, Field: "$.version", Severity: profile.Error}
-	if m := versionKey.FindIndex(src); m != nil {
-		at.Line = 1 + strings.Count(string(src[:m[0]]), "\n")
-		at.Column = 1 + m[1] - m[0]
-	}
-	return at
 }
