@@ -69,7 +69,7 @@ func (p *planner) accept(obs observation, s sighting) {
 		p.makeVersion(w, obs.Commit, s, number)
 		return
 	}
-	if undeployed := mended && isNotDeployed(was); undeployed || changed.returned && w.latest.Number != w.rec.CurrentVersion {
+	if undeployed := mended && isNotDeployed(was); (undeployed || changed.returned) && !p.runs(w) {
 		if !w.candidate {
 			w.candidate, w.commit = true, obs.Commit
 		}
@@ -79,6 +79,13 @@ func (p *planner) accept(obs observation, s sighting) {
 	if s.Touched || mended || changed != (change{}) {
 		p.sayUnchanged(w, obs.Commit, changed)
 	}
+}
+
+// runs says whether the profile's latest version is what runs, or on its way.
+func (p *planner) runs(w *work) bool {
+	active := p.st.Active[w.rec.Name]
+	return w.latest.Number == w.rec.CurrentVersion ||
+		active.Kind == rollout.Forward && active.Version == w.latest.Number && active.State != rollout.RollingBack
 }
 
 // nextVersion numbers the version that a sound file makes, "" when its
