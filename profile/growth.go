@@ -39,7 +39,7 @@ func shape(path string, d map[string]any, into map[string]string) map[string]str
 	for k, v := range d {
 		at := joinKey(path, k)
 		into[at] = typeName(v)
-		if m, ok := v.(map[string]any); ok && !isSecret(v) {
+		if m, ok := asMap(v); ok && !isSecret(v) {
 			shape(at, m, into)
 		}
 	}

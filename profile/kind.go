@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // FileKind is what a file of the repository is to Sluice.
@@ -16,6 +17,11 @@ const (
 	KindBase    FileKind = "ConfigBase"    // data that profiles extend
 	KindUnknown FileKind = "unknown"       // says it is Sluice's but not which kind: Load reports it
 )
+
+// YAMLFile reports whether a file of that name can be one of Sluice's: .yaml or .yml.
+func YAMLFile(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+}
 
 // APIVersion is the version of the format that this package reads.
 const APIVersion = "sluice/v1"

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,11 +34,31 @@ const (
 // When the profile is wrong the error is Problems, every problem of every file involved, and the Profile holds what
 // could be read, its Dependencies above all. Any other error means that a file could not be read and judges nothing.
 func Load(files Files, root, path string, lim Limits) (Profile, error) {
-	lim = lim.withDefaults()
-	l := &loader{
-		files: files, root: cleanRoot(root), lim: lim,
-		out:  &collector{max: lim.MaxProblems},
-		deps: map[string]bool{}, done: map[string]*tree{},
+	return NewLoader(root, lim).Load(files, path)
+}
+
+// Loader loads many profiles of one source. It remembers the schemas that it compiled, by content, which is most of the
+// work of a load; it is for one goroutine at a time.
+type Loader struct {
+	root    string
+	lim     Limits
+	schemas map[[sha256.Size]byte]*Schema
+}
+
+// NewLoader returns a Loader for the profiles below root.
+func NewLoader(root string, lim Limits) *Loader {
+	return &Loader{root: root, lim: lim, schemas: map[[sha256.Size]byte]*Schema{}}
+}
+
+// maxCachedSchemas bounds what a Loader remembers; past it, it starts anew.
+const maxCachedSchemas = 1_000
+
+// Load is the function Load with the schemas remembered. Each call may bring other files: those of the next commit.
+func (c *Loader) Load(files Files, path string) (Profile, error) {
+	l := newLoader(files, c.root, c.lim)
+	l.schemas = c.schemas
+	if len(l.schemas) > maxCachedSchemas {
+		clear(l.schemas)
 	}
 	p, err := l.profile(path)
 	if err != nil {
@@ -46,6 +67,36 @@ func Load(files Files, root, path string, lim Limits) (Profile, error) {
 	l.out.warnings.sort()
 	p.Warnings = l.out.warnings
 	return p, l.out.err()
+}
+
+// LoadBase checks the base at path by itself and everything that it extends, and returns its effective data and the
+// files it depends on. Its error is as Load's.
+func LoadBase(files Files, root, path string, lim Limits) (Data, []string, error) {
+	l := newLoader(files, root, lim)
+	if err := l.checkPath(path); err != nil {
+		l.out.add(place{path: path}.problem("", err.Error()))
+		return nil, nil, l.out.err()
+	}
+	t, err := l.base(path, place{path: path}, "")
+	delete(l.deps, path)
+	deps := sortedKeys(l.deps)
+	if err != nil {
+		return nil, deps, fmt.Errorf("load %s: %w", path, err)
+	}
+	if t == nil || len(l.out.errors) > 0 {
+		return nil, deps, l.out.err()
+	}
+	data, _ := t.value().(map[string]any)
+	return data, deps, nil
+}
+
+func newLoader(files Files, root string, lim Limits) *loader {
+	lim = lim.withDefaults()
+	return &loader{
+		files: files, root: cleanRoot(root), lim: lim,
+		out:  &collector{max: lim.MaxProblems},
+		deps: map[string]bool{}, done: map[string]*tree{},
+	}
 }
 
 type loader struct {
@@ -57,6 +108,8 @@ type loader struct {
 	done  map[string]*tree // effective data of each base; nil while it is wrong
 	stack []string         // files being extended, to see a cycle
 	bytes int
+
+	schemas map[[sha256.Size]byte]*Schema // compiled before; nil remembers none
 }
 
 func cleanRoot(root string) string {
@@ -240,6 +293,9 @@ func (l *loader) resolve(file string, item *tree) (name, message string) {
 	if err := l.checkPath(name); err != nil {
 		return "", err.Error()
 	}
+	if !YAMLFile(name) {
+		return "", fmt.Sprintf("%s must name a .yaml or .yml file", quote(s))
+	}
 	return name, ""
 }
 
@@ -306,21 +362,37 @@ func (l *loader) checkSchema(root *tree, p *Profile, data *tree) error {
 	if err != nil || src == nil {
 		return err
 	}
-	schema, problems := compileSchema(p.Schema, file, src, l.lim)
-	for _, problem := range problems {
-		l.out.add(problem)
-	}
+	schema := l.schema(p.Schema, file, src)
 	if schema == nil {
 		return nil
 	}
+	if slices.ContainsFunc(l.out.errors, func(p Problem) bool { return p.Field == "" }) {
+		return nil // some values could not be read at all, and judging what stands for them would mislead
+	}
 	for _, e := range schema.Validate(p.Data) {
 		at := data.find(e.keys)
-		if strings.HasPrefix(e.Message, "property ") {
+		if e.aboutKey {
 			at = data.findKey(e.keys)
 		}
 		l.out.add(at.problem("$.data"+strings.TrimPrefix(e.Path, "$"), e.Message))
 	}
 	return nil
+}
+
+// schema compiles a schema, or remembers it, or reports what is wrong with it and returns nil.
+func (l *loader) schema(id, file string, src []byte) *Schema {
+	key := sha256.Sum256(append([]byte(id+"\x00"), src...))
+	if s, ok := l.schemas[key]; ok {
+		return s
+	}
+	s, problems := compileSchema(id, file, src, l.lim)
+	for _, problem := range problems {
+		l.out.add(problem)
+	}
+	if s != nil && l.schemas != nil {
+		l.schemas[key] = s
+	}
+	return s
 }
 
 // SchemaPaths returns where the schema with an ID is looked for, in order: below root, then at the top of the repository.

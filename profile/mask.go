@@ -34,8 +34,9 @@ func maskValue(key string, v any) any {
 		if secretName(key) && v != "" {
 			return Masked
 		}
-	case map[string]any:
-		return map[string]any(Mask(v))
+	case map[string]any, Data:
+		m, _ := asMap(v)
+		return map[string]any(Mask(m))
 	case []any:
 		out := make([]any, len(v))
 		for i, item := range v {
@@ -56,8 +57,9 @@ func SecretRefs(d Data) []string {
 			return
 		}
 		switch v := v.(type) {
-		case map[string]any:
-			for _, item := range v {
+		case map[string]any, Data:
+			m, _ := asMap(v)
+			for _, item := range m {
 				walk(item)
 			}
 		case []any:
@@ -70,11 +72,22 @@ func SecretRefs(d Data) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
+// asMap reads a map of either type, so that no secret hides in a Data inside a Data.
+func asMap(v any) (map[string]any, bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		return v, true
+	case Data:
+		return v, true
+	}
+	return nil, false
+}
+
 func isSecret(v any) bool {
 	if _, ok := secretRef(v); ok {
 		return true
 	}
-	m, ok := v.(map[string]any)
+	m, ok := asMap(v)
 	if !ok || len(m) != 2 || m["type"] != "secret" {
 		return false
 	}
@@ -83,7 +96,7 @@ func isSecret(v any) bool {
 }
 
 func secretRef(v any) (string, bool) {
-	m, ok := v.(map[string]any)
+	m, ok := asMap(v)
 	if !ok || len(m) != 1 {
 		return "", false
 	}

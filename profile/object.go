@@ -177,6 +177,9 @@ func (o *object) list(name, of string) []*tree {
 		o.fail(t, name, "%s must be a list of %s, got %s", name, of, t.typeName())
 		return nil
 	}
+	if t.items == nil {
+		return []*tree{} // an empty list is not an absent one
+	}
 	return t.items
 }
 
@@ -213,7 +216,11 @@ func (o *object) done() {
 func (o *object) report(found []FieldError) {
 	for _, e := range found {
 		path := o.path + strings.TrimPrefix(e.Path, "$")
-		p := o.t.find(e.keys).problem(path, lastWord(e.keys)+" "+e.Message)
+		message := e.Message
+		if word := lastWord(e.keys); !strings.Contains(message, word) {
+			message = word + " " + message
+		}
+		p := o.t.find(e.keys).problem(path, message)
 		if !o.alreadyFailed(path) {
 			o.out.add(p)
 		}

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,10 +31,10 @@ func parseYAML(path string, src []byte, lim Limits, out *collector) *tree {
 	if !p.checkBytes(src) {
 		return nil
 	}
-	doc, err := decodeNode(src)
+	doc, err := decodeNode(jsonEscapes(src))
 	if err != nil {
 		line, message := yamlErrorPlace(err)
-		p.fail(line, 1, message)
+		p.fail(min(line, bytes.Count(src, []byte("\n"))+1), 1, message) // the library sometimes counts one too many
 		return nil
 	}
 	if doc == nil || len(doc.Content) == 0 {
@@ -106,6 +107,23 @@ func (p *parser) checkBytes(src []byte) bool {
 // would read another configuration than the one that is merged.
 func isBidi(r rune) bool {
 	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f || r == 0xfeff
+}
+
+var jsonEscape = regexp.MustCompile(`\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|.)`)
+
+// jsonEscapes writes out the two escapes that JSON has and the YAML library lacks: \/ and surrogate pairs. Only a file
+// that is JSON as a whole is touched; in it a backslash is always the start of an escape.
+func jsonEscapes(src []byte) []byte {
+	if !bytes.ContainsRune(src, '\\') || !bytes.HasPrefix(bytes.TrimSpace(src), []byte("{")) || !json.Valid(src) {
+		return src
+	}
+	return jsonEscape.ReplaceAllFunc(src, func(e []byte) []byte {
+		var s string
+		if (len(e) == 12 || string(e) == `\/`) && json.Unmarshal([]byte(`"`+string(e)+`"`), &s) == nil {
+			return []byte(s)
+		}
+		return e
+	})
 }
 
 var errSecondDocument = errors.New("a second YAML document follows: one file holds one profile")

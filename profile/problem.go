@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Severity says whether a Problem stops a profile from being used.
@@ -75,7 +77,8 @@ type FieldError struct {
 	Path    string `json:"path"`
 	Message string `json:"message"`
 
-	keys []string // the path as keys and indexes, to find the place that set the value
+	keys     []string // the path as keys and indexes, to find the place that set the value
+	aboutKey bool     // the key should not be there, whatever its value
 }
 
 // Error returns the path and the message.
@@ -90,6 +93,7 @@ type collector struct {
 }
 
 func (c *collector) add(p Problem) {
+	p.Path, p.Message = printable(p.Path), printable(p.Message)
 	list := &c.errors
 	if p.Severity == Warning {
 		list = &c.warnings
@@ -101,6 +105,23 @@ func (c *collector) add(p Problem) {
 	if !slices.Contains(*list, p) {
 		*list = append(*list, p)
 	}
+}
+
+// printable escapes what could move a terminal's cursor or start a new line in a log.
+func printable(s string) string {
+	clean := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+	if !strings.ContainsFunc(s, clean) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if clean(r) {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // err returns the gathered errors as one error, or nil.

@@ -67,6 +67,15 @@ func CompileSchema(id string, src []byte) (*Schema, error) {
 	return s, nil
 }
 
+// CompileSchemaFile is CompileSchema for a file of the repository: its error is Problems, each at its place.
+func CompileSchemaFile(id, path string, src []byte) (*Schema, error) {
+	s, problems := compileSchema(id, path, src, DefaultLimits())
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return s, nil
+}
+
 // compileSchema is CompileSchema with the problems at their places in the file at path.
 func compileSchema(id, path string, src []byte, lim Limits) (*Schema, Problems) {
 	lim.MaxNodes = min(lim.MaxNodes, maxSchemaNodes)
@@ -212,7 +221,7 @@ func (s *Schema) Validate(d Data) []FieldError {
 	}
 	var out []FieldError
 	for _, e := range flatten(v, doc) {
-		if secrets[strings.Join(e.keys, "\x00")] || slices.ContainsFunc(out, func(o FieldError) bool { return o.Path == e.Path && o.Message == e.Message }) {
+		if secrets[strings.Join(e.keys, "\x00")] && !e.aboutKey || slices.ContainsFunc(out, func(o FieldError) bool { return o.Path == e.Path && o.Message == e.Message }) {
 			continue
 		}
 		out = append(out, e)
@@ -270,7 +279,9 @@ func flatten(e *jsonschema.ValidationError, doc any) []FieldError {
 	case *kind.AdditionalProperties:
 		var out []FieldError
 		for _, p := range slices.Sorted(slices.Values(k.Properties)) {
-			out = append(out, at(fmt.Sprintf("property %q is not in the schema", shorten(p)), p))
+			e := at(fmt.Sprintf("property %q is not in the schema", shorten(p)), p)
+			e.aboutKey = true
+			out = append(out, e)
 		}
 		return out
 	case *kind.AnyOf:
@@ -287,7 +298,9 @@ func flatten(e *jsonschema.ValidationError, doc any) []FieldError {
 	case *kind.PropertyNames:
 		return []FieldError{at(fmt.Sprintf("property name %q is not allowed", shorten(k.Property)))}
 	case *kind.FalseSchema:
-		return []FieldError{at("is not allowed")}
+		e := at("is not allowed")
+		e.aboutKey = true
+		return []FieldError{e}
 	case *kind.Not:
 		return []FieldError{at("is what the schema excludes (not)")}
 	}

@@ -138,12 +138,12 @@ func checkSteps(steps []int) string {
 	case len(steps) == 0:
 		return "must name at least one step"
 	case len(steps) > maxSteps:
-		return fmt.Sprintf("has %d steps, at most %d are read", len(steps), maxSteps)
+		return fmt.Sprintf("steps has %d entries, at most %d are read", len(steps), maxSteps)
 	}
 	last := 0
 	for _, p := range steps {
 		if p < 1 || p > 100 {
-			return fmt.Sprintf("step %d is not a percentage from 1 to 100", p)
+			return fmt.Sprintf("steps hold %d, which is no percentage from 1 to 100", p)
 		}
 		if p <= last {
 			return fmt.Sprintf("steps must rise, but %d follows %d", p, last)

@@ -13,6 +13,9 @@ const FirstVersion = "1.0.0"
 // ErrVersion is wrapped by the errors of NextVersion and ParseVersion.
 var ErrVersion = errors.New("version")
 
+// maxVersionNumber keeps each part within what every store and client can hold, and the library from panicking at its own bound.
+const maxVersionNumber = 999_999_999
+
 // maxVersionLength keeps versions fit for labels, headers and file names.
 const maxVersionLength = 64
 
@@ -24,6 +27,9 @@ func ParseVersion(s string) (*semver.Version, error) {
 	v, err := semver.StrictNewVersion(s)
 	if err != nil {
 		return nil, fmt.Errorf("%w %q is not MAJOR.MINOR.PATCH", ErrVersion, s)
+	}
+	if max(v.Major(), v.Minor(), v.Patch()) > maxVersionNumber {
+		return nil, fmt.Errorf("%w %q has a number over %d", ErrVersion, s, maxVersionNumber)
 	}
 	return v, nil
 }
@@ -67,8 +73,8 @@ func NextVersion(previous, explicit string, d Diff) (string, error) {
 	default:
 		next = prev.IncPatch()
 	}
-	if !next.GreaterThan(prev) { // the largest number wraps around
-		return "", fmt.Errorf("%w %s cannot be raised", ErrVersion, previous)
+	if _, err := ParseVersion(next.String()); err != nil {
+		return "", fmt.Errorf("%w %s cannot be raised further", ErrVersion, previous)
 	}
 	return next.String(), nil
 }
