@@ -45,6 +45,7 @@ func ctxError(ctx context.Context, err error) error {
 // refused; the mirror then stays as it was.
 func (m *Mirror) Fetch(ctx context.Context) (head string, err error) {
 	defer func() { err = m.wrap("fetch", err) }()
+	defer contain(&err)
 	m.fetching.Lock()
 	defer m.fetching.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, m.limits.FetchTimeout)
@@ -76,7 +77,6 @@ func (m *Mirror) Fetch(ctx context.Context) (head string, err error) {
 }
 
 func (m *Mirror) fetch(ctx context.Context) (head plumbing.Hash, err error) {
-	defer contain(&err)
 	c, err := m.connect(ctx)
 	if err != nil {
 		return plumbing.ZeroHash, err
@@ -116,6 +116,9 @@ func (m *Mirror) adopt(ctx context.Context, head plumbing.Hash) error {
 	}
 	if err != nil {
 		return err
+	}
+	if ref, err := m.refs.Reference(m.branch); err == nil && ref.Hash() == head {
+		return nil
 	}
 	if err := m.refs.SetReference(plumbing.NewHashReference(m.branch, head)); err != nil {
 		return fmt.Errorf("write the mirror: %w", err)

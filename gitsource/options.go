@@ -34,7 +34,7 @@ type Options struct {
 	AllowFile bool
 	// AllowInsecureHTTP permits http:// URLs. Credentials then travel in clear.
 	AllowInsecureHTTP bool
-	// AllowLoopback permits hosts that resolve to this machine's loopback addresses.
+	// AllowLoopback permits hosts that resolve to this machine's loopback addresses, also of an HTTP proxy.
 	AllowLoopback bool
 	// DenyPrivateNetworks refuses private address ranges. They are allowed by default, because that is where the
 	// Git servers of a company live. Link-local and cloud metadata addresses are refused always.

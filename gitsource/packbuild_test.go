@@ -137,10 +137,10 @@ func serveHead(t *testing.T, head, capabilities string, send func(io.Writer)) *h
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Method == http.MethodGet {
-			io.WriteString(w, pkt("# service=git-upload-pack\n")+"0000"+pkt(head+" refs/heads/main\x00"+capabilities+"\n")+"0000")
+			fmt.Fprint(w, pkt("# service=git-upload-pack\n")+"0000"+pkt(head+" refs/heads/main\x00"+capabilities+"\n")+"0000")
 			return
 		}
-		io.WriteString(w, pkt("NAK\n"))
+		fmt.Fprint(w, pkt("NAK\n"))
 		send(w)
 	}))
 	t.Cleanup(s.Close)
@@ -149,7 +149,7 @@ func serveHead(t *testing.T, head, capabilities string, send func(io.Writer)) *h
 
 func servePack(t *testing.T, head string, pack []byte) *httptest.Server {
 	t.Helper()
-	return serveHead(t, head, "ofs-delta", func(w io.Writer) { w.Write(pack) })
+	return serveHead(t, head, "ofs-delta", func(w io.Writer) { fmt.Fprint(w, string(pack)) })
 }
 
 func serverOptions(t *testing.T, s *httptest.Server) gitsource.Options {
@@ -164,7 +164,7 @@ func serverOptions(t *testing.T, s *httptest.Server) gitsource.Options {
 func serveEndlessRefs(t *testing.T) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		io.WriteString(w, pkt("# service=git-upload-pack\n")+"0000"+pkt(someHead+" refs/heads/a\x00ofs-delta\n"))
+		fmt.Fprint(w, pkt("# service=git-upload-pack\n")+"0000"+pkt(someHead+" refs/heads/a\x00ofs-delta\n"))
 		for i := 0; ; i++ {
 			if _, err := io.WriteString(w, pkt(fmt.Sprintf("%s refs/heads/branch-%d\n", someHead, i))); err != nil {
 				return

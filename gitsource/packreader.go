@@ -43,11 +43,11 @@ func (p *packReader) object(ctx context.Context, offset int64) (plumbing.ObjectT
 		if err != nil {
 			return 0, nil, err
 		}
-		switch {
-		case h.Type == plumbing.OFSDeltaObject:
+		switch h.Type {
+		case plumbing.OFSDeltaObject:
 			chain = append(chain, offset)
 			offset = h.OffsetReference
-		case h.Type == plumbing.REFDeltaObject:
+		case plumbing.REFDeltaObject:
 			chain = append(chain, offset)
 			base, ok := p.base(h.Reference)
 			if !ok {
@@ -73,7 +73,7 @@ func (p *packReader) object(ctx context.Context, offset int64) (plumbing.ObjectT
 			return 0, nil, err
 		}
 	}
-	return typ, content[:len(content):len(content)], nil
+	return typ, slices.Clip(content), nil
 }
 
 func (p *packReader) patch(base []byte, offset int64) ([]byte, error) {

@@ -60,8 +60,7 @@ func scanPack(ctx context.Context, r io.Reader, limits Limits) (*packScan, error
 
 // malformed keeps an error of the stream below (a limit, a lost connection) and names everything else.
 func (s *packScan) malformed(err error) error {
-	var below *streamError
-	if errors.As(err, &below) {
+	if below, ok := errors.AsType[*streamError](err); ok {
 		return below
 	}
 	return fmt.Errorf("%w: the pack is broken or cut short", ErrMalformed)

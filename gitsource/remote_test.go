@@ -134,18 +134,18 @@ func TestAnswersOfBadServers(t *testing.T) {
 				}
 			}
 		}, gitsource.ErrRemote},
-		"a page":  {func(w http.ResponseWriter, req *http.Request) { io.WriteString(w, "<html>sign in</html>") }, gitsource.ErrRemote},
+		"a page":  {func(w http.ResponseWriter, req *http.Request) { fmt.Fprint(w, "<html>sign in</html>") }, gitsource.ErrRemote},
 		"hang up": {func(w http.ResponseWriter, req *http.Request) { panic(http.ErrAbortHandler) }, gitsource.ErrRemote},
 		"nothing": {func(w http.ResponseWriter, req *http.Request) {}, gitsource.ErrRemote},
 		"token in the protocol's error": {func(w http.ResponseWriter, req *http.Request) {
 			_, token, _ := req.BasicAuth()
-			io.WriteString(w, pkt("# service=git-upload-pack\n")+"0000"+pkt("ERR sorry "+token+"\x1b[31m\n"))
+			fmt.Fprint(w, pkt("# service=git-upload-pack\n")+"0000"+pkt("ERR sorry "+token+"\x1b[31m\n"))
 		}, gitsource.ErrRemote},
 		"sha256": {func(w http.ResponseWriter, req *http.Request) {
-			io.WriteString(w, pkt("# service=git-upload-pack\n")+"0000"+pkt(someHead+" refs/heads/main\x00object-format=sha256\n")+"0000")
+			fmt.Fprint(w, pkt("# service=git-upload-pack\n")+"0000"+pkt(someHead+" refs/heads/main\x00object-format=sha256\n")+"0000")
 		}, gitsource.ErrUnsupported},
 		"shallow": {func(w http.ResponseWriter, req *http.Request) {
-			io.WriteString(w, pkt("# service=git-upload-pack\n")+"0000"+pkt(someHead+" refs/heads/main\x00ofs-delta\n")+pkt("shallow "+someHead+"\n")+"0000")
+			fmt.Fprint(w, pkt("# service=git-upload-pack\n")+"0000"+pkt(someHead+" refs/heads/main\x00ofs-delta\n")+pkt("shallow "+someHead+"\n")+"0000")
 		}, gitsource.ErrUnsupported},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestRedirectsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	evil := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	t.Cleanup(evil.Close)
 	for _, target := range []string{evil.URL, "http://169.254.169.254/latest/meta-data"} {
-		s := httptest.NewServer(http.RedirectHandler(target+"/x.git/info/refs?service=git-upload-pack&t="+url.QueryEscape(canary), 302))
+		s := httptest.NewServer(http.RedirectHandler(target+"/x.git/info/refs?service=git-upload-pack&t="+url.QueryEscape(canary), http.StatusFound))
 		t.Cleanup(s.Close)
 		o := serverOptions(t, s)
 		o.Auth.Token = canary
@@ -273,6 +273,80 @@ func TestEmptyRepositoriesAndMissingBranches(t *testing.T) {
 		o.Branch = "release/2026"
 		if _, err := open(t, o).Head(t.Context()); !errors.Is(err, gitsource.ErrBranchGone) {
 			t.Errorf("%s: no such branch: %v", name, err)
+		}
+	}
+}
+
+// A connection that breaks in the middle of a pack is the remote's failure, not a malformed pack, and leaves nothing.
+func TestPacksThatBreakOff(t *testing.T) {
+	t.Parallel()
+	var b packBuilder
+	b.object(typeBlob, []byte(noise(3, 100_000)))
+	pack := b.bytes()
+	for name, c := range map[string]struct {
+		capabilities string
+		send         func(io.Writer)
+	}{
+		"connection lost": {"", func(w io.Writer) {
+			fmt.Fprint(w, string(pack[:len(pack)/2]))
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}},
+		"error on the side": {"side-band-64k", func(w io.Writer) {
+			fmt.Fprint(w, pkt("\x01"+string(pack[:1000]))+pkt("\x02counting\n")+pkt("\x03out of "+canary+"\n"))
+		}},
+		"error in the old way": {"side-band", func(w io.Writer) {
+			fmt.Fprint(w, pkt("\x01"+string(pack[:500]))+pkt("\x03out of memory\n"))
+		}},
+	} {
+		o := serverOptions(t, serveHead(t, someHead, c.capabilities, c.send))
+		o.Auth.Token = canary
+		if _, err := open(t, o).Fetch(t.Context()); !errors.Is(err, gitsource.ErrRemote) || errors.Is(err, gitsource.ErrMalformed) || leaks(err.Error()) {
+			t.Errorf("%s: Fetch = %v, want ErrRemote", name, err)
+		}
+		if left := packFiles(t, o, ""); len(left) > 0 {
+			t.Errorf("%s: left %v", name, left)
+		}
+	}
+}
+
+// A pack that lacks what its trees name is noticed when it is read; the next fetch asks for everything again.
+func TestIncompletePacks(t *testing.T) {
+	t.Parallel()
+	var whole, part packBuilder
+	blob, _ := whole.object(typeBlob, []byte("x"))
+	lines := []treeLine{{fileMode, "x.yaml", blob}}
+	sub, _ := whole.object(typeTree, treeContent(lines...))
+	head := whole.tree(treeLine{folderMode, "sub", sub})
+	part.tree(treeLine{folderMode, "sub", sub})
+	var requests atomic.Int32
+	s := serveHead(t, head, "", func(w io.Writer) {
+		if requests.Add(1) == 1 {
+			fmt.Fprint(w, string(part.bytes()))
+			return
+		}
+		fmt.Fprint(w, string(whole.bytes()))
+	})
+	m := open(t, serverOptions(t, s))
+	fetch(t, m)
+	if _, err := m.Read(t.Context(), head, "sub/x.yaml"); !errors.Is(err, gitsource.ErrCorrupt) {
+		t.Errorf("Read = %v, want ErrCorrupt", err)
+	}
+	fetch(t, m)
+	if got := read(t, m, head, "sub/x.yaml"); got != "x" {
+		t.Errorf("x.yaml = %q", got)
+	}
+}
+
+// A panic on the way to a remote is this source's error and nobody else's.
+func TestPanicsAreContained(t *testing.T) {
+	t.Parallel()
+	o := gitsource.Options{ID: "s", URL: "https://example.com/x", Branch: "main", Dir: t.TempDir()}
+	o.Auth.TokenSource = func(context.Context) (string, error) { panic(canary) }
+	m := open(t, o)
+	for call, do := range map[string]func(context.Context) (string, error){"Head": m.Head, "Fetch": m.Fetch} {
+		if _, err := do(t.Context()); !errors.Is(err, gitsource.ErrPanic) || leaks(err.Error()) {
+			t.Errorf("%s = %v, want ErrPanic", call, err)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (m *Mirror) connectSSH(ctx context.Context) (*connection, error) {
 		return nil, m.remoteError(ctx, c, err)
 	}
 	s := &sshSession{conn: conn, watch: c.watch}
-	s.stop = context.AfterFunc(ctx, func() { s.abort() })
+	s.stop = context.AfterFunc(ctx, s.abort)
 	if err := s.start(m.sshAddress(), m.remote.path, config); err != nil {
 		s.stop()
 		return nil, m.remoteError(ctx, c, errors.Join(err, conn.Close()))
@@ -117,7 +117,7 @@ type sshSession struct {
 // abort cuts the connection under whatever waits on it; the waiting call reports why.
 func (s *sshSession) abort() {
 	if err := s.conn.Close(); err != nil {
-		s.watch.note(fmt.Errorf("%w: interrupted", ErrRemote))
+		return // it is closed already
 	}
 }
 

@@ -2,6 +2,7 @@ package gitsource_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -94,20 +95,26 @@ func (r *repo) serveConn(conn net.Conn, config *ssh.ServerConfig) {
 			return
 		}
 		for req := range reqs {
+			if err := req.Reply(req.Type == "exec", nil); err != nil {
+				return
+			}
 			if req.Type != "exec" {
-				req.Reply(false, nil)
 				continue
 			}
-			req.Reply(true, nil)
 			var payload struct{ Command string }
+			status := uint32(0)
 			if ssh.Unmarshal(req.Payload, &payload) == nil && payload.Command == "git-upload-pack '"+r.dir+"'" {
 				cmd := exec.Command("git", "upload-pack", r.dir)
 				cmd.Env, cmd.Stdin, cmd.Stdout = gitEnv(r.dir), ch, ch
-				cmd.Run()
+				if err := cmd.Run(); err != nil {
+					status = 1
+				}
 			} else {
 				fmt.Fprintln(ch.Stderr(), "no such repository")
 			}
-			ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{0}))
+			if _, err := ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status})); err != nil {
+				return
+			}
 			ch.Close()
 		}
 	}
@@ -205,5 +212,22 @@ func TestSSHServerThatIsNone(t *testing.T) {
 	o.Auth = gitsource.Auth{SSHKey: user.pem, KnownHosts: []byte("# none\n")}
 	if _, err := open(t, o).Head(t.Context()); !errors.Is(err, gitsource.ErrRemote) {
 		t.Errorf("Head = %v, want ErrRemote", err)
+	}
+}
+
+func TestSSHServerThatHangs(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	user := newKey(t)
+	o := gitsource.Options{ID: "s", URL: "ssh://git@" + l.Addr().String() + "/x", Branch: "main", Dir: t.TempDir(), AllowLoopback: true}
+	o.Auth = gitsource.Auth{SSHKey: user.pem, KnownHosts: []byte("# none\n")}
+	o.Limits.HeadTimeout = 100 * time.Millisecond
+	start := time.Now()
+	if _, err := open(t, o).Head(t.Context()); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 5*time.Second {
+		t.Errorf("Head = %v after %v, want DeadlineExceeded", err, time.Since(start))
 	}
 }
