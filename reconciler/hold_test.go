@@ -189,6 +189,21 @@ func TestNothingSkipsStaging(t *testing.T) {
 			status c3 sluice/a pending: (deployment)
 			facts deployment.created:a profile.defined:a`)
 	})
+	t.Run("what a person deployed meanwhile is not deployed again", func(t *testing.T) {
+		t.Parallel()
+		w := start(t)
+		forced := latest(w)
+		forced.ID, forced.Version, forced.Hash, forced.Force = "forced", "1.0.1", hashOf(`"x": 2`), "we must"
+		forced.State = rollout.InProgress
+		w.store.data.deployments = append(w.store.data.deployments, forced)
+		w.report()
+		w.commit("carefully", production("x: 2", "Canary"))
+		w.sync()
+		w.expect(`
+			mended profiles/a.yaml
+			status c3 sluice/a success: definition updated
+			facts profile.defined:a`)
+	})
 	t.Run("one that does not is refused again", func(t *testing.T) {
 		t.Parallel()
 		w := start(t)
