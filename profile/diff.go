@@ -19,8 +19,6 @@ type Change struct {
 	Old         any    `json:"oldValue,omitempty"`
 	New         any    `json:"newValue,omitempty"`
 	TypeChanged bool   `json:"typeChanged,omitempty"`
-
-	key string // the last key of the path, which decides about masking
 }
 
 // Compare returns the difference from old to new. Maps are compared key by key, lists of equal length item by item,
@@ -45,16 +43,16 @@ func (d *Diff) maps(path string, old, new map[string]any) {
 		at := joinKey(path, k)
 		switch {
 		case !had:
-			d.Added = append(d.Added, Change{Field: at, New: is, key: k})
+			d.Added = append(d.Added, Change{Field: at, New: is})
 		case !has:
-			d.Removed = append(d.Removed, Change{Field: at, Old: was, key: k})
+			d.Removed = append(d.Removed, Change{Field: at, Old: was})
 		default:
-			d.values(at, k, was, is)
+			d.values(at, was, is)
 		}
 	}
 }
 
-func (d *Diff) values(path, key string, old, new any) {
+func (d *Diff) values(path string, old, new any) {
 	if !isSecret(old) && !isSecret(new) {
 		was, isMap := asMap(old)
 		if is, ok := asMap(new); ok && isMap {
@@ -64,7 +62,7 @@ func (d *Diff) values(path, key string, old, new any) {
 		before, isList := old.([]any)
 		if after, ok := new.([]any); ok && isList && len(after) == len(before) {
 			for i := range before {
-				d.values(joinIndex(path, i), key, before[i], after[i])
+				d.values(joinIndex(path, i), before[i], after[i])
 			}
 			return
 		}
@@ -73,7 +71,7 @@ func (d *Diff) values(path, key string, old, new any) {
 		return
 	}
 	d.Modified = append(d.Modified, Change{
-		Field: path, Old: old, New: new, TypeChanged: typeName(old) != typeName(new), key: key,
+		Field: path, Old: old, New: new, TypeChanged: typeName(old) != typeName(new),
 	})
 }
 
@@ -92,7 +90,8 @@ func (d Diff) Masked() Diff {
 	mask := func(list []Change) []Change {
 		out := slices.Clone(list)
 		for i, c := range out {
-			out[i].Old, out[i].New = maskValue(c.key, c.Old), maskValue(c.key, c.New)
+			key := lastKey(c.Field)
+			out[i].Old, out[i].New = maskValue(key, c.Old), maskValue(key, c.New)
 		}
 		return out
 	}

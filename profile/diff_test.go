@@ -59,6 +59,10 @@ func TestDiffMasked(t *testing.T) {
 	if !strings.Contains(d.Unified("a", "b"), "env:OLD") {
 		t.Error("Masked changed its receiver")
 	}
+	odd := profile.Compare(data(t, `{"my \"[\" token": [["old"]], "a.b": {"x": ["old"]}}`), data(t, `{"my \"[\" token": [["new"]], "a.b": {"x": ["new"]}}`))
+	if text := odd.Masked().Unified("a", "b"); strings.Count(text, `"***"`) != 2 || strings.Count(text, `"new"`) != 1 {
+		t.Errorf("odd keys:\n%s", text)
+	}
 	if got := d.Summary(); got != "1 added, 1 removed, 3 modified" {
 		t.Errorf("summary %q", got)
 	}

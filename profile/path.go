@@ -18,6 +18,22 @@ func joinKey(path, key string) string {
 
 func joinIndex(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
+var trailingIndexes = regexp.MustCompile(`(\[[0-9]+\])+$`)
+
+// lastKey returns the last key of a JSON path, whatever indexes follow it.
+func lastKey(path string) string {
+	path = trailingIndexes.ReplaceAllString(path, "")
+	if quoted, ok := strings.CutSuffix(path, "]"); ok {
+		// Quotes inside a quoted key are escaped, so this is the start of the last one.
+		key, err := strconv.Unquote(quoted[strings.LastIndex(quoted, `["`)+1:])
+		if err != nil {
+			return path
+		}
+		return key
+	}
+	return path[strings.LastIndexByte(path, '.')+1:]
+}
+
 // typeName returns the JSON type of a value, as people read it. A secret counts as the string that it stands for.
 func typeName(v any) string {
 	if isSecret(v) {

@@ -173,14 +173,6 @@ func wall(date time.Time, minute int, loc *time.Location) (first, last time.Time
 	return at[1], at[0]
 }
 
-// problems returns what is wrong with the windows as a whole.
-func (w Windows) problems() string {
-	if len(w.Deny) > maxWindows {
-		return fmt.Sprintf("has %d windows, at most %d are read", len(w.Deny), maxWindows)
-	}
-	return ""
-}
-
 // String lists the rules.
 func (w Windows) String() string {
 	rules := make([]string, len(w.Deny))

@@ -312,3 +312,17 @@ func TestValidateRefusesWhatIsNoFile(t *testing.T) {
 		}
 	}
 }
+
+func TestShownPathsAreThoseOfTheCaller(t *testing.T) {
+	t.Parallel()
+	// The root may be the work tree of this project, two levels up; what is shown is the path as it was given.
+	out, code, err := run(t, newValidateCommand(), "files_test.go")
+	if code != 1 || !strings.HasPrefix(out, "files_test.go: not a Sluice file") {
+		t.Errorf("code %d, %v:\n%s", code, err, out)
+	}
+	out, code, err = run(t, newDiffCommand(), "--root", "../../examples/configs",
+		"../../examples/configs/payment-service/staging.yaml", "../../examples/configs/payment-service/production.yaml")
+	if code != 1 || !strings.Contains(out, "4 modified: patch") {
+		t.Errorf("code %d, %v:\n%s", code, err, out)
+	}
+}

@@ -86,7 +86,21 @@ func (t *diskTree) files(sub string) ([]string, error) {
 }
 
 // shown is a file's name as the person who called the command would write it.
-func (t *diskTree) shown(name string) string { return filepath.Join(t.dir, filepath.FromSlash(name)) }
+func (t *diskTree) shown(name string) string {
+	file := filepath.Join(t.dir, filepath.FromSlash(name))
+	if filepath.IsAbs(file) {
+		return file
+	}
+	// A root above the working directory gives ../here/file: leave out the way up and down again.
+	here, err := filepath.Abs(".")
+	if err != nil {
+		return file
+	}
+	if short, err := filepath.Rel(here, filepath.Join(here, file)); err == nil {
+		return short
+	}
+	return file
+}
 
 func isSchemaFile(name string) bool {
 	ext := path.Ext(name)
