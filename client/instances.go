@@ -51,8 +51,12 @@ func (c *Client) Heartbeat(ctx context.Context, id string, h wire.Health) (wire.
 
 // Applied acknowledges an assignment, or says why it could not be applied.
 func (c *Client) Applied(ctx context.Context, id string, ack wire.AppliedRequest) error {
-	k := call{method: http.MethodPost, path: pathf("instances", id, "applied"), body: ack, again: true,
-		timeout: 10 * time.Second}
+	return c.applied(ctx, id, ack, true)
+}
+
+func (c *Client) applied(ctx context.Context, id string, ack wire.AppliedRequest, again bool) error {
+	k := call{method: http.MethodPost, path: pathf("instances", id, "applied"), body: ack, again: again,
+		timeout: 5 * time.Second}
 	return c.do(ctx, k, nil)
 }
 

@@ -21,58 +21,75 @@ const streamSilence = 45 * time.Second
 // ErrDisconnected is wrapped by the errors of an event iterator that will reconnect by itself.
 var ErrDisconnected = errors.New("connection to the server lost")
 
+// errSilent says that a stream opened, or should have, and gave nothing.
+var errSilent = errors.New("stream is silent")
+
 // errNoStream says that the answer was a success and no event stream, as behind some proxies.
 var errNoStream = errors.New("no event stream")
 
-// stream is one open event stream.
+// stream is one open event stream. A watchdog ends it when nothing comes for a while.
 type stream struct {
 	*eventReader
-	body io.Closer
-	stop context.CancelFunc
+	ctx     context.Context // ends with errSilent when the watchdog ended the stream
+	cancel  context.CancelCauseFunc
+	body    io.ReadCloser
+	dog     *time.Timer
+	silence time.Duration // that the watchdog allows
 }
 
-func (s *stream) close() {
-	s.stop()
-	_ = s.body.Close() // nothing is written; the connection is given up anyway
-}
-
-// open connects an event stream. It fails after callTimeout without an answer, and ends when the
-// server is silent for longer than silence.
+// open connects an event stream. It gives up when nothing, neither an answer nor a byte of the
+// stream, comes for silence.
 func (c *Client) open(ctx context.Context, path, lastID string, silence time.Duration) (*stream, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	s := &stream{silence: silence}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	s.dog = time.AfterFunc(silence, func() { s.cancel(errSilent) })
 	header := http.Header{"Accept": {"text/event-stream"}, "Cache-Control": {"no-store"}}
 	if lastID != "" {
 		header.Set("Last-Event-ID", lastID)
 	}
-	watchdog := time.AfterFunc(silence, cancel)
-	res, err := c.send(ctx, call{method: http.MethodGet, path: path, header: header})
-	if err == nil && !isEventStream(res.Header.Get("Content-Type")) {
-		err = fmt.Errorf("GET %s: %w", path, errNoStream)
-		_ = res.Body.Close() // the answer is of no use
-	}
+	res, err := c.send(s.ctx, call{method: http.MethodGet, path: path, header: header})
 	if err != nil {
-		watchdog.Stop()
-		cancel()
-		return nil, err
+		s.dog.Stop()
+		s.cancel(nil)
+		return nil, s.why(err)
 	}
-	body := &watched{r: res.Body, dog: watchdog, silence: silence}
-	stop := func() { watchdog.Stop(); cancel() }
-	return &stream{eventReader: newEventReader(body), body: res.Body, stop: stop}, nil
+	s.body = res.Body
+	s.eventReader = newEventReader(s)
+	if !isEventStream(res.Header.Get("Content-Type")) {
+		s.close()
+		return nil, fmt.Errorf("GET %s: %w", path, errNoStream)
+	}
+	return s, nil
 }
 
-// watched feeds a watchdog with each read.
-type watched struct {
-	r       io.Reader
-	dog     *time.Timer
-	silence time.Duration
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.r.Read(p)
-	if n > 0 {
-		w.dog.Reset(w.silence)
+// Read reads the body and keeps the watchdog quiet.
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.body.Read(p)
+	if n > 0 && s.dog.Stop() {
+		s.dog.Reset(s.silence)
 	}
 	return n, err
+}
+
+func (s *stream) setSilence(d time.Duration) {
+	s.silence = d
+	if s.dog.Stop() {
+		s.dog.Reset(d)
+	}
+}
+
+// why returns the reason behind an error: the watchdog's, if it ended the stream.
+func (s *stream) why(err error) error {
+	if errors.Is(context.Cause(s.ctx), errSilent) {
+		return errSilent
+	}
+	return err
+}
+
+func (s *stream) close() {
+	s.dog.Stop()
+	s.cancel(nil)
+	_ = s.body.Close() // nothing was written, and the connection is given up
 }
 
 // reconnectHint is the data of a "reconnect" event.
@@ -147,7 +164,7 @@ func (f *follower) follow(ctx context.Context, yield func(wire.Deployment, error
 			if Final(f.status) && errors.Is(err, io.EOF) {
 				return nil
 			}
-			return err
+			return s.why(err)
 		}
 		f.failures = 0
 		switch e.name {
