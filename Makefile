@@ -16,7 +16,7 @@ demo: build ## See it all in a minute: good change, bad change, fix, kill -9
 
 .PHONY: build
 build: ## Build bin/sluice
-	go build -trimpath -ldflags '-s -w $(if $(VERSION),-X main.version=$(VERSION))' -o bin/ ./cmd/sluice
+	go build $(if $(VERSION),-ldflags '-X main.version=$(VERSION)') -o bin/ ./cmd/sluice
 
 .PHONY: test
 test: test-deps ## Run every test with the race detector, after getting what they need

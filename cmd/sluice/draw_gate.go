@@ -100,12 +100,13 @@ func (l look) metricLines(rows [][]string, widths []int) []string {
 	lines := make([]string, 0, len(rows))
 	last := len(widths) - 1
 	for n, row := range rows {
-		line := "    " + pad(row[0], widths[0])
+		parts := []string{"  ", pad(row[0], widths[0])}
 		for i := 1; i < last; i++ {
 			if widths[i] > 0 {
-				line += "  " + padLeft(row[i], widths[i])
+				parts = append(parts, padLeft(row[i], widths[i]))
 			}
 		}
+		line := strings.Join(parts, "  ")
 		if n == 0 {
 			lines = append(lines, l.paint(dim, line))
 			continue

@@ -20,8 +20,6 @@ var rewrite = flag.Bool("update", false, "write the golden files again")
 // noon is the clock of every test.
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-func ptr[T any](v T) *T { return &v }
-
 // golden compares text with testdata/NAME.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
@@ -77,18 +75,18 @@ func canary() wire.Deployment {
 			Outcome: "Pass", Reason: "no metric is worse than before and than the control",
 			Metrics: []wire.MetricCheck{
 				{
-					Name: "errorRate", Outcome: "Pass", Unit: "%", N: 12340, Value: ptr(0.41), ControlN: 28790, Control: ptr(0.38),
-					BaselineN: 41020, Baseline: ptr(0.40), Threshold: 5, P: ptr(0.612),
+					Name: "errorRate", Outcome: "Pass", Unit: "%", N: 12340, Value: new(0.41), ControlN: 28790, Control: new(0.38),
+					BaselineN: 41020, Baseline: new(0.40), Threshold: 5, P: new(0.612),
 				},
 				{
-					Name: "latencyP99", Outcome: "Pass", Unit: "ms", N: 12340, Value: ptr(182.4), ControlN: 28790, Control: ptr(175.0),
-					BaselineN: 41020, Baseline: ptr(179.9), Threshold: 50,
+					Name: "latencyP99", Outcome: "Pass", Unit: "ms", N: 12340, Value: new(182.4), ControlN: 28790, Control: new(175.0),
+					BaselineN: 41020, Baseline: new(179.9), Threshold: 50,
 				},
 				{Name: "failedChecks", Outcome: "Skipped", Unit: "%", Threshold: 10},
 			},
 		},
 		Commit: "9f1c2ab47dd0e5b6", PullRequest: 42, InitiatedBy: "Ann Author", Cause: "Allow five retries\n\nLonger text.",
-		CreatedAt: noon.Add(-2 * time.Minute), PhaseEndsAt: ptr(noon.Add(42 * time.Second)),
+		CreatedAt: noon.Add(-2 * time.Minute), PhaseEndsAt: new(noon.Add(42 * time.Second)),
 		InstanceStatus: targets(10, 3, 1, "1.4.0", "1.3.0"),
 	}
 }
@@ -106,7 +104,7 @@ func pictures() map[string]wire.Deployment {
 	back.Explanation = "rolled back to 1.3.0 on all 10 instances"
 	back.RollbackReason, back.RollbackBy, back.HealthRestored = "error rate 37.2 % of 940 requests, control 0.4 %, before 0.4 %", "gate", "Returned"
 	back.Verdict = &wire.Verdict{Outcome: "Fail", Reason: back.RollbackReason, Metrics: []wire.MetricCheck{{
-		Name: "errorRate", Outcome: "Fail", Unit: "%", N: 940, Value: ptr(37.2), ControlN: 8460, Control: ptr(0.4), Baseline: ptr(0.4), Threshold: 5, P: ptr(1e-12),
+		Name: "errorRate", Outcome: "Fail", Unit: "%", N: 940, Value: new(37.2), ControlN: 8460, Control: new(0.4), Baseline: new(0.4), Threshold: 5, P: new(1e-12),
 	}}}
 	back.InstanceStatus = targets(10, 0, 0, "1.4.0", "1.3.0")
 
@@ -148,7 +146,7 @@ func pictures() map[string]wire.Deployment {
 	hostile.InstanceStatus[0].Hostname = strings.Repeat("h", 200) + "\x1b[31m"
 	hostile.InstanceStatus[0].Error = "\x1b[31mred\n\n\nlines"
 	hostile.Verdict.Metrics = append(hostile.Verdict.Metrics, wire.MetricCheck{
-		Name: "a metric of a very long name indeed\x1b[1m", Unit: "req/s", Value: ptr(123456.7), Threshold: 99.5, Outcome: "Pass",
+		Name: "a metric of a very long name indeed\x1b[1m", Unit: "req/s", Value: new(123456.7), Threshold: 99.5, Outcome: "Pass",
 	})
 
 	return map[string]wire.Deployment{

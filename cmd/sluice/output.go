@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,9 @@ func checkFormat(format string) error {
 
 // show writes the listing in the format asked for.
 func (sh *shell) show(format string, answer listing) error {
+	if v := reflect.ValueOf(answer.value); v.Kind() == reflect.Slice && v.IsNil() {
+		answer.value = []any{} // an empty list is [], not null
+	}
 	switch format {
 	case "json":
 		return writeJSON(sh.stdout, answer.value)

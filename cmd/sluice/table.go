@@ -12,8 +12,12 @@ type table struct {
 	paint  func(column int, text string) colour // may be nil
 }
 
-// write prints the table; the last column is cut to the look's width when that
-// is a terminal's, and never in a pipe, where another program may want it all.
+// lastColumn is the least room in which a cut last column still says something.
+const lastColumn = 20
+
+// write prints the table. On a terminal (narrow) the last column is cut to the
+// width, when enough of it remains to be read; never in a pipe, where another
+// program may want it all.
 func (t table) write(w io.Writer, l look, narrow bool) error {
 	all := append([][]string{t.header}, t.rows...)
 	for _, row := range all {
@@ -28,8 +32,8 @@ func (t table) write(w io.Writer, l look, narrow bool) error {
 		var line strings.Builder
 		for i, text := range row {
 			last := i == len(row)-1
-			if last && narrow {
-				text = l.cut(text, max(8, l.Width-used))
+			if room := l.Width - used; last && narrow && room >= lastColumn {
+				text = l.cut(text, room)
 			}
 			shown := text
 			if !last {

@@ -62,13 +62,13 @@ func SourceFields() []Field {
 // sourceFields are what a single source can be given by without a file.
 func sourceFields() []Field {
 	return []Field{
-		named("source_url", "string", "", "watch this repository, without a sluice.yaml"),
-		named("source_id", "string", "", "its name; the last part of the URL when empty"),
-		named("source_branch", "string", "main", "its branch"),
-		named("source_path", "string", "", "its folder of profiles"),
-		named("source_poll_interval", "duration", "", "how often to look at it"),
-		named("source_username", "string", "", "user to sign in to it with"),
-		named("source_token_file", "string", "", "file with the token to sign in to it with"),
+		named("source_url", "string", "", "watch this repository too, without a settings file"),
+		named("source_id", "string", "", "id of the source at source_url; the last part of its URL when empty"),
+		named("source_branch", "string", "main", "branch of source_url to follow"),
+		named("source_path", "string", "", "folder of the profiles in source_url; empty is all of it"),
+		named("source_poll_interval", "duration", "", "how often to look at source_url"),
+		named("source_username", "string", "", "user to sign in to source_url with"),
+		named("source_token_file", "string", "", "file with the token to sign in to source_url with"),
 	}
 }
 

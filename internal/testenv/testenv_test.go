@@ -3,12 +3,28 @@ package testenv_test
 import (
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/sluicehq/sluice/internal/testenv"
 )
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+
+func TestBinary(t *testing.T) {
+	t.Parallel()
+	program := testenv.Binary(t)
+	out, err := exec.CommandContext(t.Context(), program, "version").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "sluice ") {
+		t.Errorf("it says %q, %v", out, err)
+	}
+	if again := testenv.Binary(t); again != program {
+		t.Errorf("it is built again: %s and %s", program, again)
+	}
+}
 
 func TestRepo(t *testing.T) {
 	t.Parallel()
