@@ -67,12 +67,22 @@ func (r *repo) write(files map[string]string) {
 			if err := os.Remove(path); err != nil {
 				r.t.Fatal(err)
 			}
+			r.removeIfEmpty(filepath.Dir(path))
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			r.t.Fatal(err)
 		}
 		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// removeIfEmpty removes a folder that lost its last file.
+func (r *repo) removeIfEmpty(dir string) {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) == 0 {
+		if err := os.Remove(dir); err != nil {
 			r.t.Fatal(err)
 		}
 	}

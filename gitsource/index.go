@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
-	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 )
 
 // resolveCache bounds the delta bases that are kept while a pack is indexed.
@@ -114,36 +112,4 @@ func (r *resolver) spend(ctx context.Context, n int64) error {
 		return fmt.Errorf("%w: the deltas of the pack take too much work", ErrLimit)
 	}
 	return ctx.Err()
-}
-
-// writeIndex writes the pack's index in Git's format and returns it.
-func (s *packScan) writeIndex(path string) (*idxfile.MemoryIndex, error) {
-	w := new(idxfile.Writer)
-	if err := w.OnHeader(uint32(len(s.entries))); err != nil {
-		return nil, err
-	}
-	for _, e := range s.entries {
-		w.Add(e.hash, uint64(e.offset), e.crc)
-	}
-	return finishIndex(w, s.checksum, path)
-}
-
-func finishIndex(w *idxfile.Writer, pack plumbing.Hash, path string) (idx *idxfile.MemoryIndex, err error) {
-	if err := w.OnFooter(pack); err != nil {
-		return nil, err
-	}
-	if idx, err = w.Index(); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-	}()
-	_, err = idxfile.NewEncoder(f).Encode(idx)
-	return idx, err
 }

@@ -210,7 +210,7 @@ func (s *packStore) install(scan *packScan, tmp *os.File, size int64) error {
 	if err := removeIfThere(path + ".idx"); err != nil {
 		return err
 	}
-	idx, err := scan.writeIndex(path + ".idx")
+	idx, err := writeIndex(scan.indexEntries(), scan.checksum, path+".idx")
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 	"slices"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 	"github.com/go-git/go-git/v5/plumbing/hash"
 )
 
@@ -75,7 +74,15 @@ func (s *packStore) join(ctx context.Context, packs []*pack) (_ *pack, err error
 	if err != nil {
 		return nil, err
 	}
-	idx, path, err := s.joinIndexes(packs, name)
+	entries, err := joinedEntries(packs)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(s.dir, "pack-"+name.String())
+	if err := removeIfThere(path + ".idx"); err != nil {
+		return nil, err
+	}
+	idx, err := writeIndex(entries, name, path+".idx")
 	if err != nil {
 		return nil, err
 	}
@@ -120,34 +127,3 @@ func writeJoined(ctx context.Context, w io.Writer, packs []*pack) (name plumbing
 }
 
 func (p *pack) bodyLen() int64 { return p.size - packHeaderLen - packTrailerLen }
-
-func (s *packStore) joinIndexes(packs []*pack, name plumbing.Hash) (*idxfile.MemoryIndex, string, error) {
-	w := new(idxfile.Writer)
-	if err := w.OnHeader(0); err != nil {
-		return nil, "", err
-	}
-	shift := int64(0)
-	for _, p := range packs {
-		it, err := p.idx.Entries()
-		if err != nil {
-			return nil, "", err
-		}
-		for {
-			e, err := it.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return nil, "", err
-			}
-			w.Add(e.Hash, e.Offset+uint64(shift), e.CRC32)
-		}
-		shift += p.bodyLen()
-	}
-	path := filepath.Join(s.dir, "pack-"+name.String())
-	if err := removeIfThere(path + ".idx"); err != nil {
-		return nil, "", err
-	}
-	idx, err := finishIndex(w, name, path+".idx")
-	return idx, path, err
-}

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"testing"
 	"time"
 	"unicode/utf8"
 
@@ -332,8 +331,14 @@ func (t *fakeTx) ClearProblem(_ context.Context, _, path string) error {
 
 // What follows is what the engine and people do to a store meanwhile.
 
+// failer is a testing.TB or a *rapid.T.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // finish ends the profile's active deployment.
-func (s *fakeStore) finish(t testing.TB, name string, state rollout.State) rollout.Deployment {
+func (s *fakeStore) finish(t failer, name string, state rollout.State) rollout.Deployment {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()

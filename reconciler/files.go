@@ -21,7 +21,7 @@ func (p *planner) refuse(obs observation, s sighting, message string) {
 	if had && was.Message == message && !s.Touched && !s.Rests && !obs.Whole {
 		return
 	}
-	name := cmp.Or(s.Profile.Name, p.owners[s.Path])
+	name := cmp.Or(s.Profile.Name, p.ownerOf(s.Path))
 	context := rollout.Context(cmp.Or(name, printable(s.Path)))
 	if len(s.Problems) > 0 && len(p.claims.sound(name)) > 0 {
 		context = rollout.Context(printable(s.Path)) // the name's own context speaks of the sound file that bears it
@@ -35,20 +35,8 @@ func (p *planner) refuse(obs observation, s sighting, message string) {
 	})
 }
 
-// refuseTwins refuses a sound file whose name other sound files bear too, and
-// those of them that the commit did not make look at: which of them is meant is
+// twinMessage says that sound files bear one name: which of them is meant is
 // never guessed.
-func (p *planner) refuseTwins(obs observation, s sighting, twins []string) {
-	p.refuse(obs, s, twinMessage(s.Path, s.Profile.Name, twins))
-	for _, file := range twins {
-		if slices.ContainsFunc(obs.Sightings, func(o sighting) bool { return o.Path == file }) {
-			continue // refused on its own turn
-		}
-		twin := sighting{Path: file, Profile: profile.Profile{Name: s.Profile.Name}}
-		p.refuse(obs, twin, twinMessage(file, s.Profile.Name, twins))
-	}
-}
-
 func twinMessage(file, name string, twins []string) string {
 	others := slices.DeleteFunc(slices.Clone(twins), func(f string) bool { return f == file })
 	return fmt.Sprintf("%s: profile %s is also defined in %s", file, name, strings.Join(others, ", "))
@@ -115,10 +103,11 @@ type change struct {
 // define brings the profile's record in line with its file.
 func (p *planner) define(w *work, c gitsource.Commit, s sighting) change {
 	before, known := w.rec, w.rec.Name != ""
+	p.vacate(w)
 	w.rec = defined(before, s.Profile)
+	p.settleAt(w, s.Path)
 	w.rec.Origin, w.rec.Source = profile.OriginGit, p.st.Source
 	w.rec.Retired = false
-	p.owners[s.Path] = s.Profile.Name
 	if !known {
 		w.put = true
 		w.rec.CreatedBy = author(c)
@@ -136,7 +125,10 @@ func (p *planner) define(w *work, c gitsource.Commit, s sighting) change {
 		changed.returned, w.returned = true, true
 		p.record(FactProfileReturned, "profile", w.rec.Name, author(c), map[string]any{"path": s.Path, "commit": c.SHA})
 	}
-	w.gone = false
+	if w.gone {
+		w.gone = false
+		p.say(w.goneBy.SHA, rollout.Context(w.rec.Name), rollout.StatusSuccess, "the file left Git and came back in the same push")
+	}
 	if !sameDefinition(before, w.rec) {
 		changed.definition = true
 		p.record(FactProfileDefined, "profile", w.rec.Name, author(c), map[string]any{"path": s.Path, "commit": c.SHA})

@@ -206,7 +206,7 @@ func TestTwoFilesOfOneName(t *testing.T) {
 			[][]files{{{"profiles/copy.yaml": doc("a", "x: 2")}}},
 			`problem a: ` + aText + `
 			problem a: ` + cText + `
-			status c2 sluice/a failure: ` + aText + `
+			status c2 sluice/a failure: ` + cText + `
 			facts profile.invalid:a profile.invalid:a`,
 		},
 		{

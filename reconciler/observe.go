@@ -49,28 +49,37 @@ type observer struct {
 	log    *slog.Logger
 
 	files      map[string]*known
+	bearers    map[string]map[string]struct{} // name -> the sound files that may bear it
 	dependents map[string]map[string]struct{} // path -> the profile files that rest on it
 }
 
 // known is what the observer remembers of one profile file.
 type known struct {
+	names  []string // that it may bear, being sound
 	deps   []string
-	broken bool // looked at again with every commit until it is mended
+	broken bool // or refused for its name: looked at again with every commit until it is mended
 }
 
 func newObserver(git Git, root string, log *slog.Logger, st state) *observer {
 	o := &observer{
 		git: git, root: root, limits: profile.DefaultLimits(), log: log,
 		files:      make(map[string]*known),
+		bearers:    make(map[string]map[string]struct{}),
 		dependents: make(map[string]map[string]struct{}),
 	}
-	for _, r := range st.Records {
-		if !r.Retired {
-			o.remember(r.Path, r.Dependencies, false)
+	for file, owners := range st.owners() {
+		var deps []string
+		for _, name := range owners {
+			deps = append(deps, st.Records[name].Dependencies...)
+		}
+		o.remember(file, deps, false)
+		for _, name := range owners {
+			o.bear(file, name)
 		}
 	}
 	for _, p := range st.Problems {
 		o.remember(p.Path, nil, true)
+		o.bear(p.Path, "") // said anew with every commit
 	}
 	return o
 }
@@ -125,24 +134,69 @@ func (o *observer) look(ctx context.Context, obs observation, affected map[strin
 	for _, file := range slices.Sorted(maps.Keys(affected)) {
 		s := affected[file]
 		s.Path = file
-		if !s.Touched && !obs.Whole && profile.ValidPath(file) != nil {
-			continue // a name that cannot be asked for stays as broken as it was until the tree tells of a change
+		if err := o.take(files, &obs, s); err != nil {
+			return observation{}, err
 		}
-		if err := o.see(files, &s); err != nil {
-			return observation{}, fmt.Errorf("read %s at %s: %w", file, obs.Commit.SHA, err)
-		}
-		_, isKnown := o.files[file]
-		switch {
-		case !s.Gone:
-			o.remember(file, s.Profile.Dependencies, len(s.Problems) > 0)
-		case !isKnown:
-			continue // never was a profile
-		default:
-			o.forget(file)
-		}
-		obs.Sightings = append(obs.Sightings, s)
 	}
+	if err := o.lookAtTwins(files, &obs); err != nil {
+		return observation{}, err
+	}
+	slices.SortFunc(obs.Sightings, func(a, b sighting) int { return strings.Compare(a.Path, b.Path) })
 	return obs, nil
+}
+
+// take looks at one file and adds what there is to say of it.
+func (o *observer) take(files *commitFiles, obs *observation, s sighting) error {
+	if !s.Touched && !obs.Whole && profile.ValidPath(s.Path) != nil {
+		return nil // a name that cannot be asked for stays as broken as it was until the tree tells of a change
+	}
+	if err := o.see(files, &s); err != nil {
+		return fmt.Errorf("read %s at %s: %w", s.Path, obs.Commit.SHA, err)
+	}
+	_, isKnown := o.files[s.Path]
+	switch {
+	case !s.Gone:
+		o.remember(s.Path, s.Profile.Dependencies, len(s.Problems) > 0)
+	case !isKnown:
+		return nil // never was a profile
+	default:
+		o.forget(s.Path)
+	}
+	if !s.Gone {
+		o.bear(s.Path, "")
+		if len(s.Problems) == 0 {
+			o.bear(s.Path, s.Profile.Name)
+		}
+	}
+	obs.Sightings = append(obs.Sightings, s)
+	return nil
+}
+
+// lookAtTwins also looks at the files that bear a name which the commit gave
+// to another one: the commit concerns them, though it left them alone.
+func (o *observer) lookAtTwins(files *commitFiles, obs *observation) error {
+	seen := make(map[string]bool)
+	for _, s := range obs.Sightings {
+		seen[s.Path] = true
+	}
+	for _, s := range slices.Clone(obs.Sightings) {
+		twins := slices.Sorted(maps.Keys(o.bearers[s.Profile.Name]))
+		if len(twins) < 2 {
+			continue
+		}
+		for _, file := range twins {
+			if !seen[file] {
+				seen[file] = true
+				if err := o.take(files, obs, sighting{Path: file}); err != nil {
+					return err
+				}
+			}
+			if k, there := o.files[file]; there {
+				k.broken = true
+			}
+		}
+	}
+	return nil
 }
 
 // see fills in what the commit's tree has at s.Path. Its error says that Git
@@ -237,7 +291,25 @@ func (o *observer) remember(file string, deps []string, broken bool) {
 	}
 }
 
+// bear adds a name that the file may bear; the empty one withdraws all.
+func (o *observer) bear(file, name string) {
+	k := o.files[file]
+	if name == "" {
+		for _, n := range k.names {
+			delete(o.bearers[n], file)
+		}
+		k.names = nil
+		return
+	}
+	k.names = append(k.names, name)
+	if o.bearers[name] == nil {
+		o.bearers[name] = make(map[string]struct{})
+	}
+	o.bearers[name][file] = struct{}{}
+}
+
 func (o *observer) forget(file string) {
+	o.bear(file, "")
 	o.unlink(file, o.files[file].deps)
 	delete(o.files, file)
 }

@@ -43,7 +43,7 @@ type planner struct {
 	plan     plan
 	works    map[string]*work
 	claims   claims
-	owners   map[string]string // path -> the profile whose record has that path
+	owners   map[string][]string // path -> the profiles whose records have that path
 	problems map[string]profile.SourceProblem
 	spoken   map[string]bool // commits that something is said about
 	statuses map[statusKey]int
@@ -77,18 +77,19 @@ func makePlan(st state, observations []observation) plan {
 		plan:     plan{Source: st.Source},
 		works:    make(map[string]*work),
 		claims:   newClaims(),
-		owners:   make(map[string]string),
+		owners:   st.owners(),
 		problems: maps.Clone(st.Problems),
 		spoken:   make(map[string]bool),
 		statuses: make(map[statusKey]int),
 	}
-	for name, rec := range st.Records {
-		if rec.Retired {
-			continue
+	for file, owners := range p.owners {
+		if _, broken := st.Problems[file]; broken {
+			continue // it says its name anew with every commit
 		}
-		p.owners[rec.Path] = name
-		if _, broken := st.Problems[rec.Path]; !broken && !p.awaitsRetirement(name) {
-			p.claims.set(rec.Path, name, true) // a broken file says its name anew with every commit
+		for _, name := range owners {
+			if !p.awaitsRetirement(name) {
+				p.claims.set(file, name, true)
+			}
 		}
 	}
 	for _, obs := range observations {
@@ -124,11 +125,9 @@ func (p *planner) work(name string) *work {
 // observe takes in one commit: names first, then each file by itself, then
 // what is missing.
 func (p *planner) observe(obs observation) {
-	owners := make(map[string]string)
+	owners := make(map[string][]string)
 	for _, s := range obs.Sightings {
-		if owner, ok := p.owners[s.Path]; ok {
-			owners[s.Path] = owner
-		}
+		owners[s.Path] = slices.Clone(p.owners[s.Path])
 		p.claims.set(s.Path, s.Profile.Name, len(s.Problems) == 0)
 	}
 	for _, s := range obs.Sightings {
@@ -137,16 +136,36 @@ func (p *planner) observe(obs observation) {
 		} else if len(s.Problems) > 0 {
 			p.refuse(obs, s, s.Problems[0].Error())
 		} else if twins := p.claims.sound(s.Profile.Name); len(twins) > 1 {
-			p.refuseTwins(obs, s, twins)
+			p.refuse(obs, s, twinMessage(s.Path, s.Profile.Name, twins))
 		} else {
 			p.accept(obs, s)
 		}
 	}
 	for _, s := range obs.Sightings {
-		if owner, ok := owners[s.Path]; ok {
+		for _, owner := range owners[s.Path] {
 			p.leave(obs, s, owner)
 		}
 	}
+}
+
+// settleAt makes path the place of the profile's file.
+func (p *planner) settleAt(w *work, path string) {
+	p.vacate(w)
+	w.rec.Path = path
+	p.owners[path] = append(p.owners[path], w.rec.Name)
+}
+
+// vacate makes the profile's file lie nowhere.
+func (p *planner) vacate(w *work) {
+	p.owners[w.rec.Path] = slices.DeleteFunc(p.owners[w.rec.Path], func(name string) bool { return name == w.rec.Name })
+}
+
+// ownerOf names the profile whose file lies at path, "" when there is none.
+func (p *planner) ownerOf(path string) string {
+	if names := p.owners[path]; len(names) > 0 {
+		return names[0]
+	}
+	return ""
 }
 
 // finish decides what can only be decided at the end of the push.

@@ -16,19 +16,16 @@ func (p *planner) leave(obs observation, s sighting, owner string) {
 	if len(s.Problems) > 0 {
 		return // there, but broken: the last good version stays
 	}
-	if p.owners[s.Path] == owner {
-		delete(p.owners, s.Path)
-	}
 	if files := p.claims.of(owner); len(files) > 0 {
-		w.rec.Path, w.put = files[0], true // moved, and broken on the way or not alone there
-		p.owners[files[0]] = owner
+		p.settleAt(w, files[0]) // moved, and broken on the way or not alone there
+		w.put = true
 		return
 	}
+	p.vacate(w)
 	if p.awaitsRetirement(owner) && !w.returned {
 		return // a person has been asked already
 	}
-	w.gone, w.goneBy = true, obs.Commit
-	p.spoken[obs.Commit.SHA] = true // at the end of the push
+	w.gone, w.goneBy = true, obs.Commit // what is said of it is known at the end of the push
 }
 
 // retire ends the profiles whose files left Git. When they are more than half
@@ -59,6 +56,7 @@ func (p *planner) retire(names []string) {
 		guard := fmt.Sprintf("would retire %d of %d profiles", len(leaving), total)
 		for _, name := range leaving {
 			p.plan.Deployments = append(p.plan.Deployments, p.retirement(p.works[name], guard))
+			p.spoken[p.works[name].goneBy.SHA] = true
 		}
 		p.record(FactRetirementGuarded, "source", p.st.Source, actor, map[string]any{"reason": guard, "profiles": leaving})
 		return

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
@@ -61,17 +63,12 @@ func loadSource(ctx context.Context, store Store, source string, head string, po
 // loadProfiles reads what the store says about every profile that the
 // observations name, and about those whose file they saw.
 func (st *state) loadProfiles(ctx context.Context, store Store, observations []observation) error {
-	owners := make(map[string]string) // path -> profile
-	for name, r := range st.Records {
-		if !r.Retired {
-			owners[r.Path] = name
-		}
-	}
+	owners := st.owners()
 	names := make(map[string]struct{})
 	hashes := make(map[content]struct{})
 	for _, obs := range observations {
 		for _, s := range obs.Sightings {
-			if owner, ok := owners[s.Path]; ok {
+			for _, owner := range owners[s.Path] {
 				names[owner] = struct{}{}
 			}
 			if s.Profile.Name != "" {
@@ -140,4 +137,16 @@ func (st *state) loadProfile(ctx context.Context, store Store, name string) erro
 		return err
 	}
 	return nil
+}
+
+// owners says which profiles' files lie where. Two can share a path: one left
+// its last good version there, or awaits its retirement, the other moved in.
+func (st *state) owners() map[string][]string {
+	out := make(map[string][]string)
+	for _, name := range slices.Sorted(maps.Keys(st.Records)) {
+		if r := st.Records[name]; !r.Retired {
+			out[r.Path] = append(out[r.Path], name)
+		}
+	}
+	return out
 }

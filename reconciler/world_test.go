@@ -202,7 +202,7 @@ func (w *world) report() string {
 	for i, d := range now.deployments {
 		if i < len(old.deployments) {
 			if d.State != old.deployments[i].State {
-				add("deployment %s %s is %s: %s", d.Profile, d.Version, d.State, d.Explanation)
+				add("%s", strings.TrimSpace(fmt.Sprintf("deployment %s %s is %s: %s", d.Profile, d.Version, d.State, d.Explanation)))
 			}
 			continue
 		}
