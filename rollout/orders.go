@@ -183,3 +183,12 @@ func because(reason string) string {
 func selector(r profile.Record) fleet.Selector {
 	return fleet.Selector{Service: r.Service, Environment: r.Environment, Labels: r.Targets.Labels}
 }
+
+// Supersede ends a deployment because a newer one takes its place, or because
+// its profile retired.
+func Supersede(d Deployment, reason string, now time.Time) Decision {
+	s := newStep(d, Snapshot{}, now)
+	s.stand(AwaitingNothing, "%s", reason)
+	s.finish(Superseded, FactSuperseded, map[string]any{"reason": reason})
+	return s.done()
+}
