@@ -155,7 +155,7 @@ func (r *run) startDaemon(ctx context.Context) error {
 		args: []string{
 			"serve", "--listen", addr, "--data-dir", filepath.Join(r.dir, "data"),
 			"--source-id", "configs", "--source-url", r.repo.url(), "--allow-file-urls",
-			"--poll-interval", "300ms", "--min-poll-interval", "100ms",
+			"--poll-interval", "300ms", "--min-poll-interval", "100ms", "--rate-limit-factor", "100",
 		},
 		env: []string{"SLUICE_ADMIN_PASSWORD=" + password, "SLUICE_REGISTRATION_TOKEN=" + registrationToken},
 	}
