@@ -33,7 +33,7 @@ var ErrNotSo = errors.New("not everything happened as it should")
 const (
 	paymentInstances  = 10
 	searchInstances   = 2
-	requestsPerSecond = 40 // to each instance
+	requestsPerSecond = 80 // to each instance
 )
 
 // run is one performance.
