@@ -111,6 +111,8 @@ CREATE TABLE config_deployments (
     owner          TEXT NOT NULL DEFAULT '',
     lease_until    INTEGER,
     next_step_at   INTEGER,
+    -- Something happened since the claim: the step under way has not seen it.
+    woken          INTEGER NOT NULL DEFAULT 0 CHECK (woken IN (0, 1)),
     attempts       INTEGER NOT NULL DEFAULT 0,
     quarantined    TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (config_name, config_version) REFERENCES config_versions (config_name, version),
