@@ -149,3 +149,16 @@ func (w *world) raw(statement string, args ...any) error {
 	_, err = db.ExecContext(context.Background(), statement, args...)
 	return err
 }
+
+// beat records one heartbeat.
+func (w *world) beat(id string, status fleet.Status) {
+	w.t.Helper()
+	h := store.NewHeartbeatWriter(w.Store, time.Millisecond)
+	ctx, cancel := context.WithCancel(w.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	err := h.Record(w.t.Context(), id, fleet.Sample{Status: status, Requests: 10, Counted: true})
+	cancel()
+	w.must(<-done)
+	w.must(err)
+}
