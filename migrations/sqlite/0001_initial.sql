@@ -76,7 +76,9 @@ CREATE TABLE config_versions (
     created_by   TEXT NOT NULL DEFAULT '',
     UNIQUE (config_name, version)
 );
-CREATE UNIQUE INDEX config_versions_once ON config_versions (config_name, commit_sha, config_hash) WHERE commit_sha <> '';
+-- A commit can make the same content twice: a branch that is set back to it makes a new version of it. What keeps a
+-- sync from being stored twice is that the source's head moves in the same transaction.
+CREATE INDEX config_versions_commit ON config_versions (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_versions_newest ON config_versions (config_name, seq DESC);
 CREATE INDEX config_versions_hash ON config_versions (config_name, config_hash);
 
@@ -190,8 +192,18 @@ CREATE TABLE config_assignments (
     applied_at         INTEGER,
     apply_micros       INTEGER NOT NULL DEFAULT 0,
     apply_error        TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (instance_id, config_name)
+    PRIMARY KEY (instance_id, config_name),
+    FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version)
 );
+
+-- An instance refuses an older generation: nothing may take its row back to one.
+-- +goose StatementBegin
+CREATE TRIGGER config_assignments_rise BEFORE UPDATE OF generation ON config_assignments
+WHEN NEW.generation < OLD.generation
+BEGIN
+    SELECT RAISE(ABORT, 'the generation of an assignment only rises');
+END;
+-- +goose StatementEnd
 CREATE INDEX config_assignments_profile ON config_assignments (config_name);
 
 CREATE TABLE health_samples (
@@ -298,6 +310,14 @@ CREATE TABLE audit_head (
     base_hash TEXT NOT NULL DEFAULT ''
 );
 INSERT INTO audit_head (one, id, hash) VALUES (1, 0, '');
+
+-- +goose StatementBegin
+CREATE TRIGGER config_audit_logs_kept BEFORE DELETE ON config_audit_logs
+WHEN OLD.id > (SELECT base_id FROM audit_head)
+BEGIN
+    SELECT RAISE(ABORT, 'only retention removes from the audit log');
+END;
+-- +goose StatementEnd
 
 -- +goose StatementBegin
 CREATE TRIGGER config_audit_logs_immutable BEFORE UPDATE ON config_audit_logs
