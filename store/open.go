@@ -87,7 +87,7 @@ func (s *Store) connect(ctx context.Context) (err error) {
 	}
 	s.read.SetMaxOpenConns(8)
 	s.read.SetMaxIdleConns(8)
-	s.jobs, err = river.NewClient(riversqlite.New(s.write), &river.Config{})
+	s.jobs, err = river.NewClient(riversqlite.New(s.write), &river.Config{Logger: slog.New(slog.DiscardHandler), PollOnly: true})
 	return err
 }
 

@@ -162,3 +162,19 @@ func (w *world) beat(id string, status fleet.Status) {
 	w.must(<-done)
 	w.must(err)
 }
+
+// copyOf opens a copy of the database as it is now: what a kill would leave.
+func (w *world) copyOf() *world {
+	w.t.Helper()
+	c := &world{t: w.t, path: filepath.Join(w.t.TempDir(), "copy.db"), now: w.clock()}
+	w.must(w.raw(`VACUUM INTO $1`, c.path))
+	s, err := store.Open(w.t.Context(), store.Options{URL: c.path, Now: c.clock})
+	w.must(err)
+	c.Store = s
+	w.t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			w.t.Error(err)
+		}
+	})
+	return c
+}

@@ -240,9 +240,13 @@ CREATE TABLE commit_statuses (
     posted_revision INTEGER NOT NULL DEFAULT 0,
     posted_at       INTEGER,
     post_error      TEXT NOT NULL DEFAULT '',
+    refused_revision INTEGER NOT NULL DEFAULT 0, -- that the forge refused for good
+    posting_until   INTEGER, -- somebody is at it: an older post must not land after a newer one
     updated_at      INTEGER NOT NULL,
     PRIMARY KEY (source_id, commit_sha, context)
 );
+CREATE INDEX commit_statuses_pending ON commit_statuses (source_id)
+    WHERE revision > posted_revision AND revision > refused_revision;
 CREATE INDEX commit_statuses_commit ON commit_statuses (commit_sha);
 
 -- What the local forge was given, in order.
