@@ -43,6 +43,9 @@ func (tx *Tx) assign(ctx context.Context, d rollout.Deployment, assigns []rollou
 	if len(assigns) == 0 {
 		return nil
 	}
+	if err := tx.assignable(ctx, d.Profile, assigns); err != nil {
+		return err
+	}
 	var generation int64
 	if err := tx.tx.QueryRowContext(ctx, `UPDATE config_profiles SET generation = generation + 1 WHERE name = $1 RETURNING generation`,
 		d.Profile).Scan(&generation); err != nil {
@@ -63,6 +66,27 @@ func (tx *Tx) assign(ctx context.Context, d rollout.Deployment, assigns []rollou
 		 WHERE config_assignments.generation < excluded.generation`,
 		d.Profile, generation, d.ID, stamp(tx.now()), string(rows)); err != nil {
 		return fmt.Errorf("assign %s: %w", d.Profile, err)
+	}
+	return nil
+}
+
+// assignable refuses a version that does not exist, was not validated, or has
+// another hash: an instance would refuse it, or worse, take it.
+func (tx *Tx) assignable(ctx context.Context, name string, assigns []rollout.Assign) error {
+	checked := map[string]string{}
+	for _, a := range assigns {
+		if hash, ok := checked[a.Version]; ok && hash == a.Hash {
+			continue
+		}
+		n, err := count(ctx, tx.tx, `SELECT count(*) FROM config_versions
+			WHERE config_name = $1 AND version = $2 AND config_hash = $3 AND validated_at IS NOT NULL`, name, a.Version, a.Hash)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("no validated version with the hash %s: %w", a.Hash, ErrHashMismatch)
+		}
+		if err != nil {
+			return fmt.Errorf("assign version %s of %s: %w", a.Version, name, err)
+		}
+		checked[a.Version] = a.Hash
 	}
 	return nil
 }

@@ -91,8 +91,13 @@ const auditColumns = `id, event_type, entity_type, entity_id, user_id, details, 
 
 func scanAudit(row scanner) (AuditEvent, error) {
 	var e AuditEvent
+	var details string
 	err := row.Scan(&e.ID, &e.Fact.Type, &e.Fact.EntityType, &e.Fact.EntityID, &e.Fact.Actor,
-		asJSON(&e.Fact.Details), &e.Fact.TraceID, at(&e.At), &e.Hash)
+		&details, &e.Fact.TraceID, at(&e.At), &e.Hash)
+	// A row that somebody tampered with is shown, not hidden.
+	if json.Unmarshal([]byte(details), &e.Fact.Details) != nil {
+		e.Fact.Details = map[string]any{"unreadable": details}
+	}
 	return e, err
 }
 

@@ -11,23 +11,38 @@ import (
 	"github.com/sluicehq/sluice/rollout"
 )
 
-const deploymentColumns = `deployment_id, body, revision, epoch, quarantined`
+const deploymentColumns = `deployment_id, config_name, config_version, config_hash, kind, environment, status, commit_sha,
+	created_at, finished_at, body, revision, epoch, quarantined`
 
 // scanDeployment reads the body; what other statements change beside it has
-// columns of its own.
+// columns of its own. Of a corrupt one it gives what the columns say, enough to
+// show it and to put another in its place.
 func scanDeployment(row scanner) (rollout.Deployment, error) {
-	var id, body, quarantined string
-	var revision, epoch int64
-	if err := row.Scan(&id, &body, &revision, &epoch, &quarantined); err != nil {
-		return rollout.Deployment{}, err
+	var c rollout.Deployment
+	var body, quarantined string
+	if err := row.Scan(&c.ID, &c.Profile, &c.Version, &c.Hash, &c.Kind, &c.Selector.Environment, &c.State, &c.Commit,
+		at(&c.CreatedAt), at(&c.FinishedAt), &body, &c.Revision, &c.Epoch, &quarantined); err != nil {
+		return c, err
 	}
-	var d rollout.Deployment
-	if err := json.Unmarshal([]byte(body), &d); err != nil {
-		return d, fmt.Errorf("stored deployment %s is damaged: %w", id, err)
+	d, err := decodeDeployment(body, c)
+	if err != nil {
+		c.Explanation = "its stored row is corrupt: only a new deployment of the profile can follow it"
+		return c, &CorruptError{Table: "config_deployments", Key: c.ID, Err: err}
 	}
-	d.Revision, d.Epoch = revision, epoch
+	d.Revision, d.Epoch = c.Revision, c.Epoch
 	if quarantined != "" && !d.State.Final() {
 		d.Explanation = quarantined
+	}
+	return d, nil
+}
+
+// decodeDeployment reads a body and checks that it is that of its row.
+func decodeDeployment(body string, row rollout.Deployment) (d rollout.Deployment, err error) {
+	if err := json.Unmarshal([]byte(body), &d); err != nil {
+		return d, err
+	}
+	if d.ID != row.ID || d.Profile != row.Profile || d.Version != row.Version || d.State != row.State {
+		return d, fmt.Errorf("the body is that of %s of %s %s in state %q", d.ID, d.Profile, d.Version, d.State)
 	}
 	return d, nil
 }
@@ -45,16 +60,18 @@ func deployment(ctx context.Context, q querier, id string) (rollout.Deployment, 
 // ActiveDeployment reads the profile's deployment that is not final;
 // rollout.ErrNotFound when there is none.
 func (s *Store) ActiveDeployment(ctx context.Context, name string) (rollout.Deployment, error) {
-	return activeDeployment(ctx, s.read, name)
+	return s.activeDeployment(ctx, s.read, name)
 }
 
 // ActiveDeployment reads it as of this transaction.
 func (tx *Tx) ActiveDeployment(ctx context.Context, name string) (rollout.Deployment, error) {
-	return activeDeployment(ctx, tx.tx, name)
+	return tx.s.activeDeployment(ctx, tx.tx, name)
 }
 
-func activeDeployment(ctx context.Context, q querier, name string) (rollout.Deployment, error) {
-	d, err := scanDeployment(q.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM config_deployments
+// activeDeployment gives what can be read of a corrupt one: it must not stand
+// in the way of the deployment that takes its place.
+func (s *Store) activeDeployment(ctx context.Context, q querier, name string) (rollout.Deployment, error) {
+	d, err := shown(ctx, s, scanDeployment)(q.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM config_deployments
 		WHERE config_name = $1 AND finished_at IS NULL`, name))
 	return d, notFound(err, rollout.ErrNotFound, "active deployment of", name)
 }
@@ -72,7 +89,7 @@ func (s *Store) Deployments(ctx context.Context, f DeploymentFilter) ([]rollout.
 	w.equal("status", f.Status)
 	w.equal("environment", f.Environment)
 	w.equal("commit_sha", f.Commit)
-	return listed(ctx, s.read, w, "config_deployments", deploymentColumns, "seq DESC", f.Limit, f.Offset, scanDeployment)
+	return listed(ctx, s.read, w, "config_deployments", deploymentColumns, "seq DESC", f.Limit, f.Offset, shown(ctx, s, scanDeployment))
 }
 
 // insertDeployment adds the row; the rest of a decision is apply's.
@@ -98,8 +115,10 @@ func (tx *Tx) insertDeployment(ctx context.Context, d rollout.Deployment) error 
 
 // Checks lists a deployment's gate checks, newest first.
 func (s *Store) Checks(ctx context.Context, deploymentID string) ([]rollout.Check, error) {
-	checks, err := collect(ctx, s.read, func(row scanner) (c rollout.Check, err error) {
-		return c, row.Scan(&c.DeploymentID, at(&c.At), &c.Phase, asJSON(&c.Verdict))
+	checks, err := sound(ctx, s, s.read, func(row scanner) (c rollout.Check, err error) {
+		var bad damage
+		err = row.Scan(&c.DeploymentID, at(&c.At), &c.Phase, bad.json(&c.Verdict))
+		return c, bad.of("deployment_checks", c.DeploymentID, err)
 	}, `SELECT deployment_id, at, phase, verdict FROM deployment_checks WHERE deployment_id = $1 ORDER BY seq DESC`, deploymentID)
 	if err != nil {
 		return nil, fmt.Errorf("list the checks of deployment %s: %w", deploymentID, err)

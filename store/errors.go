@@ -17,7 +17,7 @@ var (
 	ErrExists = errors.New("exists already")
 	// ErrConflict is returned when something refers to what would be changed.
 	ErrConflict = errors.New("conflict")
-	// ErrHashMismatch is returned for an acknowledgement of other content than was assigned.
+	// ErrHashMismatch is returned for content that is not what its hash says: of an acknowledgement, a version or an assignment.
 	ErrHashMismatch = errors.New("the hash is not that of the assigned content")
 	// ErrTerminal marks an error of a job that no retry mends.
 	ErrTerminal = errors.New("final")

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,13 +14,14 @@ import (
 const instanceColumns = `instance_id, service_name, hostname, port, environment, service_version, labels, metadata, status,
 	registered_at, last_heartbeat`
 
-func instanceDest(i *fleet.Instance) []any {
-	return []any{&i.ID, &i.Service, &i.Hostname, &i.Port, &i.Environment, &i.ServiceVersion, asJSON(&i.Labels), asJSON(&i.Metadata),
-		&i.Status, at(&i.RegisteredAt), at(&i.LastHeartbeat)}
-}
-
 func scanInstance(row scanner) (i fleet.Instance, err error) {
-	return i, row.Scan(instanceDest(&i)...)
+	var bad damage
+	err = row.Scan(&i.ID, &i.Service, &i.Hostname, &i.Port, &i.Environment, &i.ServiceVersion, bad.json(&i.Labels),
+		bad.json(&i.Metadata), &i.Status, at(&i.RegisteredAt), at(&i.LastHeartbeat))
+	if errors.Is(err, sql.ErrNoRows) {
+		return i, err
+	}
+	return i, bad.of("service_instances", i.ID, err)
 }
 
 // RegisterInstance adds an instance and gives it the current version of every
@@ -46,7 +49,7 @@ func (s *Store) RegisterInstance(ctx context.Context, i fleet.Instance, tokenHas
 // giveCurrent assigns the stable versions, at the generation that the others
 // have, and wakes the deployments that the instance now belongs to.
 func (tx *Tx) giveCurrent(ctx context.Context, i fleet.Instance) error {
-	records, err := collect(ctx, tx.tx, scanProfile, `SELECT `+profileColumns+` FROM config_profiles
+	records, err := sound(ctx, tx.s, tx.tx, scanProfile, `SELECT `+profileColumns+` FROM config_profiles
 		WHERE service = $1 AND environment = $2 AND retired = $3`, i.Service, i.Environment, false)
 	if err != nil {
 		return fmt.Errorf("find the profiles of instance %s: %w", i.ID, err)
@@ -98,7 +101,7 @@ func (s *Store) Instances(ctx context.Context, f InstanceFilter) ([]fleet.Instan
 		w.add("instance_id IN (SELECT instance_id FROM config_assignments WHERE applied = ", f.ConfigVersion)
 		w.terms[len(w.terms)-1] += ")"
 	}
-	return listed(ctx, s.read, w, "service_instances", instanceColumns, "service_name, hostname, instance_id", f.Limit, f.Offset, scanInstance)
+	return listed(ctx, s.read, w, "service_instances", instanceColumns, "service_name, hostname, instance_id", f.Limit, f.Offset, shown(ctx, s, scanInstance))
 }
 
 // DeregisterInstance removes an instance; ErrNotFound when there is none.

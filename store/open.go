@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,6 +21,8 @@ import (
 type Options struct {
 	// URL is a file path or sqlite:PATH.
 	URL string
+	// Logger hears of corrupt rows; nil is silence.
+	Logger *slog.Logger
 	// Now replaces the database's clock in simulations.
 	Now func() time.Time
 	// Fail is called at the crash points of tests, inside the transaction: K4
@@ -38,6 +41,7 @@ type Store struct {
 	lock  *os.File
 	clock func() time.Time
 	fail  func(string)
+	log   *slog.Logger
 	jobs  *river.Client[*sql.Tx] // inserts only
 }
 
@@ -54,7 +58,10 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	s := &Store{path: path, lock: lock, clock: opts.Now, fail: opts.Fail}
+	s := &Store{path: path, lock: lock, clock: opts.Now, fail: opts.Fail, log: opts.Logger}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -80,7 +87,7 @@ func (s *Store) connect(ctx context.Context) (err error) {
 	}
 	s.read.SetMaxOpenConns(8)
 	s.read.SetMaxIdleConns(8)
-	s.jobs, err = river.NewClient(riversqlite.New(s.write), &river.Config{})
+	s.jobs, err = river.NewClient(riversqlite.New(s.write), &river.Config{Logger: slog.New(slog.DiscardHandler), PollOnly: true})
 	return err
 }
 

@@ -27,7 +27,7 @@ func (statusJob) Kind() string { return "commit_status" }
 // enqueueStatus adds the job in the transaction that changes the status.
 func (tx *Tx) enqueueStatus(ctx context.Context, status rollout.Status) error {
 	job := statusJob{Source: status.Source, Commit: status.Commit, Context: status.Context}
-	if _, err := tx.s.jobs.InsertTx(ctx, tx.tx, job, nil); err != nil {
+	if _, err := tx.s.jobs.InsertTx(ctx, tx.tx, job, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
 		return fmt.Errorf("put status %s of %s into the outbox: %w", status.Context, status.Commit, err)
 	}
 	return nil
@@ -46,14 +46,15 @@ type OutboxOptions struct {
 
 // Outbox works off what is to be told to the outside, at least once.
 type Outbox struct {
+	s      *Store
 	client *river.Client[*sql.Tx]
-	log    *slog.Logger
 }
 
 const (
 	outboxPoll        = 150 * time.Millisecond
-	outboxStopTimeout = 5 * time.Second
+	outboxStopTimeout = 3 * time.Second
 	postTimeout       = 30 * time.Second
+	maxPosts          = 1000 // a week of a forge that is away
 )
 
 // NewOutbox returns an outbox that does nothing until Run.
@@ -72,6 +73,7 @@ func NewOutbox(s *Store, opts OutboxOptions) (*Outbox, error) {
 		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
 		Workers:           workers,
 		Logger:            slog.New(slog.DiscardHandler),
+		PollOnly:          true,
 		FetchCooldown:     outboxPoll / 2,
 		FetchPollInterval: outboxPoll,
 		JobTimeout:        postTimeout,
@@ -81,11 +83,14 @@ func NewOutbox(s *Store, opts OutboxOptions) (*Outbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the outbox: %w", err)
 	}
-	return &Outbox{client: client, log: opts.Logger}, nil
+	return &Outbox{s: s, client: client}, nil
 }
 
 // Run works until ctx ends, then lets the jobs under way end.
 func (o *Outbox) Run(ctx context.Context) error {
+	if err := o.s.resumeOutbox(ctx); err != nil {
+		return err
+	}
 	if err := o.client.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start the outbox: %w", err)
 	}
@@ -116,28 +121,32 @@ func (w *statusWorker) NextRetry(job *river.Job[statusJob]) time.Time {
 
 // Work posts the status as it is now, unless that was posted already.
 func (w *statusWorker) Work(ctx context.Context, job *river.Job[statusJob]) error {
-	c, err := w.s.status(ctx, job.Args.Source, job.Args.Commit, job.Args.Context)
-	if errors.Is(err, ErrNotFound) || err == nil && c.Posted() {
+	c, err := w.s.beginPost(ctx, job.Args, postTimeout+5*time.Second)
+	switch {
+	case errors.Is(err, ErrNotFound):
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, errPosting):
+		return river.JobSnooze(outboxPoll)
+	case err != nil:
 		return err
 	}
 	w.opts.Fail("K9-post")
-	if err := w.opts.Post(ctx, c.Status); err != nil {
-		if markErr := w.s.markPosted(ctx, c, err.Error()); markErr != nil {
-			w.opts.Logger.ErrorContext(ctx, "a failed post was not noted", "commit", c.Commit, "error", markErr)
-		}
-		if errors.Is(err, ErrTerminal) {
-			return river.JobCancel(err)
-		}
-		return err
+	failure := w.opts.Post(ctx, c.Status)
+	if failure == nil {
+		w.opts.Fail("K10")
 	}
-	w.opts.Fail("K10")
-	return w.s.markPosted(ctx, c, "")
-}
-
-// OutboxPending says how many jobs wait or run.
-func (s *Store) OutboxPending(ctx context.Context) (int, error) {
-	return count(ctx, s.read, `SELECT count(*) FROM river_job WHERE state IN ('available', 'retryable', 'running', 'scheduled', 'pending')`)
+	// What came of it is kept also when the post used up the job's time.
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	if err := w.s.endPost(bounded, c, failure); err != nil {
+		return errors.Join(failure, err)
+	}
+	if failure == nil {
+		return nil
+	}
+	w.opts.Logger.WarnContext(ctx, "commit status was not taken", "commit", c.Commit, "context", c.Context, "attempt", job.Attempt, "error", failure)
+	if errors.Is(failure, ErrTerminal) {
+		return river.JobCancel(failure)
+	}
+	return failure
 }

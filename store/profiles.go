@@ -15,11 +15,15 @@ const profileColumns = `name, description, service, environment, service_type, s
 
 func scanProfile(row scanner) (profile.Record, error) {
 	var r profile.Record
+	var bad damage
 	err := row.Scan(&r.Name, &r.Description, &r.Service, &r.Environment, &r.ServiceType, &r.SchemaID,
-		asJSON(&r.Targets.Labels), asJSON(&r.Strategy), asJSON(&r.Health), asJSON(&r.Windows), asJSON(&r.Settings),
-		&r.Origin, &r.Source, &r.Path, asJSON(&r.Dependencies), &r.CurrentVersion, &r.DesiredVersion, &r.Generation, &r.Retired,
+		bad.json(&r.Targets.Labels), bad.json(&r.Strategy), bad.json(&r.Health), bad.json(&r.Windows), bad.json(&r.Settings),
+		&r.Origin, &r.Source, &r.Path, bad.json(&r.Dependencies), &r.CurrentVersion, &r.DesiredVersion, &r.Generation, &r.Retired,
 		&r.VersionCount, &r.DeploymentCount, at(&r.CreatedAt), at(&r.UpdatedAt), &r.CreatedBy)
-	return r, err
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, err
+	}
+	return r, bad.of("config_profiles", r.Name, err)
 }
 
 // PutProfile creates or updates a profile's definition, its desired version and
@@ -92,12 +96,14 @@ func (s *Store) Profiles(ctx context.Context, f ProfileFilter) ([]profile.Record
 		}
 		w.raw("name " + in + " (SELECT config_name FROM config_holds WHERE released_at IS NULL)")
 	}
-	return listed(ctx, s.read, w, "config_profiles", profileColumns, "name", f.Limit, f.Offset, scanProfile)
+	return listed(ctx, s.read, w, "config_profiles", profileColumns, "name", f.Limit, f.Offset, shown(ctx, s, scanProfile))
 }
 
 // SourceProfiles reads the profiles that the source manages, retired ones too.
+// A corrupt one is given as far as it can be read; the next commit that touches
+// its file writes it anew.
 func (s *Store) SourceProfiles(ctx context.Context, source string) ([]profile.Record, error) {
-	records, err := collect(ctx, s.read, scanProfile,
+	records, err := collect(ctx, s.read, shown(ctx, s, scanProfile),
 		`SELECT `+profileColumns+` FROM config_profiles WHERE source_id = $1 ORDER BY name`, source)
 	if err != nil {
 		return nil, fmt.Errorf("read the profiles of source %s: %w", source, err)

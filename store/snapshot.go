@@ -27,7 +27,7 @@ func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment) (rollout.Sna
 	if err != nil {
 		return rollout.Snapshot{}, fmt.Errorf("read the samples for deployment %s: %w", d.ID, err)
 	}
-	samples, err := collect(ctx, s.read, scanSample, `SELECT instance_id, since, at, sample FROM health_samples
+	samples, err := sound(ctx, s, s.read, scanSample, `SELECT instance_id, since, at, sample FROM health_samples
 		WHERE instance_id IN (SELECT value FROM json_each($1)) AND at > $2 ORDER BY instance_id, at, seq`,
 		string(ids), stamp(s.now().Add(-keptSamples)))
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Store) DeploymentTargets(ctx context.Context, id string) ([]rollout.Tar
 }
 
 func (s *Store) targets(ctx context.Context, d rollout.Deployment) ([]rollout.Target, error) {
-	instances, err := collect(ctx, s.read, scanInstance, `SELECT `+instanceColumns+` FROM service_instances
+	instances, err := collect(ctx, s.read, shown(ctx, s, scanInstance), `SELECT `+instanceColumns+` FROM service_instances
 		WHERE service_name = $1 AND environment = $2 ORDER BY hostname, instance_id`, d.Selector.Service, d.Selector.Environment)
 	if err != nil {
 		return nil, fmt.Errorf("read the instances of deployment %s: %w", d.ID, err)
@@ -85,15 +85,16 @@ func scanSample(row scanner) (fleet.Sample, error) {
 	var id string
 	var since, taken time.Time
 	var s fleet.Sample
-	err := row.Scan(&id, at(&since), at(&taken), asJSON(&s))
+	var bad damage
+	err := row.Scan(&id, at(&since), at(&taken), bad.json(&s))
 	s.InstanceID, s.Since, s.At = id, since, taken
-	return s, err
+	return s, bad.of("health_samples", id, err)
 }
 
 // ActiveDeploymentFor says whether an active deployment involves the instance,
 // and the shortest interval at which such a deployment checks its health.
 func (s *Store) ActiveDeploymentFor(ctx context.Context, i fleet.Instance) (checkInterval time.Duration, active bool, err error) {
-	deployments, err := collect(ctx, s.read, scanDeployment, `SELECT `+deploymentColumns+` FROM config_deployments
+	deployments, err := sound(ctx, s, s.read, scanDeployment, `SELECT `+deploymentColumns+` FROM config_deployments
 		WHERE finished_at IS NULL AND config_name IN (SELECT name FROM config_profiles WHERE service = $1 AND environment = $2)`,
 		i.Service, i.Environment)
 	if err != nil {

@@ -15,20 +15,22 @@ type CommitStatus struct {
 	rollout.Status
 	Revision       int64 // rises with every change
 	PostedRevision int64 // the revision that the forge took last
-	PostedAt       time.Time
-	PostError      string
-	UpdatedAt      time.Time
+	// RefusedRevision is the revision that the forge refused for good.
+	RefusedRevision int64
+	PostedAt        time.Time
+	PostError       string
+	UpdatedAt       time.Time
 }
 
 // Posted says that the forge has the status as it is now.
 func (c CommitStatus) Posted() bool { return c.PostedRevision == c.Revision }
 
 const statusColumns = `source_id, commit_sha, context, state, description, deployment_id, revision, posted_revision, posted_at,
-	post_error, updated_at`
+	post_error, refused_revision, updated_at`
 
 func scanStatus(row scanner) (c CommitStatus, err error) {
 	return c, row.Scan(&c.Source, &c.Commit, &c.Context, &c.State, &c.Description, &c.DeploymentID, &c.Revision, &c.PostedRevision,
-		at(&c.PostedAt), &c.PostError, at(&c.UpdatedAt))
+		at(&c.PostedAt), &c.PostError, &c.RefusedRevision, at(&c.UpdatedAt))
 }
 
 // SetStatus says how a commit status should be. Only a change is kept, and
@@ -67,32 +69,6 @@ func (tx *Tx) putStatus(ctx context.Context, status rollout.Status) (changed boo
 		return false, nil
 	}
 	return true, tx.enqueueStatus(ctx, status)
-}
-
-// status reads one commit status as it is now.
-func (s *Store) status(ctx context.Context, source, commit, statusContext string) (CommitStatus, error) {
-	c, err := scanStatus(s.read.QueryRowContext(ctx, `SELECT `+statusColumns+` FROM commit_statuses
-		WHERE source_id = $1 AND commit_sha = $2 AND context = $3`, source, commit, statusContext))
-	return c, notFound(err, ErrNotFound, "status "+statusContext+" of", commit)
-}
-
-// markPosted keeps what a post came to. A failure is kept for people to see.
-func (s *Store) markPosted(ctx context.Context, c CommitStatus, failure string) error {
-	return s.InTx(ctx, func(tx *Tx) error {
-		var err error
-		if failure == "" {
-			_, err = tx.exec(ctx, `UPDATE commit_statuses SET posted_revision = $4, posted_at = $5, post_error = ''
-				WHERE source_id = $1 AND commit_sha = $2 AND context = $3 AND posted_revision < $4`,
-				c.Source, c.Commit, c.Context, c.Revision, stamp(tx.now()))
-		} else {
-			_, err = tx.exec(ctx, `UPDATE commit_statuses SET post_error = $4
-				WHERE source_id = $1 AND commit_sha = $2 AND context = $3`, c.Source, c.Commit, c.Context, failure)
-		}
-		if err != nil {
-			return fmt.Errorf("mark status %s of %s: %w", c.Context, c.Commit, err)
-		}
-		return nil
-	})
 }
 
 // ErrAmbiguous is returned for a commit prefix that more than one commit has.

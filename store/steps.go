@@ -14,10 +14,12 @@ import (
 var _ rollout.Store = (*Store)(nil)
 
 // ClaimDue claims up to limit deployments that are not final, whose next step
-// is due and which nobody else holds. It counts the attempt.
+// is due and which nobody holds. It counts the attempt. A claim whose step
+// stored nothing stays until its lease ends: that is the pause before the next
+// attempt, so that a passing fault does not use up all of them at once.
 func (s *Store) ClaimDue(ctx context.Context, owner string, lease time.Duration, limit int) ([]rollout.Claim, error) {
 	due, err := count(ctx, s.read, `SELECT count(*) FROM config_deployments
-		WHERE finished_at IS NULL AND quarantined = '' AND next_step_at <= $1`, stamp(s.now()))
+		WHERE finished_at IS NULL AND quarantined = '' AND next_step_at <= $1 AND (owner = '' OR lease_until < $1)`, stamp(s.now()))
 	if err != nil || due == 0 {
 		return nil, err // a quiet tick takes no write lock
 	}
@@ -27,10 +29,10 @@ func (s *Store) ClaimDue(ctx context.Context, owner string, lease time.Duration,
 		claims, err = collect(ctx, tx.tx, func(row scanner) (c rollout.Claim, err error) {
 			c.Owner = owner
 			return c, row.Scan(&c.DeploymentID, &c.Epoch, &c.Attempts)
-		}, `UPDATE config_deployments SET owner = $1, epoch = epoch + 1, lease_until = $2, attempts = attempts + 1
+		}, `UPDATE config_deployments SET owner = $1, epoch = epoch + 1, lease_until = $2, attempts = attempts + 1, woken = 0
 			WHERE seq IN (SELECT seq FROM config_deployments
 				WHERE finished_at IS NULL AND quarantined = '' AND next_step_at <= $3
-				  AND (owner = '' OR owner = $1 OR lease_until < $3)
+				  AND (owner = '' OR lease_until < $3)
 				ORDER BY next_step_at LIMIT $4)
 			RETURNING deployment_id, epoch, attempts`, owner, stamp(now.Add(lease)), stamp(now), limit)
 		return err
@@ -84,15 +86,21 @@ func (s *Store) Step(ctx context.Context, claim rollout.Claim, dec rollout.Decis
 	return s.decided(ctx, dec, func(tx *Tx, op string) (int64, error) {
 		next := dec.Next
 		if !dec.Changed {
-			return tx.exec(ctx, `UPDATE config_deployments SET owner = '', lease_until = NULL, attempts = 0, next_step_at = $5, op_id = $6
+			return tx.exec(ctx, `UPDATE config_deployments SET owner = '', lease_until = NULL, attempts = 0, op_id = $6,
+				next_step_at = CASE WHEN woken = 1 THEN $7 ELSE $5 END
 				WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4`,
-				next.ID, next.Revision, claim.Epoch, claim.Owner, stamp(dec.Wake), op)
+				next.ID, next.Revision, claim.Epoch, claim.Owner, stamp(dec.Wake), op, stamp(tx.now()))
+		}
+		wake := dec.Wake
+		if next.State.Final() {
+			wake = time.Time{}
 		}
 		return tx.exec(ctx, `UPDATE config_deployments SET body = $5, status = $6, targets = $7, applied = $8, finished_at = $9,
-			next_step_at = $10, op_id = $11, revision = revision + 1, owner = '', lease_until = NULL, attempts = 0
+			next_step_at = CASE WHEN woken = 1 AND $9 IS NULL THEN $12 ELSE $10 END, op_id = $11, revision = revision + 1,
+			owner = '', lease_until = NULL, attempts = 0
 			WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4 AND finished_at IS NULL`,
 			next.ID, next.Revision, claim.Epoch, claim.Owner, asJSON(next), next.State, next.Progress.Targets, next.Progress.Applied,
-			stamp(next.FinishedAt), stamp(dec.Wake), op)
+			stamp(next.FinishedAt), stamp(wake), op, stamp(tx.now()))
 	})
 }
 
@@ -102,8 +110,10 @@ func (s *Store) Step(ctx context.Context, claim rollout.Claim, dec rollout.Decis
 func (s *Store) Order(ctx context.Context, dec rollout.Decision) error {
 	return s.decided(ctx, dec, func(tx *Tx, op string) (int64, error) {
 		next := dec.Next
-		wake := dec.Wake
-		if wake.IsZero() && !next.State.Final() {
+		// Looked at again at once: what happened since the order's reading of the
+		// fleet is not in it.
+		var wake time.Time
+		if !next.State.Final() {
 			wake = tx.now()
 		}
 		return tx.exec(ctx, `UPDATE config_deployments SET body = $3, status = $4, targets = $5, applied = $6, finished_at = $7,
@@ -221,11 +231,12 @@ func (tx *Tx) apply(ctx context.Context, dec rollout.Decision) error {
 	return nil
 }
 
-// WakeDeployment makes the profile's active deployment due now.
+// WakeDeployment makes the profile's active deployment due now, and again after
+// a step that is under way, which may not have seen what happened.
 func (tx *Tx) WakeDeployment(ctx context.Context, profileName string) error {
 	now := stamp(tx.now())
-	if _, err := tx.exec(ctx, `UPDATE config_deployments SET next_step_at = $2
-		WHERE config_name = $1 AND finished_at IS NULL AND (next_step_at IS NULL OR next_step_at > $2)`, profileName, now); err != nil {
+	if _, err := tx.exec(ctx, `UPDATE config_deployments SET woken = 1,
+		next_step_at = CASE WHEN next_step_at <= $2 THEN next_step_at ELSE $2 END WHERE config_name = $1 AND finished_at IS NULL`, profileName, now); err != nil {
 		return fmt.Errorf("wake the deployment of %s: %w", profileName, err)
 	}
 	return nil

@@ -31,16 +31,22 @@ func scanVersionData(row scanner) (profile.Version, error) {
 	}
 	decoded, err := profile.DecodeData([]byte(data))
 	if err != nil {
-		return v, fmt.Errorf("stored data of version %s of %s: %w", v.Number, v.Profile, err)
+		return v, &CorruptError{Table: "config_versions", Key: v.Profile + " " + v.Number, Err: err}
+	}
+	if hash := profile.Hash(decoded); hash != v.Hash {
+		return v, &CorruptError{Table: "config_versions", Key: v.Profile + " " + v.Number, Err: fmt.Errorf("the data's hash is %s", hash)}
 	}
 	v.Data = decoded
 	return v, nil
 }
 
-// InsertVersion adds an immutable version; ErrExists for a number, or for a
-// commit's content, that is there already.
+// InsertVersion adds an immutable version; ErrExists for a number that is there
+// already, ErrHashMismatch for data that the version's hash is not of.
 func (tx *Tx) InsertVersion(ctx context.Context, v profile.Version) error {
 	data := profile.Canonical(v.Data)
+	if hash := profile.Hash(v.Data); v.Hash != hash {
+		return fmt.Errorf("write version %s of %s: %w: the data's is %s", v.Number, v.Profile, ErrHashMismatch, hash)
+	}
 	if v.CreatedAt.IsZero() {
 		v.CreatedAt = tx.now()
 	}

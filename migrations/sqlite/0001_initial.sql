@@ -76,7 +76,9 @@ CREATE TABLE config_versions (
     created_by   TEXT NOT NULL DEFAULT '',
     UNIQUE (config_name, version)
 );
-CREATE UNIQUE INDEX config_versions_once ON config_versions (config_name, commit_sha, config_hash) WHERE commit_sha <> '';
+-- A commit can make the same content twice: a branch that is set back to it makes a new version of it. What keeps a
+-- sync from being stored twice is that the source's head moves in the same transaction.
+CREATE INDEX config_versions_commit ON config_versions (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_versions_newest ON config_versions (config_name, seq DESC);
 CREATE INDEX config_versions_hash ON config_versions (config_name, config_hash);
 
@@ -111,6 +113,8 @@ CREATE TABLE config_deployments (
     owner          TEXT NOT NULL DEFAULT '',
     lease_until    INTEGER,
     next_step_at   INTEGER,
+    -- Something happened since the claim: the step under way has not seen it.
+    woken          INTEGER NOT NULL DEFAULT 0 CHECK (woken IN (0, 1)),
     attempts       INTEGER NOT NULL DEFAULT 0,
     quarantined    TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (config_name, config_version) REFERENCES config_versions (config_name, version),
@@ -188,8 +192,18 @@ CREATE TABLE config_assignments (
     applied_at         INTEGER,
     apply_micros       INTEGER NOT NULL DEFAULT 0,
     apply_error        TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (instance_id, config_name)
+    PRIMARY KEY (instance_id, config_name),
+    FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version)
 );
+
+-- An instance refuses an older generation: nothing may take its row back to one.
+-- +goose StatementBegin
+CREATE TRIGGER config_assignments_rise BEFORE UPDATE OF generation ON config_assignments
+WHEN NEW.generation < OLD.generation
+BEGIN
+    SELECT RAISE(ABORT, 'the generation of an assignment only rises');
+END;
+-- +goose StatementEnd
 CREATE INDEX config_assignments_profile ON config_assignments (config_name);
 
 CREATE TABLE health_samples (
@@ -226,9 +240,13 @@ CREATE TABLE commit_statuses (
     posted_revision INTEGER NOT NULL DEFAULT 0,
     posted_at       INTEGER,
     post_error      TEXT NOT NULL DEFAULT '',
+    refused_revision INTEGER NOT NULL DEFAULT 0, -- that the forge refused for good
+    posting_until   INTEGER, -- somebody is at it: an older post must not land after a newer one
     updated_at      INTEGER NOT NULL,
     PRIMARY KEY (source_id, commit_sha, context)
 );
+CREATE INDEX commit_statuses_pending ON commit_statuses (source_id)
+    WHERE revision > posted_revision AND revision > refused_revision;
 CREATE INDEX commit_statuses_commit ON commit_statuses (commit_sha);
 
 -- What the local forge was given, in order.
@@ -296,6 +314,14 @@ CREATE TABLE audit_head (
     base_hash TEXT NOT NULL DEFAULT ''
 );
 INSERT INTO audit_head (one, id, hash) VALUES (1, 0, '');
+
+-- +goose StatementBegin
+CREATE TRIGGER config_audit_logs_kept BEFORE DELETE ON config_audit_logs
+WHEN OLD.id > (SELECT base_id FROM audit_head)
+BEGIN
+    SELECT RAISE(ABORT, 'only retention removes from the audit log');
+END;
+-- +goose StatementEnd
 
 -- +goose StatementBegin
 CREATE TRIGGER config_audit_logs_immutable BEFORE UPDATE ON config_audit_logs
