@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -126,13 +127,43 @@ func (a *API) diffVersions(c echo.Context) error {
 	})
 }
 
+// releaseConfig ends a hold. What Git says is then what should run again: when
+// that is another version than the one that runs, it starts on its way.
 func (a *API) releaseConfig(c echo.Context) error {
 	var req wire.ReasonRequest
 	if err := decode(c, &req); err != nil {
 		return err
 	}
-	if err := a.opts.Store.ReleaseHold(c.Request().Context(), c.Param("name"), who(c).name, req.Reason); err != nil {
+	ctx, name := c.Request().Context(), c.Param("name")
+	if err := a.opts.Store.ReleaseHold(ctx, name, who(c).name, req.Reason); err != nil {
+		return err
+	}
+	if err := a.followDesired(c, name); err != nil {
 		return err
 	}
 	return a.getConfig(c)
+}
+
+// followDesired starts the version that the profile's origin says, unless it
+// runs already or something is on its way.
+func (a *API) followDesired(c echo.Context, name string) error {
+	ctx := c.Request().Context()
+	r, err := a.opts.Store.Profile(ctx, name)
+	if err != nil {
+		return err
+	}
+	if r.Retired || r.DesiredVersion == "" || r.DesiredVersion == r.CurrentVersion {
+		return nil
+	}
+	if _, err := a.opts.Store.ActiveDeployment(ctx, name); !errors.Is(err, rollout.ErrNotFound) {
+		return err
+	}
+	d, err := a.draft(c, wire.CreateDeploymentRequest{
+		ConfigName: name, ConfigVersion: r.DesiredVersion, Reason: "the hold was released by " + who(c).name,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = a.opts.Engine.Start(ctx, d, who(c).name)
+	return err
 }

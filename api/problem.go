@@ -91,7 +91,7 @@ func (a *API) explain(c echo.Context, err error) *problem {
 	}
 	if !errors.Is(err, context.Canceled) {
 		a.log.ErrorContext(c.Request().Context(), "request failed", "method", c.Request().Method, "route", c.Path(),
-			"traceId", traceID(c), "error", err)
+			"trace_id", traceID(c), "error", err)
 	}
 	return &problem{status: http.StatusInternalServerError, code: "INTERNAL_ERROR", message: "something went wrong; the log has more under the trace id"}
 }

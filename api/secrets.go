@@ -28,7 +28,7 @@ const maxToken = 256
 // NewToken makes a token of 256 random bits.
 func NewToken(prefix TokenPrefix) string {
 	random := make([]byte, 32)
-	rand.Read(random) //nolint:errcheck // crypto/rand never fails since Go 1.24
+	rand.Read(random)
 	return string(prefix) + base64.RawURLEncoding.EncodeToString(random)
 }
 
@@ -56,7 +56,7 @@ func HashPassword(password string) (string, error) {
 		return "", ErrPassword
 	}
 	salt := make([]byte, 16)
-	rand.Read(salt) //nolint:errcheck // crypto/rand never fails since Go 1.24
+	rand.Read(salt)
 	key := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, argonKey)
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads,
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key)), nil

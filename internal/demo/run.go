@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -189,9 +190,7 @@ func (r *run) commit(message string, files map[string]string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for path, content := range files {
-		r.files[path] = content
-	}
+	maps.Copy(r.files, files)
 	r.screen.say("commit %s: %s", short(sha), message)
 	return sha, nil
 }
