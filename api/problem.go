@@ -98,11 +98,8 @@ func (a *API) explain(c echo.Context, err error) *problem {
 
 // explainHTTP is for what the router itself refuses.
 func explainHTTP(e *echo.HTTPError) *problem {
-	switch e.Code {
-	case http.StatusNotFound:
-		return &problem{status: e.Code, code: "NOT_FOUND", message: "there is nothing at this path"}
-	case http.StatusMethodNotAllowed:
-		return &problem{status: e.Code, code: "VALIDATION_ERROR", message: "the path does not take this method"}
+	if e.Code == http.StatusNotFound || e.Code == http.StatusMethodNotAllowed {
+		return &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "there is nothing at this path"}
 	}
 	return &problem{status: http.StatusBadRequest, code: "VALIDATION_ERROR", message: "the request could not be read"}
 }

@@ -242,7 +242,9 @@ func (s *step) settled(c crowd) {
 	s.next.Phase++
 	s.next.PhaseEnteredAt, s.next.ProgressAt, s.next.PhaseSettledAt = s.now, s.now, time.Time{}
 	s.next.Progress.Percent = s.how.percent(s.next.Phase, c.live)
-	s.fill(c)
+	if s.fill(c) {
+		s.wakeAt(s.now) // nobody is left to assign: nothing will wake it
+	}
 	s.stand(AwaitingAcks, "%s: assigned to %d of %d instances", s.position(), s.next.Progress.Assigned, c.live)
 	s.wakeAt(s.now.Add(s.checkInterval()))
 }
