@@ -77,9 +77,9 @@ func (s *snapshot) count(f *dto.MetricFamily, o Probe, value func(*dto.Metric) f
 	}
 }
 
-func (o Probe) factor() float64 {
-	unit := o.LatencyUnit
-	if unit == "" && (strings.HasSuffix(o.LatencyMetric, "_ms") || strings.HasSuffix(o.LatencyMetric, "_milliseconds")) {
+func (p Probe) factor() float64 {
+	unit := p.LatencyUnit
+	if unit == "" && (strings.HasSuffix(p.LatencyMetric, "_ms") || strings.HasSuffix(p.LatencyMetric, "_milliseconds")) {
 		unit = "ms"
 	}
 	if unit == "ms" {
