@@ -80,10 +80,16 @@ func sum(checks []MetricCheck) Verdict {
 	for _, m := range checks {
 		switch {
 		case rank[m.Outcome] > rank[v.Outcome]:
-			v.Outcome, reasons = m.Outcome, []string{m.Reason}
+			v.Outcome, reasons = m.Outcome, nil
+			if m.Reason != "" {
+				reasons = append(reasons, m.Reason)
+			}
 		case m.Outcome == v.Outcome && m.Reason != "":
 			reasons = append(reasons, m.Reason)
 		}
+	}
+	if v.Outcome == Pass {
+		v.Reason = "within bounds"
 	}
 	if len(reasons) > 0 {
 		v.Reason = strings.Join(reasons, "; ")

@@ -32,12 +32,17 @@ func newDemoCommand(sh *shell) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("find this program: %w", err)
 			}
+			inside := func() look { // the demo indents what it shows
+				l := sh.lookOf(sh.stdout)
+				l.Width -= 2
+				return l
+			}
 			err = demo.Run(cmd.Context(), demo.Options{
 				Binary: binary, Dir: dir, Keep: keep, Out: sh.stdout,
 				Look: demo.Look{
 					Live: sh.onTerminal(sh.stdout), Unicode: sh.utf8(),
-					Draw: func(d wire.Deployment) string { return drawDeployment(d, sh.lookOf(sh.stdout)) },
-					Line: func(d wire.Deployment) string { return drawLine(d, sh.lookOf(sh.stdout)) },
+					Draw: func(d wire.Deployment) string { return drawDeployment(d, inside()) },
+					Line: func(d wire.Deployment) string { return drawLine(d, inside()) },
 				},
 			})
 			if errors.Is(err, demo.ErrNotSo) {
