@@ -59,6 +59,6 @@ func newRootCommand(sh *shell) *cobra.Command {
 	grouped(groupAct, newRollbackCommand(sh), newReleaseCommand(sh), newPauseCommand(sh), newResumeCommand(sh),
 		newPromoteCommand(sh), newCancelCommand(sh))
 	grouped(groupAccess, newLoginCommand(sh), newTokenCommand(sh))
-	grouped(groupOther, newVersionCommand(sh))
+	grouped(groupOther, newMigrateCommand(sh), newAuditCommand(sh), newVersionCommand(sh))
 	return root
 }

@@ -126,17 +126,18 @@ func (r *run) setUp(ctx context.Context) (stop func() error, err error) {
 	if err := r.startDaemon(ctx); err != nil {
 		return stop, err
 	}
-	for i := range paymentInstances + searchInstances {
-		profile, service := payment, "payment-service"
-		if i >= paymentInstances {
-			profile, service = search, "search-service"
+	for _, of := range []struct {
+		service, profile string
+		instances        int
+	}{{"payment-service", payment, paymentInstances}, {"search-service", search, searchInstances}} {
+		for i := range of.instances {
+			m, err := newMember(r, of.service, of.profile, fmt.Sprintf("%s-%02d", of.service, i+1))
+			if err != nil {
+				return stop, err
+			}
+			r.fleet[of.profile] = append(r.fleet[of.profile], m)
+			m.run(background, group)
 		}
-		m, err := newMember(r, service, profile, fmt.Sprintf("%s-%02d", service, i+1))
-		if err != nil {
-			return stop, err
-		}
-		r.fleet[profile] = append(r.fleet[profile], m)
-		m.run(background, group)
 	}
 	return stop, r.registered(ctx)
 }
