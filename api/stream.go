@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -25,13 +26,32 @@ func openStream(c echo.Context) (*eventStream, error) {
 	h.Set(echo.HeaderContentType, "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // proxies must pass events on as they come
 	s := &eventStream{w: c.Response(), control: http.NewResponseController(c.Response().Writer)}
+	if err := unhurried(c); err != nil {
+		return nil, err
+	}
 	c.Response().WriteHeader(http.StatusOK)
 	return s, s.flush()
 }
 
-func (s *eventStream) flush() error {
+// unhurried takes the server's bound on reading a request off one that waits on
+// purpose: it would end a stream, or a long poll, in the middle.
+func unhurried(c echo.Context) error {
+	if err := http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("let a request wait: %w", err)
+	}
+	return nil
+}
+
+// flush sends what was written.
+func (s *eventStream) flush() error { return s.write("") }
+
+// write sends text within writeTimeout.
+func (s *eventStream) write(text string) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return fmt.Errorf("bound a write: %w", err)
+	}
+	if _, err := io.WriteString(s.w, text); err != nil {
+		return err
 	}
 	return s.control.Flush()
 }
@@ -49,18 +69,12 @@ func (s *eventStream) sendText(name, id string, data []byte) error {
 	if id != "" {
 		id = "id: " + id + "\n"
 	}
-	if _, err := fmt.Fprintf(s.w, "event: %s\n%sdata: %s\n\n", name, id, data); err != nil {
-		return err
-	}
-	return s.flush()
+	return s.write(fmt.Sprintf("event: %s\n%sdata: %s\n\n", name, id, data))
 }
 
 // keepAlive writes a comment, so that both ends see that the line stands.
 func (s *eventStream) keepAlive() error {
-	if _, err := fmt.Fprint(s.w, ": here\n\n"); err != nil {
-		return err
-	}
-	return s.flush()
+	return s.write(": here\n\n")
 }
 
 // reconnect asks the reader to connect again, spread over some time, so that a

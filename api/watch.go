@@ -115,6 +115,9 @@ func (a *API) poll(c echo.Context) error {
 	ctx := c.Request().Context()
 	id := who(c).instance.ID
 	wait := waitOf(c.Request())
+	if err := unhurried(c); err != nil {
+		return err
+	}
 	changed := a.marks.subscribe(ctx, a.opts.Bus)
 	have := c.Request().Header.Get("If-None-Match")
 	timeout := time.NewTimer(wait)
