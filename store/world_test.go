@@ -178,3 +178,13 @@ func (w *world) copyOf() *world {
 	})
 	return c
 }
+
+// rows counts a table.
+func (w *world) rows(table string) (n int) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+w.path)
+	w.must(err)
+	defer func() { w.must(db.Close()) }()
+	w.must(db.QueryRowContext(w.t.Context(), `SELECT count(*) FROM `+table).Scan(&n))
+	return n
+}
