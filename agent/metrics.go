@@ -15,10 +15,13 @@ import (
 	"github.com/sluicehq/sluice/api/wire"
 )
 
-// maxBounds bounds the buckets of one histogram.
-const maxBounds = 200
+const (
+	maxBounds = 200     // buckets of one histogram
+	maxBound  = 1e9     // upper bound of a bucket, in the histogram's unit
+	maxCount  = 1 << 53 // beyond it, counts are no longer exact
+)
 
-// errorLabels may tell an errors' status code, in the order they are looked for.
+// errorLabels may tell the status code, in the order they are looked for.
 var errorLabels = []string{"code", "status", "status_code"}
 
 // snapshot is what the program has counted since it started, series by series, so that one that
@@ -74,9 +77,9 @@ func (s *snapshot) count(f *dto.MetricFamily, o Probe, value func(*dto.Metric) f
 	}
 }
 
-func (o Probe) factor() float64 {
-	unit := o.LatencyUnit
-	if unit == "" && (strings.HasSuffix(o.LatencyMetric, "_ms") || strings.HasSuffix(o.LatencyMetric, "_milliseconds")) {
+func (p Probe) factor() float64 {
+	unit := p.LatencyUnit
+	if unit == "" && (strings.HasSuffix(p.LatencyMetric, "_ms") || strings.HasSuffix(p.LatencyMetric, "_milliseconds")) {
 		unit = "ms"
 	}
 	if unit == "ms" {
@@ -86,7 +89,7 @@ func (o Probe) factor() float64 {
 }
 
 func add(to map[string]float64, m *dto.Metric, v float64) {
-	if v >= 0 && !math.IsInf(v, 0) { // NaN is neither
+	if v >= 0 && v <= maxCount { // NaN is neither
 		to[seriesKey(m)] += v
 	}
 }
@@ -126,16 +129,16 @@ func isError(m *dto.Metric, label string) bool {
 
 // cumulate reads a classic histogram; native ones have no buckets here.
 func cumulate(h *dto.Histogram) (cumulative, bool) {
-	if h == nil || len(h.GetBucket()) == 0 || len(h.GetBucket()) > maxBounds {
+	if h == nil || len(h.GetBucket()) > maxBounds || h.GetSampleCount() > maxCount {
 		return cumulative{}, false
 	}
 	c := cumulative{total: float64(h.GetSampleCount())}
 	for _, b := range h.GetBucket() {
 		bound := b.GetUpperBound()
 		if math.IsInf(bound, 1) {
-			continue
+			continue // it is the sample count
 		}
-		if math.IsNaN(bound) || bound <= 0 || (len(c.bounds) > 0 && bound <= c.bounds[len(c.bounds)-1]) {
+		if math.IsNaN(bound) || bound <= 0 || bound > maxBound || (len(c.bounds) > 0 && bound <= c.bounds[len(c.bounds)-1]) {
 			return cumulative{}, false
 		}
 		c.bounds = append(c.bounds, bound)
@@ -168,7 +171,7 @@ func grown(now, before map[string]float64) uint64 {
 		}
 		n += v
 	}
-	return uint64(math.Round(n))
+	return uint64(math.Round(min(n, maxCount)))
 }
 
 // histogram adds up the growth of all series with the same bounds as the first, in milliseconds;

@@ -19,7 +19,7 @@ func (s *Session) heartbeats(ctx context.Context, id identity) {
 	c := s.instance(id)
 	failures := 0
 	for {
-		wait := every
+		var wait time.Duration
 		res, err := s.heartbeat(ctx, c, id)
 		switch {
 		case ctx.Err() != nil:

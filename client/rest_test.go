@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -32,9 +33,7 @@ func serve(t *testing.T, status int, header http.Header, body string) (*client.C
 			t.Error(err)
 		}
 		got = append(got, seen{r.Method, r.URL.RequestURI(), string(raw), r.Header.Get("Accept"), r.Header.Get("Authorization")})
-		for k, v := range header {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		if _, err := io.WriteString(w, body); err != nil {
 			t.Error(err)
@@ -346,6 +345,7 @@ func TestDeploymentEventsEndForGood(t *testing.T) {
 	// The reader ends it by leaving, whether at a deployment or at an error.
 	for _, a := range []func() (*http.Response, error){sse(deploymentEvent("1", "InProgress")), broken, sse("event: deployment\ndata: {\n\n"), answer(200, nil, "<html>")} {
 		s := &script{answers: []func() (*http.Response, error){a}}
+		//nolint:errcheck // the loop leaves at the first thing it is given, error or not
 		for range scripted(t, s).DeploymentEvents(t.Context(), "d") {
 			break
 		}

@@ -47,6 +47,7 @@ func (c *Client) open(ctx context.Context, path, lastID string, silence time.Dur
 	if lastID != "" {
 		header.Set("Last-Event-ID", lastID)
 	}
+	//nolint:bodyclose // the stream keeps the body; its close closes it
 	res, err := c.send(s.ctx, call{method: http.MethodGet, path: path, header: header})
 	if err != nil {
 		s.dog.Stop()

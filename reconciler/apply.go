@@ -91,7 +91,7 @@ func (w *writer) deployments(ctx context.Context, p plan) error {
 		}
 		d.ID, d.CreatedAt, d.TraceID = id.String(), w.now, w.trace
 		dec := rollout.Decision{Next: d, Changed: true, Wake: w.now, Facts: []rollout.Fact{{
-			Type: FactDeploymentCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
+			Type: rollout.FactCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
 			Details: map[string]any{
 				"profile": d.Profile, "version": d.Version, "previous": d.Previous, "kind": string(d.Kind),
 				"commit": d.Commit, "guard": d.Guard,

@@ -116,8 +116,17 @@ func (p *planner) deployment(w *work) rollout.Deployment {
 		State: rollout.Pending,
 	}
 	if !proven && w.baseline != nil {
-		d.Guard, _ = profile.GrowthGuard(w.baseline.Data, v.Data)
+		if reason, tripped := profile.GrowthGuard(w.baseline.Data, v.Data); tripped {
+			d = guarded(d, reason)
+		}
 	}
+	return d
+}
+
+// guarded makes a deployment wait for a person, and say so from the start.
+func guarded(d rollout.Deployment, reason string) rollout.Deployment {
+	d.Guard, d.Awaiting = reason, rollout.AwaitingApproval
+	d.Explanation = "waits for a person to promote it: " + reason // in Decide's words, so that no commit is told twice
 	return d
 }
 

@@ -189,7 +189,7 @@ func (p *planner) finish(observations []observation) {
 	p.finishProblems()
 	for _, obs := range observations {
 		if !p.spoken[obs.Commit.SHA] {
-			p.say(obs.Commit.SHA, aggregateContext, rollout.StatusSuccess, "no profile changed")
+			p.say(obs.Commit.SHA, rollout.AggregateContext, rollout.StatusSuccess, "no profile changed")
 		}
 	}
 }

@@ -89,13 +89,13 @@ func (p *planner) retirement(w *work, guard string) rollout.Deployment {
 	if v, ok := p.st.Current[w.rec.Name]; ok {
 		running = &v
 	}
-	return rollout.Deployment{
-		Profile: w.rec.Name, Kind: rollout.Retirement, Guard: guard,
+	return guarded(rollout.Deployment{
+		Profile: w.rec.Name, Kind: rollout.Retirement,
 		Selector: fleet.Selector{Service: w.rec.Service, Environment: w.rec.Environment, Labels: w.rec.Targets.Labels},
 		Version:  running.Number, Hash: running.Hash, Proven: true,
 		Strategy: w.rec.Strategy, Health: w.rec.Health, Windows: w.rec.Windows,
 		Source: p.st.Source, Commit: w.goneBy.SHA, PullRequest: w.goneBy.PullRequest,
 		InitiatedBy: author(w.goneBy), Cause: firstLine(w.goneBy.Message),
-		State: rollout.Pending, Awaiting: rollout.AwaitingApproval,
-	}
+		State: rollout.Pending,
+	}, guard)
 }

@@ -244,6 +244,14 @@ func TestAGuardedRetirement(t *testing.T) {
 			status c2 sluice/p1 pending: (deployment)
 			facts deployment.created:p0 deployment.created:p1 retirement.guarded:configs`)
 	})
+	t.Run("and says what it waits for", func(t *testing.T) {
+		t.Parallel()
+		w := start(t)
+		const want = "waits for a person to promote it: would retire 2 of 3 profiles"
+		if s := w.store.data.statuses[[2]string{w.shas["c2"], "sluice/p0"}]; s.State != rollout.StatusPending || s.Description != want || s.DeploymentID == "" {
+			t.Errorf("status %+v, want pending: %s", s, want)
+		}
+	})
 	t.Run("is not asked for twice, not even by a rewritten branch", func(t *testing.T) {
 		t.Parallel()
 		w := start(t)

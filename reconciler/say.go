@@ -18,7 +18,6 @@ const (
 	FactProfileRetired    = "profile.retired"
 	FactProfileReturned   = "profile.returned"
 	FactDeploymentRefused = "deployment.refused" // a version was made but not deployed
-	FactDeploymentCreated = "deployment.created"
 	FactRetirementGuarded = "retirement.guarded" // too many profiles at once: a person is asked
 	FactSourceSynced      = "source.synced"
 	FactSourceRewritten   = "source.rewritten" // the branch was rewritten: trees were compared
@@ -27,9 +26,6 @@ const (
 
 // actor is who does what no commit asked for.
 const actor = "sluice"
-
-// aggregateContext is the commit status that sums up all others.
-const aggregateContext = "sluice"
 
 // maxDescription bounds a commit status, in runes.
 const maxDescription = 140

@@ -143,6 +143,11 @@ func (s *step) advance() {
 	}
 	// More than one phase can pass in one step only when nothing is left to assign or to wait for.
 	if !s.fill(c) {
+		if len(c.updated) == 0 && len(c.silent) > 0 && len(s.dec.Assign) == 0 {
+			s.stand(AwaitingEvidence, "%s: nothing is heard of %s, which had it", s.position(), names(c.silent))
+			s.overdue("nothing was heard of " + names(c.silent) + " since it had the version")
+			return
+		}
 		s.stand(AwaitingAcks, "%s: %d of %d instances have acknowledged", s.position(), c.acked, len(c.updated)+len(s.dec.Assign))
 		s.overdue("not every instance acknowledged: " + names(unacked(c)))
 		return
@@ -183,8 +188,10 @@ func (s *step) nobody(c crowd) {
 // strays beyond that the previous version back. It answers whether the phase
 // is complete: everybody assigned has answered.
 func (s *step) fill(c crowd) bool {
-	want := s.how.share(s.next.Phase, c.live)
-	room := max(0, want-len(c.updated))
+	// Who fell silent with the version keeps its place in the share: a version
+	// that kills must not walk through the fleet, one instance at a time.
+	want := s.how.share(s.next.Phase, c.live+len(c.silent))
+	room := max(0, want-len(c.updated)-len(c.silent))
 	if limit := s.how.inFlight(); limit > 0 {
 		room = min(room, max(0, limit-(len(c.updated)-c.acked-len(c.failed))))
 	}
@@ -203,7 +210,8 @@ func (s *step) fill(c crowd) bool {
 		s.next.ProgressAt = s.now
 		s.next.Progress.Assigned += room
 	}
-	return room == 0 && len(c.updated) >= min(want, c.live) && c.acked+len(c.failed) == len(c.updated)
+	placed := len(c.updated)+len(c.silent) >= want && len(c.updated) > 0
+	return room == 0 && placed && c.acked+len(c.failed) == len(c.updated)
 }
 
 // settled bakes a complete phase and goes to the next one, or to the end.
@@ -242,7 +250,9 @@ func (s *step) settled(c crowd) {
 	s.next.Phase++
 	s.next.PhaseEnteredAt, s.next.ProgressAt, s.next.PhaseSettledAt = s.now, s.now, time.Time{}
 	s.next.Progress.Percent = s.how.percent(s.next.Phase, c.live)
-	s.fill(c)
+	if s.fill(c) {
+		s.wakeAt(s.now) // nobody is left to assign: nothing will wake it
+	}
 	s.stand(AwaitingAcks, "%s: assigned to %d of %d instances", s.position(), s.next.Progress.Assigned, c.live)
 	s.wakeAt(s.now.Add(s.checkInterval()))
 }

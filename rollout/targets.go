@@ -24,6 +24,7 @@ type crowd struct {
 	waiting []Target // live, not assigned it; strays first, then in the order of the queue
 	control []Target // live, on the previous version and said so
 	acked   int      // of updated
+	silent  []Target // assigned the deployment's version, and not heard of since: they keep their place in the share
 	failed  []Target // of updated: said that they could not apply it
 }
 
@@ -36,6 +37,9 @@ func (s *step) sortTargets() crowd {
 	var strays []Target
 	for _, t := range c.all {
 		if t.Instance.Liveness(s.now) != fleet.Live {
+			if t.Assignment.Version == s.next.Version {
+				c.silent = append(c.silent, t)
+			}
 			continue
 		}
 		c.live++

@@ -59,6 +59,11 @@ func (tx *Tx) giveCurrent(ctx context.Context, i fleet.Instance) error {
 			continue
 		}
 		if r.CurrentVersion != "" {
+			// A generation that was given is a generation of the profile: the
+			// next deployment's must be above it.
+			if _, err := tx.exec(ctx, `UPDATE config_profiles SET generation = 1 WHERE name = $1 AND generation = 0`, r.Name); err != nil {
+				return fmt.Errorf("begin the generations of %s: %w", r.Name, err)
+			}
 			if _, err := tx.exec(ctx, `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, assigned_at)
 				SELECT $1, config_name, version, config_hash, $4, $5 FROM config_versions WHERE config_name = $2 AND version = $3`,
 				i.ID, r.Name, r.CurrentVersion, max(1, r.Generation), stamp(tx.now())); err != nil {

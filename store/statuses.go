@@ -33,26 +33,40 @@ func scanStatus(row scanner) (c CommitStatus, err error) {
 		at(&c.PostedAt), &c.PostError, &c.RefusedRevision, at(&c.UpdatedAt))
 }
 
+// commitOf is one commit of one source.
+type commitOf struct{ source, commit string }
+
 // SetStatus says how a commit status should be. Only a change is kept, and
-// posted by the outbox; the aggregate follows by itself.
+// posted by the outbox; the aggregate over all profiles of the commit follows by
+// itself, once a transaction: a first sync sets thousands.
 func (tx *Tx) SetStatus(ctx context.Context, status rollout.Status) error {
 	changed, err := tx.putStatus(ctx, status)
-	if err != nil || !changed || status.Context == rollout.AggregateContext {
-		return err
+	if changed && status.Context != rollout.AggregateContext {
+		tx.touched[commitOf{status.Source, status.Commit}] = struct{}{}
 	}
-	all, err := collect(ctx, tx.tx, scanStatus, `SELECT `+statusColumns+` FROM commit_statuses
-		WHERE source_id = $1 AND commit_sha = $2 AND context <> $3 ORDER BY context`, status.Source, status.Commit, rollout.AggregateContext)
-	if err != nil {
-		return fmt.Errorf("read the statuses of %s: %w", status.Commit, err)
-	}
-	parts := make([]rollout.Status, len(all))
-	for i, c := range all {
-		parts[i] = c.Status
-	}
-	aggregate := rollout.Aggregate(parts)
-	aggregate.Source, aggregate.Commit, aggregate.Context = status.Source, status.Commit, rollout.AggregateContext
-	_, err = tx.putStatus(ctx, aggregate)
 	return err
+}
+
+// aggregateStatuses writes the aggregate of every commit that the transaction
+// has set a status of.
+func (tx *Tx) aggregateStatuses(ctx context.Context) error {
+	for of := range tx.touched {
+		all, err := collect(ctx, tx.tx, scanStatus, `SELECT `+statusColumns+` FROM commit_statuses
+			WHERE source_id = $1 AND commit_sha = $2 AND context <> $3 ORDER BY context`, of.source, of.commit, rollout.AggregateContext)
+		if err != nil {
+			return fmt.Errorf("read the statuses of %s: %w", of.commit, err)
+		}
+		parts := make([]rollout.Status, len(all))
+		for i, c := range all {
+			parts[i] = c.Status
+		}
+		aggregate := rollout.Aggregate(parts)
+		aggregate.Source, aggregate.Commit, aggregate.Context = of.source, of.commit, rollout.AggregateContext
+		if _, err := tx.putStatus(ctx, aggregate); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (tx *Tx) putStatus(ctx context.Context, status rollout.Status) (changed bool, err error) {

@@ -15,6 +15,8 @@ import (
 type Tx struct {
 	tx *sql.Tx
 	s  *Store
+	// touched are the commits whose aggregate status is written once, before the commit.
+	touched map[commitOf]struct{}
 }
 
 const (
@@ -65,7 +67,11 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := fn(&Tx{tx: tx, s: s}); err != nil {
+	own := &Tx{tx: tx, s: s, touched: map[commitOf]struct{}{}}
+	if err := fn(own); err != nil {
+		return err
+	}
+	if err := own.aggregateStatuses(ctx); err != nil {
 		return err
 	}
 	if err := s.commit(tx); err != nil {

@@ -18,10 +18,10 @@ func needs(n int, what string) cobra.PositionalArgs {
 	}
 }
 
-var uuid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var deploymentPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // isDeployment tells the id of a deployment from the name of a profile.
-func isDeployment(arg string) bool { return uuid.MatchString(arg) }
+func isDeployment(arg string) bool { return deploymentPattern.MatchString(arg) }
 
 // parent makes a command that only groups others: alone it shows its help, and
 // a word it does not know is a mistake.

@@ -53,12 +53,12 @@ func newRootCommand(sh *shell) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	grouped(groupRun, newAgentCommand())
+	grouped(groupRun, newServeCommand(sh), newAgentCommand(), newDemoCommand(sh))
 	grouped(groupFiles, newValidateCommand(), newDiffCommand())
 	grouped(groupLook, newGetCommand(sh), newWatchCommand(sh), newHistoryCommand(sh), newStatusCommand(sh))
 	grouped(groupAct, newRollbackCommand(sh), newReleaseCommand(sh), newPauseCommand(sh), newResumeCommand(sh),
 		newPromoteCommand(sh), newCancelCommand(sh))
 	grouped(groupAccess, newLoginCommand(sh), newTokenCommand(sh))
-	grouped(groupOther, newVersionCommand(sh))
+	grouped(groupOther, newMigrateCommand(sh), newAuditCommand(sh), newVersionCommand(sh))
 	return root
 }

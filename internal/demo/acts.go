@@ -33,7 +33,7 @@ func (r *run) first(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{search, payment} {
+	for _, name := range []string{payment, search} {
 		d, err := r.rollOut(ctx, name, commit)
 		if err != nil {
 			return err

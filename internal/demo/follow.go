@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,7 +35,7 @@ func until(ctx context.Context, what string, ask func(context.Context) (bool, er
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("waited in vain for %s (last error: %v): %w", what, last, ctx.Err())
+			return fmt.Errorf("waited in vain for %s: %w", what, errors.Join(ctx.Err(), last))
 		}
 	}
 }

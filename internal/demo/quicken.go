@@ -12,9 +12,11 @@ func quicken(files map[string]string) (map[string]string, error) {
 	edits := []struct{ path, old, new string }{
 		{paymentFile, "phaseInterval: 5m", "phaseInterval: 1s"},
 		{paymentFile, "checkInterval: 30s", "checkInterval: 1s"},
+		// Whoever runs the demo does other things beside it: the machine's own hiccups are no news.
+		{paymentFile, "latencyThreshold: 50.0 ", "latencyThreshold: 300.0 "},
 		{paymentFile, "windows:\n  deny: [\"Fri 16:00-Mon 06:00 Europe/Berlin\"]\n", ""},
 		{paymentFile, "data:\n", "data:\n  timeout: 200ms\n"},
-		{searchFile, "phaseInterval: 2m", "phaseInterval: 1s\nhealth:\n  checkInterval: 1s"},
+		{searchFile, "phaseInterval: 2m", "phaseInterval: 1s\nhealth:\n  checkInterval: 1s\n  latencyThreshold: 300"},
 	}
 	for _, e := range edits {
 		if strings.Count(files[e.path], e.old) != 1 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -33,7 +34,7 @@ var ErrNotSo = errors.New("not everything happened as it should")
 const (
 	paymentInstances  = 10
 	searchInstances   = 2
-	requestsPerSecond = 40 // to each instance
+	requestsPerSecond = 80 // to each instance
 )
 
 // run is one performance.
@@ -125,17 +126,18 @@ func (r *run) setUp(ctx context.Context) (stop func() error, err error) {
 	if err := r.startDaemon(ctx); err != nil {
 		return stop, err
 	}
-	for i := range paymentInstances + searchInstances {
-		profile, service := payment, "payment-service"
-		if i >= paymentInstances {
-			profile, service = search, "search-service"
+	for _, of := range []struct {
+		service, profile string
+		instances        int
+	}{{"payment-service", payment, paymentInstances}, {"search-service", search, searchInstances}} {
+		for i := range of.instances {
+			m, err := newMember(r, of.service, of.profile, fmt.Sprintf("%s-%02d", of.service, i+1))
+			if err != nil {
+				return stop, err
+			}
+			r.fleet[of.profile] = append(r.fleet[of.profile], m)
+			m.run(background, group)
 		}
-		m, err := newMember(r, service, profile, fmt.Sprintf("%s-%02d", service, i+1))
-		if err != nil {
-			return stop, err
-		}
-		r.fleet[profile] = append(r.fleet[profile], m)
-		m.run(background, group)
 	}
 	return stop, r.registered(ctx)
 }
@@ -155,7 +157,7 @@ func (r *run) startDaemon(ctx context.Context) error {
 		args: []string{
 			"serve", "--listen", addr, "--data-dir", filepath.Join(r.dir, "data"),
 			"--source-id", "configs", "--source-url", r.repo.url(), "--allow-file-urls",
-			"--poll-interval", "300ms", "--min-poll-interval", "100ms",
+			"--poll-interval", "300ms", "--min-poll-interval", "100ms", "--rate-limit-factor", "100",
 		},
 		env: []string{"SLUICE_ADMIN_PASSWORD=" + password, "SLUICE_REGISTRATION_TOKEN=" + registrationToken},
 	}
@@ -189,9 +191,7 @@ func (r *run) commit(message string, files map[string]string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for path, content := range files {
-		r.files[path] = content
-	}
+	maps.Copy(r.files, files)
 	r.screen.say("commit %s: %s", short(sha), message)
 	return sha, nil
 }

@@ -83,7 +83,7 @@ func (s *service) run(ctx context.Context) error {
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if s.server.Shutdown(bounded) != nil {
-			s.server.Close()
+			s.server.Close() //nolint:errcheck // what was not answered by now is cut off; Serve returns either way
 		}
 	})
 	defer stop()

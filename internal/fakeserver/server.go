@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -99,7 +98,7 @@ func (f *Server) Start() { f.srv.Start() }
 
 // Stop kills the server in the middle of whatever it does: connections are refused from then on.
 func (f *Server) Stop() {
-	f.srv.Listener.Close() // an error says that it is closed already
+	f.srv.Listener.Close() //nolint:errcheck // an error says that it is closed already
 	f.srv.CloseClientConnections()
 	f.srv.Close()
 }
@@ -367,4 +366,4 @@ func Assignment(profile, version string, generation int64, data map[string]any) 
 }
 
 // Quiet logs nowhere.
-func Quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func Quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

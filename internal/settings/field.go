@@ -111,6 +111,8 @@ func kindOf(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:
 		return "bool"
+	case reflect.Float64:
+		return "number"
 	case reflect.Struct:
 		return "map"
 	default:

@@ -30,6 +30,7 @@ type Settings struct {
 	LogFormat       string        `key:"log_format" default:"json" help:"json or text"`
 	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"10s" help:"how long a stop waits for work that is under way"`
 	TrustedProxies  []string      `key:"trusted_proxies" help:"networks (CIDR) whose X-Forwarded-For is believed"`
+	RateLimitFactor float64       `key:"rate_limit_factor" default:"1" help:"multiplies every rate limit of the API; negative for none"`
 
 	Sources []Source `key:"sources" help:"repositories to watch"`
 }

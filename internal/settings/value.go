@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -24,6 +25,12 @@ func setText(v reflect.Value, kind, text string) error {
 			return fmt.Errorf("%q is not true or false", text)
 		}
 		v.SetBool(b)
+	case "number":
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+			return fmt.Errorf("%q is not a number", text)
+		}
+		v.SetFloat(n)
 	case "duration":
 		d, err := profile.ParseDuration(text)
 		if err != nil {
@@ -109,6 +116,8 @@ func logField(f Field, v reflect.Value) slog.Value {
 		return slog.DurationValue(x)
 	case bool:
 		return slog.BoolValue(x)
+	case float64:
+		return slog.Float64Value(x)
 	case []string:
 		return slog.StringValue(strings.Join(x, ","))
 	case []Source:
