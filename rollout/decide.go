@@ -175,7 +175,7 @@ func (s *step) position() string {
 // nobody handles a fleet without a live instance.
 func (s *step) nobody(c crowd) {
 	if len(c.all) == 0 || s.next.Progress.Assigned == 0 && s.next.Phase == 0 && s.read.Progress.Assigned == 0 {
-		s.dec.Current = s.next.Version
+		s.settleAll(c)
 		s.stand(AwaitingNothing, "no instance was there to prove %s", s.next.Version)
 		s.finish(Completed, FactCompleted, map[string]any{"proved": false})
 		return
@@ -204,6 +204,9 @@ func (s *step) fill(c crowd) bool {
 			if t.Assignment.Version != s.next.Previous && (s.stray(t) || t.Assignment.Version == "") {
 				s.assign(t, s.next.Previous, s.next.PreviousHash)
 			}
+		}
+		for _, t := range c.lost {
+			s.assign(t, s.next.Previous, s.next.PreviousHash)
 		}
 	}
 	if room > 0 {
@@ -270,9 +273,20 @@ func (s *step) complete(c crowd) {
 		s.overdue("not every instance acknowledged: " + names(unacked(c)))
 		return
 	}
-	s.dec.Current = s.next.Version
+	s.settleAll(c)
 	s.stand(AwaitingNothing, "%s runs on %d of %d instances", s.next.Version, c.acked, c.live)
 	s.finish(Completed, FactCompleted, map[string]any{"instances": c.acked})
+}
+
+// settleAll makes the version the current one: whoever is silent now gets it
+// when it comes back.
+func (s *step) settleAll(c crowd) {
+	s.dec.Current = s.next.Version
+	for _, t := range c.all {
+		if t.Assignment.Version != s.next.Version {
+			s.assign(t, s.next.Version, s.next.Hash)
+		}
+	}
 }
 
 // overdue ends a deployment that made no progress for too long.
