@@ -103,8 +103,7 @@ func (s *Store) Instances(ctx context.Context, f InstanceFilter) ([]fleet.Instan
 	w.equal("environment", f.Environment)
 	w.equal("status", f.Health)
 	if f.ConfigVersion != "" {
-		w.add("instance_id IN (SELECT instance_id FROM config_assignments WHERE applied = ", f.ConfigVersion)
-		w.terms[len(w.terms)-1] += ")"
+		w.add("instance_id IN (SELECT instance_id FROM config_assignments WHERE applied = ", f.ConfigVersion, ")")
 	}
 	return listed(ctx, s.read, w, "service_instances", instanceColumns, "service_name, hostname, instance_id", f.Limit, f.Offset, shown(ctx, s, scanInstance))
 }
