@@ -175,7 +175,12 @@ func NewRollback(r profile.Record, to, refused profile.Version, actor, reason st
 		Type: FactHoldBegun, EntityType: "profile", EntityID: r.Name, Actor: actor,
 		Details: map[string]any{"pinned": to.Number, "refused": refused.Number, "reason": reason},
 	})
-	s.pending()
+	// It ends by a step of its own: whoever joins right now must not be missed.
+	s.next.State, s.next.StartedAt, s.next.PhaseEnteredAt, s.next.ProgressAt = InProgress, now, now, now
+	live, acked, _ := s.returning(to.Number, to.Hash)
+	s.next.Progress = Progress{Targets: live, Assigned: live, Applied: acked, Phases: 1, Percent: 100}
+	s.stand(AwaitingAcks, "going back to %s: %d of %d instances are there", to.Number, acked, live)
+	s.wakeAt(now)
 	dec := s.done()
 	dec.Current = to.Number
 	return dec, nil

@@ -83,7 +83,31 @@ func (s *Store) Quarantine(ctx context.Context, claim rollout.Claim, reason stri
 
 // Step stores a decision made under a claim, and gives the claim back. It
 // returns rollout.ErrStale when the claim was lost or the deployment changed.
+//
+// A deployment does not end on what was read before an instance joined, left or
+// acknowledged: whoever came in between would be left without its version. The
+// step is then stale and due again at once.
 func (s *Store) Step(ctx context.Context, claim rollout.Claim, dec rollout.Decision) error {
+	err := s.step(ctx, claim, dec)
+	if errors.Is(err, rollout.ErrStale) && dec.Next.State.Final() {
+		err = errors.Join(err, s.giveBack(ctx, claim))
+	}
+	return err
+}
+
+// giveBack makes a claimed deployment due again for whoever comes first.
+func (s *Store) giveBack(ctx context.Context, claim rollout.Claim) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.exec(ctx, `UPDATE config_deployments SET owner = '', lease_until = NULL, attempts = 0, next_step_at = $4
+			WHERE deployment_id = $1 AND epoch = $2 AND owner = $3 AND finished_at IS NULL`,
+			claim.DeploymentID, claim.Epoch, claim.Owner, stamp(tx.now())); err != nil {
+			return fmt.Errorf("give deployment %s back: %w", claim.DeploymentID, err)
+		}
+		return nil
+	})
+}
+
+func (s *Store) step(ctx context.Context, claim rollout.Claim, dec rollout.Decision) error {
 	return s.decided(ctx, dec, func(tx *Tx, op string) (int64, error) {
 		next := dec.Next
 		if !dec.Changed {
@@ -99,7 +123,8 @@ func (s *Store) Step(ctx context.Context, claim rollout.Claim, dec rollout.Decis
 		return tx.exec(ctx, `UPDATE config_deployments SET body = $5, status = $6, targets = $7, applied = $8, finished_at = $9,
 			next_step_at = CASE WHEN woken = 1 AND $9 IS NULL THEN $12 ELSE $10 END, op_id = $11, revision = revision + 1,
 			owner = '', lease_until = NULL, attempts = 0
-			WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4 AND finished_at IS NULL`,
+			WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4 AND finished_at IS NULL
+			  AND ($9 IS NULL OR woken = 0)`,
 			next.ID, next.Revision, claim.Epoch, claim.Owner, asJSON(next), next.State, next.Progress.Targets, next.Progress.Applied,
 			stamp(next.FinishedAt), stamp(wake), op, stamp(tx.now()))
 	})

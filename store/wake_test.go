@@ -70,8 +70,8 @@ func TestAFinalStateIsNeverDueAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d := w.create("1.1.0")
-	claim := w.claimOne("a")
 	w.must(w.WakeDeployment(t.Context(), payments))
+	claim := w.claimOne("a")
 	d.State, d.FinishedAt = rollout.Cancelled, w.clock()
 	w.must(w.Step(t.Context(), claim, rollout.Decision{Next: d, Changed: true, Wake: w.clock()}))
 	if _, ok, err := w.NextDue(t.Context()); ok || err != nil {
@@ -107,4 +107,26 @@ func TestAStepThatStoredNothingIsRetriedWhenItsLeaseEnds(t *testing.T) {
 	if err := w.Step(t.Context(), first, rollout.Decision{Next: w.read(first.DeploymentID)}); !errors.Is(err, rollout.ErrStale) {
 		t.Errorf("the first claim's step gave %v, want ErrStale", err)
 	}
+}
+
+// An instance that joins while the last step is decided would never get the
+// version: the deployment must not end on what was read before.
+func TestADeploymentDoesNotEndPastAnInstanceThatJoins(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d := w.create("1.1.0")
+	claim := w.claimOne("a")
+	w.register("i-1")
+	d.State, d.FinishedAt = rollout.Completed, w.clock()
+	end := rollout.Decision{Next: d, Changed: true, Current: d.Version}
+	if err := w.Step(t.Context(), claim, end); !errors.Is(err, rollout.ErrStale) {
+		t.Fatalf("it ended past the instance: %v", err)
+	}
+	if got := w.read(d.ID); got.State.Final() {
+		t.Errorf("it is %s", got.State)
+	}
+	claim = w.claimOne("a") // due again at once, and not after the lease
+	end.Next = w.read(d.ID)
+	end.Next.State, end.Next.FinishedAt = rollout.Completed, w.clock()
+	w.must(w.Step(t.Context(), claim, end))
 }

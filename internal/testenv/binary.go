@@ -10,36 +10,57 @@ import (
 	"testing"
 )
 
-// folder holds the program once Binary was asked for it.
-var folder string
-
-// build makes the program, once.
-var build = sync.OnceValue(func() error {
-	dir, err := os.MkdirTemp("", "sluice-test-")
-	if err != nil {
+// folder holds the programs once one was asked for.
+var (
+	folder     string
+	makeFolder = sync.OnceValue(func() (err error) {
+		folder, err = os.MkdirTemp("", "sluice-test-")
 		return err
-	}
-	folder = dir
-	args := []string{"build", "-o", dir + string(filepath.Separator)}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	out, err := exec.Command("go", append(args, "github.com/sluicehq/sluice/cmd/sluice")...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("build sluice: %w\n%s", err, out)
-	}
-	return nil
-})
+	})
+)
+
+// build makes a program once, under name and with the tags.
+func build(name, tags string) func() error {
+	return sync.OnceValue(func() error {
+		if err := makeFolder(); err != nil {
+			return err
+		}
+		args := []string{"build", "-tags", tags, "-o", filepath.Join(folder, name)}
+		if raceEnabled {
+			args = append(args, "-race")
+		}
+		out, err := exec.Command("go", append(args, "github.com/sluicehq/sluice/cmd/sluice")...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("build sluice: %w\n%s", err, out)
+		}
+		return nil
+	})
+}
+
+var (
+	release  = build("sluice", "")
+	crashing = build("sluice-failpoints", "failpoints")
+)
 
 // Binary is the path of the sluice program, built once a test run, with the
 // race detector when the test itself has it. Packages that use it run their
 // tests through Main.
 func Binary(t testing.TB) string {
 	t.Helper()
-	if err := build(); err != nil {
+	if err := release(); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(folder, "sluice")
+}
+
+// CrashingBinary is the same program with the crash points of tests:
+// SLUICE_FAILPOINT=K5 kills it, as kill -9 does, where it comes to that point.
+func CrashingBinary(t testing.TB) string {
+	t.Helper()
+	if err := crashing(); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(folder, "sluice-failpoints")
 }
 
 // Main runs a package's tests and removes what Binary built.
