@@ -19,10 +19,14 @@ type Store interface {
 	ProfileOwner(ctx context.Context, name string) (source string, ok bool, err error)
 	// LatestVersion reads the profile's newest version with its data; ok is false before the first.
 	LatestVersion(ctx context.Context, name string) (v profile.Version, ok bool, err error)
+	// Version reads one version with its data.
+	Version(ctx context.Context, name, number string) (profile.Version, error)
 	// Proven says whether a deployment of this content ever completed on the profile.
 	Proven(ctx context.Context, name, hash string) (bool, error)
 	// ActiveHold reads the profile's hold in force; ok is false without one.
 	ActiveHold(ctx context.Context, name string) (h rollout.Hold, ok bool, err error)
+	// ActiveDeployment reads the profile's deployment that is not final; rollout.ErrNotFound when there is none.
+	ActiveDeployment(ctx context.Context, name string) (rollout.Deployment, error)
 	// Problems reads the source's files that could not be read at its head.
 	Problems(ctx context.Context, source string) ([]profile.SourceProblem, error)
 	// RecordSourceFailure keeps why a sync failed; the empty reason clears it.
@@ -38,7 +42,12 @@ type Tx interface {
 	// MoveHead sets the source's synced commit from one to another; rollout.ErrStale
 	// when another replica moved it first.
 	MoveHead(ctx context.Context, source, from, to string) error
-	// PutProfile creates or updates a profile's definition and desired version.
+	// ActiveHold and ActiveDeployment read what Store's methods of the same
+	// names do, as of this transaction: a plan that rests on something else is stale.
+	ActiveHold(ctx context.Context, name string) (h rollout.Hold, ok bool, err error)
+	ActiveDeployment(ctx context.Context, name string) (rollout.Deployment, error)
+	// PutProfile creates or updates a profile's definition, desired version
+	// and whether it is retired. It never touches the current version.
 	PutProfile(ctx context.Context, r profile.Record) error
 	// InsertVersion adds an immutable version.
 	InsertVersion(ctx context.Context, v profile.Version) error

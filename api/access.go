@@ -1,0 +1,132 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/store"
+)
+
+// Role is what a person or a tool may do.
+type Role string
+
+// The roles. A Viewer reads, a Developer writes configuration, an Operator runs
+// deployments, an Admin does everything; Registration lets instances register.
+const (
+	Viewer       Role = "Viewer"
+	Developer    Role = "Developer"
+	Operator     Role = "Operator"
+	Admin        Role = "Admin"
+	Registration Role = "Registration"
+)
+
+// Roles lists every role.
+func Roles() []Role { return []Role{Viewer, Developer, Operator, Admin, Registration} }
+
+// caller is who stands at the door: a user or tool with a role, or an instance.
+type caller struct {
+	name     string
+	role     Role
+	instance *fleet.Instance
+}
+
+func (c caller) isInstance(id string) bool { return c.instance != nil && c.instance.ID == id }
+
+// access says whether a caller may pass. A nil access lets nobody build the API.
+type access func(c *caller, ctx echo.Context) bool
+
+// roles lets a few roles pass, and the Admin always.
+func roles(some ...Role) access {
+	return func(c *caller, _ echo.Context) bool {
+		return c != nil && (c.role == Admin || slices.Contains(some, c.role))
+	}
+}
+
+// Who may use a door.
+var (
+	open      access = func(*caller, echo.Context) bool { return true }
+	everybody        = roles(Viewer, Developer, Operator)
+	developer        = roles(Developer)
+	operator         = roles(Operator)
+	admin            = roles()
+	registrar        = roles(Developer, Registration)
+
+	theInstance access = func(c *caller, ctx echo.Context) bool {
+		return c != nil && c.isInstance(ctx.Param("id"))
+	}
+	instanceOrDeveloper access = func(c *caller, ctx echo.Context) bool {
+		return theInstance(c, ctx) || developer(c, ctx)
+	}
+)
+
+const callerKey = "sluice.caller"
+
+// who gives the caller to a handler behind allowed.
+func who(c echo.Context) caller {
+	if found, ok := c.Get(callerKey).(*caller); ok && found != nil {
+		return *found
+	}
+	return caller{}
+}
+
+// allowed finds out who calls and whether the door is theirs.
+func (a *API) allowed(r route) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			found, err := a.identify(c)
+			if err != nil {
+				return err
+			}
+			c.Set(callerKey, found)
+			if r.who(found, c) {
+				return next(c)
+			}
+			if found == nil {
+				c.Response().Header().Set(echo.HeaderWWWAuthenticate, "Bearer")
+				return &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "a valid bearer token is needed"}
+			}
+			if found.instance != nil && strings.HasPrefix(r.path, "/api/v1/instances/:id") {
+				// Another instance's token finds the same as one that does not exist.
+				return &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "instance not found"}
+			}
+			return &problem{status: http.StatusForbidden, code: "FORBIDDEN", message: "the token's role does not allow this"}
+		}
+	}
+}
+
+// identify looks the bearer token up. No token is nobody; a token that is not
+// known is nobody too.
+func (a *API) identify(c echo.Context) (*caller, error) {
+	token, ok := strings.CutPrefix(c.Request().Header.Get(echo.HeaderAuthorization), "Bearer ")
+	if !ok || token == "" || len(token) > maxToken {
+		return nil, nil
+	}
+	ctx := c.Request().Context()
+	if strings.HasPrefix(token, string(InstanceToken)) {
+		instance, err := a.opts.Store.InstanceByToken(ctx, HashToken(token))
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &caller{name: instance.Hostname, instance: &instance}, nil
+	}
+	found, err := a.opts.Store.TokenByHash(ctx, HashToken(token))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	name := found.Name
+	if found.Kind == store.TokenSession {
+		name = found.CreatedBy
+	}
+	return &caller{name: name, role: Role(found.Role)}, nil
+}

@@ -1,0 +1,113 @@
+package api
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluicehq/sluice/coord"
+	"github.com/sluicehq/sluice/rollout"
+	"github.com/sluicehq/sluice/store"
+)
+
+// Options are what New needs.
+type Options struct {
+	Store      *store.Store
+	Engine     *rollout.Engine
+	Bus        coord.Bus
+	Heartbeats *store.Heartbeats
+	Registry   *prometheus.Registry
+
+	Logger         *slog.Logger
+	Now            func() time.Time         // for rate limits and answers; time.Now when nil
+	SyncSource     func(id string) bool     // wakes a source's sync; false for an unknown one
+	TrustedProxies []netip.Prefix           // whose X-Forwarded-For is believed; none by default
+	KeepAlive      time.Duration            // of streams; 15 s when 0
+	LimitFactor    float64                  // multiplies every rate limit; 1 when 0, negative for no limits
+	Degraded       func() map[string]string // parts that work less well, with why; may be nil
+}
+
+// API serves the REST API. Build it with New.
+type API struct {
+	opts    Options
+	echo    *echo.Echo
+	log     *slog.Logger
+	metrics *metrics
+	limits  *limiter
+	logins  *limiter
+	marks   *watermark
+
+	draining  chan struct{}
+	drainOnce sync.Once
+}
+
+// New builds the API. It returns an error when a route says not who may use it.
+func New(opts Options) (*API, error) {
+	if opts.Store == nil || opts.Engine == nil || opts.Bus == nil || opts.Heartbeats == nil {
+		return nil, errors.New("api: store, engine, bus and heartbeats are needed")
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.KeepAlive <= 0 {
+		opts.KeepAlive = 15 * time.Second
+	}
+	if opts.LimitFactor == 0 {
+		opts.LimitFactor = 1
+	}
+	if opts.Registry == nil {
+		opts.Registry = prometheus.NewRegistry()
+	}
+	if opts.SyncSource == nil {
+		opts.SyncSource = func(string) bool { return false }
+	}
+	a := &API{
+		opts: opts, echo: echo.New(), log: opts.Logger, draining: make(chan struct{}),
+		metrics: newMetrics(opts.Registry, opts.Store),
+		limits:  newLimiter(opts.Now), logins: newLimiter(opts.Now),
+		marks: newWatermark(opts.Store),
+	}
+	a.echo.HideBanner, a.echo.HidePort = true, true
+	a.echo.HTTPErrorHandler = a.answerError
+	a.echo.IPExtractor = ipExtractor(opts.TrustedProxies)
+	a.echo.Use(a.traced, a.recovered, secured, a.measured)
+	return a, a.routes()
+}
+
+// Handler serves the API.
+func (a *API) Handler() http.Handler { return a.echo }
+
+// Drain says that the daemon stops: it is not ready any more, and open streams
+// are asked to connect again.
+func (a *API) Drain() { a.drainOnce.Do(func() { close(a.draining) }) }
+
+func (a *API) isDraining() bool {
+	select {
+	case <-a.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// ipExtractor believes forwarded addresses only from trusted proxies: otherwise
+// anybody could be anybody to the rate limiter.
+func ipExtractor(trusted []netip.Prefix) echo.IPExtractor {
+	if len(trusted) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, prefix := range trusted {
+		options = append(options, echo.TrustIPRange(ipNet(prefix)))
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
+}

@@ -1,0 +1,169 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
+	"github.com/sluicehq/sluice/store"
+)
+
+func (a *API) listConfigs(c echo.Context) error {
+	limit, offset, err := paging(c)
+	if err != nil {
+		return err
+	}
+	f := store.ProfileFilter{
+		Environment: c.QueryParam("environment"), ServiceType: c.QueryParam("serviceType"), Source: c.QueryParam("source"),
+		Limit: limit, Offset: offset,
+	}
+	if text := c.QueryParam("held"); text != "" {
+		held, err := strconv.ParseBool(text)
+		if err != nil {
+			return invalidField("held", "is true or false")
+		}
+		f.Held = &held
+	}
+	ctx := c.Request().Context()
+	records, total, err := a.opts.Store.Profiles(ctx, f)
+	if err != nil {
+		return err
+	}
+	holds, err := a.opts.Store.Holds(ctx)
+	if err != nil {
+		return err
+	}
+	of := make(map[string]*rollout.Hold, len(holds))
+	for _, h := range holds {
+		of[h.Profile] = &h
+	}
+	items := convert(records, func(r profile.Record) wire.Config { return wireConfig(r, of[r.Name]) })
+	return c.JSON(http.StatusOK, pageOf(items, total, limit, offset))
+}
+
+func (a *API) getConfig(c echo.Context) error {
+	ctx := c.Request().Context()
+	r, err := a.opts.Store.Profile(ctx, c.Param("name"))
+	if err != nil {
+		return err
+	}
+	hold, ok, err := a.opts.Store.ActiveHold(ctx, r.Name)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return c.JSON(http.StatusOK, wireConfig(r, nil))
+	}
+	return c.JSON(http.StatusOK, wireConfig(r, &hold))
+}
+
+// managedByGit refuses writes to what a source manages.
+func (a *API) managedByGit(c echo.Context) error {
+	r, err := a.opts.Store.Profile(c.Request().Context(), c.Param("name"))
+	if err != nil {
+		return err
+	}
+	return &problem{
+		status: http.StatusConflict, code: "MANAGED_BY_GIT",
+		message: "the profile is managed by source " + r.Source + ": change " + r.Path + " there",
+	}
+}
+
+func (a *API) listVersions(c echo.Context) error {
+	limit, offset, err := paging(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	if _, err := a.opts.Store.Profile(ctx, c.Param("name")); err != nil {
+		return err
+	}
+	versions, total, err := a.opts.Store.Versions(ctx, c.Param("name"), store.VersionFilter{Tag: c.QueryParam("tags"), Limit: limit, Offset: offset})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, pageOf(convert(versions, wireVersion), total, limit, offset))
+}
+
+func (a *API) getVersion(c echo.Context) error {
+	v, err := a.opts.Store.Version(c.Request().Context(), c.Param("name"), c.Param("version"))
+	if err != nil {
+		return err
+	}
+	out := wireVersion(v)
+	out.ConfigData = json.RawMessage(profile.Canonical(profile.Mask(v.Data)))
+	return c.JSON(http.StatusOK, out)
+}
+
+func (a *API) diffVersions(c echo.Context) error {
+	ctx := c.Request().Context()
+	from, err := a.opts.Store.Version(ctx, c.Param("name"), c.Param("version"))
+	if err != nil {
+		return err
+	}
+	to, err := a.opts.Store.Version(ctx, c.Param("name"), c.Param("other"))
+	if err != nil {
+		return err
+	}
+	diff := profile.Compare(from.Data, to.Data)
+	bump := diff.Bump()
+	masked := diff.Masked()
+	if strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "text/plain") {
+		return c.String(http.StatusOK, masked.Unified(from.Profile+" "+from.Number, to.Profile+" "+to.Number))
+	}
+	change := func(ch profile.Change) wire.FieldChange {
+		return wire.FieldChange{Field: ch.Field, OldValue: ch.Old, NewValue: ch.New}
+	}
+	return c.JSON(http.StatusOK, wire.DiffResponse{
+		Diff:             wire.Diff{Added: convert(masked.Added, change), Removed: convert(masked.Removed, change), Modified: convert(masked.Modified, change)},
+		IsBreakingChange: bump == profile.Major, Bump: bump.String(),
+	})
+}
+
+// releaseConfig ends a hold. What Git says is then what should run again: when
+// that is another version than the one that runs, it starts on its way.
+func (a *API) releaseConfig(c echo.Context) error {
+	var req wire.ReasonRequest
+	if err := decode(c, &req); err != nil {
+		return err
+	}
+	ctx, name := c.Request().Context(), c.Param("name")
+	if err := a.opts.Store.ReleaseHold(ctx, name, who(c).name, req.Reason); err != nil {
+		return err
+	}
+	if err := a.followDesired(c, name); err != nil {
+		return err
+	}
+	return a.getConfig(c)
+}
+
+// followDesired starts the version that the profile's origin says, unless it
+// runs already or something is on its way.
+func (a *API) followDesired(c echo.Context, name string) error {
+	ctx := c.Request().Context()
+	r, err := a.opts.Store.Profile(ctx, name)
+	if err != nil {
+		return err
+	}
+	if r.Retired || r.DesiredVersion == "" || r.DesiredVersion == r.CurrentVersion {
+		return nil
+	}
+	if _, err := a.opts.Store.ActiveDeployment(ctx, name); !errors.Is(err, rollout.ErrNotFound) {
+		return err
+	}
+	d, err := a.draft(c, wire.CreateDeploymentRequest{
+		ConfigName: name, ConfigVersion: r.DesiredVersion, Reason: "the hold was released by " + who(c).name,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = a.opts.Engine.Start(ctx, d, who(c).name)
+	return err
+}

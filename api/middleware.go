@@ -1,0 +1,142 @@
+package api
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
+)
+
+const traceKey = "sluice.trace"
+
+// traced gives each request a trace id, its span's if it has one.
+func (a *API) traced(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id := ""
+		if span := trace.SpanContextFromContext(c.Request().Context()); span.HasTraceID() {
+			id = span.TraceID().String()
+		} else {
+			random := make([]byte, 16)
+			rand.Read(random)
+			id = hex.EncodeToString(random)
+		}
+		c.Set(traceKey, id)
+		c.Response().Header().Set("X-Trace-Id", id)
+		return next(c)
+	}
+}
+
+func traceID(c echo.Context) string {
+	id, _ := c.Get(traceKey).(string)
+	return id
+}
+
+// recovered keeps one request's panic from the others.
+func (a *API) recovered(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+				panic(cause)
+			}
+			a.log.ErrorContext(c.Request().Context(), "handler panicked", "route", c.Path(), "panic", fmt.Sprint(cause),
+				"stack", string(debug.Stack()))
+			err = &problem{status: http.StatusInternalServerError, code: "INTERNAL_ERROR", message: "something went wrong; the log has more under the trace id"}
+		}()
+		return next(c)
+	}
+}
+
+// secured keeps browsers from making more of an answer than it is.
+func secured(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		return next(c)
+	}
+}
+
+// measured counts answers by route.
+func (a *API) measured(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		err := next(c)
+		if err != nil {
+			c.Error(err) // so that the status is known here
+		}
+		route := c.Path()
+		if route == "" {
+			route = "unknown"
+		}
+		a.metrics.requests.WithLabelValues(c.Request().Method, route, strconv.Itoa(c.Response().Status)).Observe(time.Since(start).Seconds())
+		return nil
+	}
+}
+
+// bounded caps a body before anybody reads it.
+func bounded(limit int64) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			if r.ContentLength > limit {
+				return &http.MaxBytesError{Limit: limit}
+			}
+			r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+			return next(c)
+		}
+	}
+}
+
+// registrationFactor: one registration token serves a whole fleet that starts at once.
+const registrationFactor = 40
+
+// limited bounds how often one caller uses one door.
+func (a *API) limited(r route) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		if r.perMinute == 0 || a.opts.LimitFactor < 0 {
+			return next
+		}
+		return func(c echo.Context) error {
+			perMinute := max(1, int(float64(r.perMinute)*a.opts.LimitFactor))
+			key := r.method + " " + r.path + " "
+			switch caller := who(c); {
+			case caller.instance != nil:
+				key += "instance " + caller.instance.ID
+			case caller.role == Registration:
+				key += "token " + caller.name + " " + c.RealIP()
+				perMinute *= registrationFactor
+			case caller.name != "":
+				key += "user " + caller.name
+			default:
+				key += "address " + c.RealIP()
+			}
+			return a.admit(c, key, perMinute, next)
+		}
+	}
+}
+
+// admit answers 429 once the limit is used up.
+func (a *API) admit(c echo.Context, key string, perMinute int, next echo.HandlerFunc) error {
+	left, reset, ok := a.limits.take(key, perMinute)
+	h := c.Response().Header()
+	h.Set("X-RateLimit-Limit", strconv.Itoa(perMinute))
+	h.Set("X-RateLimit-Remaining", strconv.Itoa(left))
+	h.Set("X-RateLimit-Reset", strconv.FormatInt(reset.Unix(), 10))
+	if ok {
+		return next(c)
+	}
+	h.Set("Retry-After", strconv.Itoa(max(1, int(reset.Sub(a.opts.Now()).Seconds()+0.999))))
+	return &problem{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", message: fmt.Sprintf("at most %d of these a minute", perMinute)}
+}

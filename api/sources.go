@@ -1,0 +1,41 @@
+package api
+
+import (
+	"net/http"
+	"regexp"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sluicehq/sluice/store"
+)
+
+func (a *API) listSources(c echo.Context) error {
+	sources, err := a.opts.Store.Sources(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wholePage(convert(sources, wireSource)))
+}
+
+// syncSource makes a source's reconciler look now; what comes of it is seen in
+// the source's position.
+func (a *API) syncSource(c echo.Context) error {
+	if !a.opts.SyncSource(c.Param("id")) {
+		return store.ErrNotFound
+	}
+	return c.NoContent(http.StatusAccepted)
+}
+
+var commitPrefix = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+
+func (a *API) listStatuses(c echo.Context) error {
+	commit := c.Param("commit")
+	if !commitPrefix.MatchString(commit) {
+		return invalidField("commit", "is a SHA, or at least its first 7 digits")
+	}
+	statuses, err := a.opts.Store.CommitStatuses(c.Request().Context(), commit)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wholePage(convert(statuses, wireStatus)))
+}

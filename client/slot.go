@@ -1,0 +1,363 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sluicehq/sluice/api/wire"
+)
+
+// maxReason bounds the reason of a refusal in bytes, as the server keeps no more.
+const maxReason = 2 << 10
+
+// What judge says of an assignment.
+type verdict int
+
+const (
+	take     verdict = iota // apply it
+	adopt                   // the same content runs already: only acknowledge the new generation
+	settled                 // known and answered
+	older                   // a generation before the newest one known: refused
+	conflict                // a known generation with other content: refused
+)
+
+// known is what judge needs to know of a profile.
+type known struct {
+	seen     int64 // newest generation told of by this identity, 0 for none
+	seenHash string
+	answered bool  // this process has tried the newest generation and knows the outcome
+	running  *good // what this process applied, nil before the first
+}
+
+// judge decides what to do with an assignment.
+func judge(k known, a wire.Assignment) verdict {
+	switch {
+	case a.Generation < k.seen:
+		return older
+	case a.Generation == k.seen && k.seenHash != "" && a.Hash != k.seenHash:
+		return conflict
+	case a.Generation == k.seen && k.answered:
+		return settled
+	case k.running != nil && k.running.Hash == a.Hash && k.running.Version == a.Version:
+		return adopt
+	default:
+		return take
+	}
+}
+
+// slot brings one profile's assignments to its callback, one after the other.
+type slot struct {
+	session *Session
+	log     *slog.Logger
+	apply   func(context.Context, Config) error
+
+	mu      sync.Mutex
+	profile string           // "" until the first assignment names it
+	desired *wire.Assignment // newest offered
+	absent  bool             // the server was heard, and assigns nothing
+	wake    chan struct{}
+
+	// Owned by run.
+	rec      record
+	loaded   bool
+	answered bool
+	running  *good
+	ack      *wire.AppliedRequest // to be sent
+	ackFails int                  // attempts to send it that failed
+	conflict string               // hash that was refused as a conflict
+	failures int                  // in a row, of whatever is tried again
+	retry    <-chan time.Time
+}
+
+// offer gives the slot its part of what the server assigns. whole says that the set is all there is.
+func (sl *slot) offer(set []wire.Assignment, whole bool) {
+	sl.mu.Lock()
+	defer sl.mu.Unlock()
+	found := false
+	set = slices.SortedFunc(slices.Values(set), func(a, b wire.Assignment) int {
+		return strings.Compare(a.ConfigName, b.ConfigName)
+	})
+	for _, a := range set {
+		if !validName(a.ConfigName) || (sl.profile != "" && a.ConfigName != sl.profile) {
+			continue
+		}
+		found = true
+		sl.profile = a.ConfigName
+		if d := sl.desired; d == nil || a.Generation > d.Generation || (a.Generation == d.Generation && len(d.Data) == 0) {
+			sl.desired = &a
+		} else if a.Generation < d.Generation {
+			sl.log.Info("older assignment refused", "profile", a.ConfigName, "version", a.Version,
+				"generation", a.Generation, "newest", d.Generation)
+		} else if a.Hash != d.Hash {
+			sl.desired = &a // let judge refuse it in the open
+		}
+		break
+	}
+	if whole {
+		sl.absent = !found
+	}
+	sl.poke()
+}
+
+// forget drops what another identity was told.
+func (sl *slot) forget() {
+	sl.mu.Lock()
+	defer sl.mu.Unlock()
+	sl.desired = nil
+}
+
+func (sl *slot) poke() {
+	select {
+	case sl.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (sl *slot) view() (profile string, desired *wire.Assignment, absent bool) {
+	sl.mu.Lock()
+	defer sl.mu.Unlock()
+	return sl.profile, sl.desired, sl.absent
+}
+
+// run works until ctx ends.
+func (sl *slot) run(ctx context.Context) error {
+	away := sl.session.away
+	for {
+		sl.step(ctx)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-sl.wake:
+		case <-away:
+			away = nil
+		case <-sl.retry:
+			sl.retry = nil
+		}
+	}
+}
+
+// step does what can be done now, and sets a time to come back when something is left.
+func (sl *slot) step(ctx context.Context) {
+	profile, desired, absent := sl.view()
+	if !sl.load(profile) {
+		return
+	}
+	if desired == nil {
+		if sl.running == nil && (absent || sl.session.isAway()) {
+			sl.startCached(ctx, profile)
+		}
+		return
+	}
+	id := sl.session.current()
+	if id.ID == "" {
+		return // its assignment went with it; the next identity brings its own
+	}
+	if sl.rec.Instance != id.ID {
+		sl.rec.Instance, sl.rec.Seen, sl.rec.SeenHash, sl.answered, sl.ack = id.ID, 0, "", false, nil
+	}
+	sl.take(ctx, id, *desired)
+	sl.flush(ctx, id)
+}
+
+// load reads what is remembered, once the profile is known.
+func (sl *slot) load(profile string) bool {
+	if profile == "" {
+		return false
+	}
+	if sl.loaded {
+		return true
+	}
+	rec, err := sl.session.state.record(profile)
+	if err != nil {
+		sl.log.Error("last known good configuration is lost", "profile", profile, "error", err)
+	}
+	sl.rec, sl.loaded = rec, true
+	return true
+}
+
+// startCached applies the last known good configuration while the server is away or assigns none.
+func (sl *slot) startCached(ctx context.Context, profile string) {
+	g := sl.rec.Good
+	if g == nil || sl.retry != nil {
+		return
+	}
+	cfg := g.config(profile)
+	sl.log.Warn("server is away or assigns nothing: starting from the last known good configuration",
+		"profile", profile, "version", cfg.Version, "generation", cfg.Generation)
+	if err := sl.try(ctx, cfg); err != nil {
+		sl.log.Error("last known good configuration refused", "profile", profile, "version", cfg.Version, "error", err)
+		sl.later(retryPause(sl.failures))
+		return
+	}
+	sl.failures = 0
+	sl.running = g
+	sl.answered = sl.rec.Seen == g.Generation
+	if sl.answered && !g.Acked {
+		sl.ack = acknowledge(profile, *g, 0)
+	}
+}
+
+func (sl *slot) take(ctx context.Context, id identity, a wire.Assignment) {
+	k := known{seen: sl.rec.Seen, seenHash: sl.rec.SeenHash, answered: sl.answered, running: sl.running}
+	v := judge(k, a)
+	if sl.retry != nil && a.Generation == sl.rec.Seen {
+		return // its next try has a time
+	}
+	log := sl.log.With("profile", a.ConfigName, "version", a.Version, "generation", a.Generation)
+	switch v {
+	case settled:
+		return
+	case older:
+		log.Info("older assignment refused", "newest", k.seen)
+		return
+	case conflict:
+		if sl.conflict == a.Hash {
+			return
+		}
+		sl.conflict = a.Hash
+		log.Error("assignment refused: the generation is known with other content")
+		sl.ack = refuse(a, fmt.Sprintf("generation %d is known with hash %s", a.Generation, shortHash(k.seenHash)), 0)
+		return
+	}
+	if a.Generation > sl.rec.Seen {
+		sl.rec.Seen, sl.rec.SeenHash, sl.failures = a.Generation, a.Hash, 0
+		sl.ack = nil // what was to be said of the generation before is of no interest any more
+	}
+	sl.retry, sl.answered = nil, false
+	if v == adopt {
+		g := *sl.running
+		g.Generation, g.DeploymentID, g.Acked = a.Generation, a.DeploymentID, false
+		sl.succeed(g, a.ConfigName, 0)
+		return
+	}
+	sl.session.beatNow() // closes the span of time that the configuration before answers for
+	cfg, err := sl.session.fetch(ctx, id, a)
+	switch {
+	case errors.Is(err, ErrHash):
+		log.Error("assignment refused", "error", err)
+		sl.fail(a, err, 0)
+		return
+	case err != nil:
+		log.Warn("configuration not fetched", "error", err)
+		sl.later(Backoff(sl.failures, rand.Float64()))
+		return
+	}
+	start := time.Now()
+	err = sl.try(ctx, cfg)
+	took := time.Since(start)
+	if ctx.Err() != nil && err != nil {
+		return // stopped in the middle: no word on the configuration
+	}
+	if err != nil {
+		log.Error("configuration refused", "error", err, "took", took)
+		sl.fail(a, err, took)
+		return
+	}
+	log.Info("configuration applied", "took", took)
+	sl.succeed(good{Version: a.Version, Generation: a.Generation, Hash: a.Hash, DeploymentID: a.DeploymentID,
+		Data: cfg.Data}, a.ConfigName, took)
+}
+
+// try calls the callback; a panic there is a refusal, so that the service goes on as it is.
+func (sl *slot) try(ctx context.Context, cfg Config) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return sl.apply(ctx, cfg)
+}
+
+func (sl *slot) succeed(g good, profile string, took time.Duration) {
+	sl.failures = 0
+	sl.running, sl.rec.Good, sl.answered = &g, &g, true
+	sl.ack = acknowledge(profile, g, took)
+	sl.save(profile)
+	sl.session.beatNow()
+}
+
+// fail reports a refusal. The assignment is tried again as long as it stays: what was in its way, a
+// full disk or a service that was just starting, may pass.
+func (sl *slot) fail(a wire.Assignment, err error, took time.Duration) {
+	sl.ack = refuse(a, err.Error(), took)
+	sl.save(a.ConfigName)
+	sl.later(retryPause(sl.failures))
+	sl.session.beatNow()
+}
+
+func (sl *slot) save(profile string) {
+	if err := sl.session.state.saveRecord(profile, sl.rec); err != nil {
+		sl.log.Error("last known good configuration not kept", "profile", profile, "error", err)
+	}
+}
+
+func (sl *slot) later(wait time.Duration) {
+	sl.failures++
+	sl.answered = false
+	sl.retry = time.After(wait)
+}
+
+// retryPause grows from 15 s to 5 min, so that a reload that hurts is not repeated often.
+func retryPause(failures int) time.Duration {
+	return min(15*time.Second<<min(failures, 5), 5*time.Minute)
+}
+
+// flush sends the acknowledgement that is due.
+func (sl *slot) flush(ctx context.Context, id identity) {
+	if sl.ack == nil || ctx.Err() != nil {
+		return
+	}
+	ack := *sl.ack
+	err := sl.session.instance(id).applied(ctx, id.ID, ack, false)
+	switch {
+	case err == nil:
+	case lostIdentity(err):
+		sl.session.lose(id, err)
+		return
+	case permanent(err): // a newer generation was assigned meanwhile, for example
+		sl.log.Warn("acknowledgement not taken", "profile", ack.ConfigName, "version", ack.Version, "error", err)
+	default:
+		if sl.ackFails == 0 {
+			sl.log.Warn("acknowledgement not delivered, trying again", "profile", ack.ConfigName, "error", err)
+		}
+		time.AfterFunc(Backoff(sl.ackFails, rand.Float64()), sl.poke)
+		sl.ackFails++
+		return
+	}
+	sl.ack, sl.ackFails = nil, 0
+	if g := sl.rec.Good; ack.OK && g != nil && g.Generation == ack.Generation && !g.Acked {
+		g.Acked = true
+		sl.save(ack.ConfigName)
+	}
+}
+
+func acknowledge(profile string, g good, took time.Duration) *wire.AppliedRequest {
+	return &wire.AppliedRequest{ConfigName: profile, Version: g.Version, Hash: g.Hash, Generation: g.Generation,
+		OK: true, DurationMs: took.Milliseconds()}
+}
+
+func refuse(a wire.Assignment, reason string, took time.Duration) *wire.AppliedRequest {
+	return &wire.AppliedRequest{ConfigName: a.ConfigName, Version: a.Version, Hash: a.Hash, Generation: a.Generation,
+		DurationMs: took.Milliseconds(), Error: clip(reason)}
+}
+
+// clip cuts a reason to what is kept of one, between runes.
+func clip(s string) string {
+	s = strings.ReplaceAll(s, "\n", "; ") // joined errors stand on lines
+	if len(s) <= maxReason {
+		return s
+	}
+	cut := maxReason - len("…")
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
+}

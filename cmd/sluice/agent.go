@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sluicehq/sluice/agent"
+)
+
+// agentEnv is the prefix of the variables that stand for the agent's flags.
+const agentEnv = "SLUICE_AGENT_"
+
+func newAgentCommand() *cobra.Command {
+	var opts agent.Options
+	var mode, logLevel, logFormat string
+	cmd := &cobra.Command{
+		Use:   "agent",
+		Short: "Bring a profile's configuration to a program beside it",
+		Long: `Bring a profile's configuration to a program that knows nothing of Sluice: write it to a
+file, make the program load it, and report how the program does.
+
+Every flag is also a variable: --health-url is SLUICE_AGENT_HEALTH_URL. A flag wins.
+The agent ends with exit code 0 on SIGTERM or an interrupt.`,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := agentFlagsFromEnv(cmd.Flags(), os.LookupEnv); err != nil {
+				return err
+			}
+			if mode != "" {
+				m, err := strconv.ParseUint(mode, 8, 32)
+				if err != nil || m == 0 || m > 0o777 {
+					return fmt.Errorf("--mode %q: want an octal number such as 0640", mode)
+				}
+				opts.Mode = fs.FileMode(m)
+			}
+			log, err := agentLogger(cmd, logLevel, logFormat)
+			if err != nil {
+				return err
+			}
+			opts.Session.Logger = log
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
+			defer stop()
+			return agent.Run(ctx, opts)
+		},
+	}
+	agentFlags(cmd.Flags(), &opts)
+	f := cmd.Flags()
+	f.StringVar(&mode, "mode", "", "`mode` of the file, octal (default: the present file's, 0640 for a new one)")
+	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&logFormat, "log-format", "json", "json or text")
+	return cmd
+}
+
+func agentFlags(f *pflag.FlagSet, o *agent.Options) {
+	s := &o.Session
+	f.StringVar(&s.Server, "server", "http://127.0.0.1:5000", "`URL` of the Sluice server")
+	f.StringVar(&s.RegistrationToken, "token", "", "registration `token` (better: --token-file)")
+	f.StringVar(&s.RegistrationTokenFile, "token-file", "", "`file` that holds the registration token")
+	f.StringVar(&s.Service, "service", "", "`name` of the service")
+	f.StringVar(&s.Environment, "environment", "", "Development, Staging or Production")
+	f.StringToStringVar(&s.Labels, "label", nil, "label `key=value` of this instance; may be repeated")
+	f.StringToStringVar(&s.Metadata, "metadata", nil, "metadata `key=value`, such as group=blue; may be repeated")
+	f.StringVar(&s.Hostname, "hostname", "", "`name` of this instance's host (default: the system's)")
+	f.IntVar(&s.Port, "port", 0, "`port` where the service listens")
+	f.StringVar(&s.ServiceVersion, "service-version", "", "`version` of the service itself, for reports")
+	f.StringVar(&s.StateDir, "state-dir", "", "`directory` for identity and last known good configuration (default: .NAME.sluice beside the file)")
+	f.BoolVar(&s.Deregister, "deregister", false, "deregister the instance when the agent ends")
+	f.DurationVar(&s.MinHeartbeat, "min-heartbeat", 0, "shortest heartbeat `interval`, whatever the server asks for (default 200ms)")
+	f.DurationVar(&s.MaxHeartbeat, "max-heartbeat", 0, "longest heartbeat `interval` (default 1m)")
+
+	f.StringVar(&o.Profile, "profile", "", "`name` of the profile (default: the first one assigned)")
+	f.StringVar(&o.File, "file", "", "`path` of the file to write")
+	f.StringVar((*string)(&o.Format), "format", "", "json, yaml, toml, env or template (default: by the file's ending)")
+	f.StringVar(&o.Template, "template", "", "`file` with a Go text/template")
+	f.StringVar(&o.CheckCommand, "check-command", "", "shell `command` that must accept $SLUICE_FILE before it takes its place")
+	f.DurationVar(&o.CheckTimeout, "check-timeout", 0, "time for the check command (default 10s)")
+
+	r := &o.Reload
+	f.StringVar(&r.Signal, "reload-signal", "", "`signal` that makes the program load the file, such as HUP")
+	f.StringVar(&r.PIDFile, "pid-file", "", "`file` with the id of the process to signal")
+	f.StringVar(&r.Process, "process", "", "`name` of the process to signal")
+	f.StringVar(&r.Command, "reload-command", "", "shell `command` that makes the program load the file")
+	f.StringVar(&r.URL, "reload-url", "", "`URL` to POST to, which answers 2xx when the file is loaded")
+	f.DurationVar(&r.Timeout, "reload-timeout", 0, "time for a reload (default 10s)")
+
+	p := &o.Probe
+	f.StringVar(&p.HealthURL, "health-url", "", "`URL` that answers 2xx while the program is healthy")
+	f.StringVar(&p.MetricsURL, "metrics-url", "", "`URL` of the program's Prometheus metrics")
+	f.DurationVar(&p.Timeout, "probe-timeout", 0, "time for reading health or metrics (default 3s)")
+	f.StringVar(&p.RequestsMetric, "requests-metric", "http_requests_total", "counter of requests")
+	f.StringVar(&p.ErrorsMetric, "errors-metric", "", "counter of errors (default: requests by their status label)")
+	f.StringVar(&p.ErrorsLabel, "errors-label", "", "label of the requests counter that begins with 5 for an error (default: code, status or status_code)")
+	f.StringVar(&p.LatencyMetric, "latency-metric", "http_request_duration_seconds", "histogram of latencies")
+	f.StringVar(&p.LatencyUnit, "latency-unit", "", "s or ms (default: by the histogram's name)")
+}
+
+// agentFlagsFromEnv gives each flag that was not set the value of its variable.
+func agentFlagsFromEnv(f *pflag.FlagSet, lookup func(string) (string, bool)) error {
+	var errs []error
+	f.VisitAll(func(flag *pflag.Flag) {
+		if flag.Changed || flag.Name == "help" {
+			return
+		}
+		name := agentEnv + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		value, ok := lookup(name)
+		if !ok || value == "" {
+			return
+		}
+		if err := f.Set(flag.Name, value); err != nil {
+			errs = append(errs, fmt.Errorf("%s: not valid for --%s", name, flag.Name)) // the value may be a secret
+		}
+	})
+	return errors.Join(errs...)
+}
+
+func agentLogger(cmd *cobra.Command, level, format string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: want debug, info, warn or error", level)
+	}
+	ho := &slog.HandlerOptions{Level: l}
+	switch format {
+	case "json":
+		return slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), ho)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), ho)), nil
+	}
+	return nil, fmt.Errorf("--log-format %q: want json or text", format)
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicehq/sluice/internal/settings"
+	"github.com/sluicehq/sluice/store"
+)
+
+func newMigrateCommand(sh *shell) *cobra.Command {
+	cmd := parent(&cobra.Command{Use: "migrate", Short: "Bring the database schema up to date"})
+	cmd.AddCommand(
+		databaseCommand(sh, "up", "Apply the migrations that are missing", func(ctx context.Context, db *store.Store) error {
+			if err := db.Migrate(ctx); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(sh.stdout, "the database is up to date")
+			return err
+		}),
+		databaseCommand(sh, "status", "List the migrations", func(ctx context.Context, db *store.Store) error {
+			list, err := db.MigrationStatus(ctx)
+			if err != nil {
+				return err
+			}
+			for _, m := range list {
+				state := "missing"
+				if m.Applied {
+					state = "applied"
+				}
+				if _, err := fmt.Fprintf(sh.stdout, "%04d  %-8s %s\n", m.Version, state, m.Name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
+	)
+	return cmd
+}
+
+func newAuditCommand(sh *shell) *cobra.Command {
+	cmd := parent(&cobra.Command{Use: "audit", Short: "Check the audit log"})
+	cmd.AddCommand(databaseCommand(sh, "verify", "Check that no row of the audit log was changed, added or removed",
+		func(ctx context.Context, db *store.Store) error {
+			n, broken, err := db.VerifyAudit(ctx)
+			if err != nil {
+				return err
+			}
+			if broken != nil {
+				return notSo(fmt.Errorf("the audit log is broken at row %d: %s; the %d rows before it hold", broken.ID, broken.Reason, n))
+			}
+			_, err = fmt.Fprintf(sh.stdout, "all %d rows of the audit log hold\n", n)
+			return err
+		}))
+	return cmd
+}
+
+// databaseCommand works on the database itself, with the daemon's settings.
+func databaseCommand(sh *shell, use, short string, run func(context.Context, *store.Store) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			conf, err := loadSettings(cmd.Flags(), sh.getenv)
+			if err != nil {
+				return err
+			}
+			return withDatabase(cmd.Context(), conf, run)
+		},
+	}
+	addSettings(cmd.Flags())
+	return cmd
+}
+
+func withDatabase(ctx context.Context, conf settings.Settings, run func(context.Context, *store.Store) error) error {
+	db, err := store.Open(ctx, store.Options{URL: conf.DatabaseURL.Reveal()})
+	if err != nil {
+		return err
+	}
+	if err := run(ctx, db); err != nil {
+		db.Close() //nolint:errcheck // what went wrong before is what matters
+		return err
+	}
+	return db.Close()
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/client"
+)
+
+// remote is the daemon as the commands use it: whole lists instead of pages,
+// and answers where a command would have to ask twice.
+type remote struct{ c *client.Client }
+
+// errNoDeployment is returned for a profile that was never deployed.
+var errNoDeployment = errors.New("has no deployment yet")
+
+// profileFilter narrows profiles.
+type profileFilter struct {
+	Environment, Source string
+	Held                bool
+}
+
+// profiles lists the profiles that match; with names exactly those.
+func (r remote) profiles(ctx context.Context, f profileFilter, names []string) ([]wire.Config, error) {
+	if len(names) > 0 {
+		profiles := make([]wire.Config, 0, len(names))
+		for _, name := range names {
+			p, err := r.c.Config(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			profiles = append(profiles, p)
+		}
+		return profiles, nil
+	}
+	return client.All(ctx, func(ctx context.Context, l client.List) (wire.Page[wire.Config], error) {
+		return r.c.Configs(ctx, client.ConfigFilter{List: l, Environment: f.Environment, Source: f.Source, Held: f.Held})
+	})
+}
+
+// upTo reads pages until it has limit items.
+func upTo[T any](ctx context.Context, limit int, list func(context.Context, client.List) (wire.Page[T], error)) ([]T, error) {
+	var items []T
+	for len(items) < limit {
+		page, err := list(ctx, client.List{Limit: min(100, limit-len(items)), Offset: len(items)})
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, page.Items...)
+		if !page.HasMore || len(page.Items) == 0 {
+			break
+		}
+	}
+	return items[:min(limit, len(items))], nil
+}
+
+// versions lists a profile's newest versions.
+func (r remote) versions(ctx context.Context, profile string, limit int) ([]wire.Version, error) {
+	return upTo(ctx, limit, func(ctx context.Context, l client.List) (wire.Page[wire.Version], error) {
+		return r.c.Versions(ctx, profile, l)
+	})
+}
+
+// deploymentFilter narrows deployments.
+type deploymentFilter struct {
+	Profile, Status, Environment, Commit string
+	Limit                                int
+}
+
+// deployments lists the newest deployments that match.
+func (r remote) deployments(ctx context.Context, f deploymentFilter) ([]wire.Deployment, error) {
+	return upTo(ctx, f.Limit, func(ctx context.Context, l client.List) (wire.Page[wire.Deployment], error) {
+		return r.c.Deployments(ctx, client.DeploymentFilter{
+			List: l, ConfigName: f.Profile, Status: f.Status, Environment: f.Environment, Commit: f.Commit,
+		})
+	})
+}
+
+// newestDeployment finds a profile's newest deployment. A profile that does
+// not exist is told from one that was never deployed.
+func (r remote) newestDeployment(ctx context.Context, profile string) (wire.Deployment, error) {
+	found, err := r.deployments(ctx, deploymentFilter{Profile: profile, Limit: 1})
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	if len(found) > 0 {
+		return found[0], nil
+	}
+	if _, err := r.c.Config(ctx, profile); err != nil {
+		return wire.Deployment{}, err
+	}
+	return wire.Deployment{}, fmt.Errorf("%s %w", profile, errNoDeployment)
+}
+
+// instanceFilter narrows instances.
+type instanceFilter struct{ Service, Environment, Health string }
+
+// instances lists the registered instances that match.
+func (r remote) instances(ctx context.Context, f instanceFilter) ([]wire.Instance, error) {
+	return client.All(ctx, func(ctx context.Context, l client.List) (wire.Page[wire.Instance], error) {
+		return r.c.Instances(ctx, client.InstanceFilter{
+			List: l, ServiceName: f.Service, Environment: f.Environment, Health: f.Health,
+		})
+	})
+}
+
+// follow hands every change of a deployment to each, until it ends, ctx does
+// or asking again makes no sense.
+func (r remote) follow(ctx context.Context, id string, each func(update)) {
+	var last error
+	for d, err := range r.c.DeploymentEvents(ctx, id) {
+		last = err
+		switch {
+		case err == nil:
+			each(update{deployment: d})
+		case errors.Is(err, client.ErrDisconnected):
+			each(update{lost: err})
+		}
+	}
+	if last == nil {
+		last = errors.New("the daemon ended the stream")
+	}
+	each(update{end: last})
+}
+
+// order gives a deployment one of the orders that take only a reason.
+func (r remote) order(ctx context.Context, verb, id, reason string) (wire.Deployment, error) {
+	switch verb {
+	case "pause":
+		return r.c.PauseDeployment(ctx, id, reason)
+	case "resume":
+		return r.c.ResumeDeployment(ctx, id, reason)
+	case "promote":
+		return r.c.PromoteDeployment(ctx, id, reason)
+	case "cancel":
+		return r.c.CancelDeployment(ctx, id, reason)
+	}
+	return wire.Deployment{}, fmt.Errorf("%s is no order", verb)
+}
+
+// rollbackPlan says in words what a rollback would do. It only informs: when
+// the daemon cannot say, the rollback is still possible.
+func (r remote) rollbackPlan(ctx context.Context, target, to string) string {
+	var d wire.Deployment
+	var err error
+	if isDeployment(target) {
+		d, err = r.c.Deployment(ctx, target)
+	} else {
+		d, err = r.newestDeployment(ctx, target)
+	}
+	if err != nil {
+		return fmt.Sprintf("Rolls back %s. What runs now could not be read: %s", oneLine(target), oneLine(err.Error()))
+	}
+	return planText(d, to)
+}
+
+// planText is rollbackPlan's sentence for the deployment that is taken back.
+func planText(d wire.Deployment, to string) string {
+	back := "the last version that completed"
+	switch {
+	case to != "":
+		back = oneLine(to)
+	case !client.Final(d.Status) && d.PreviousVersion != "":
+		back = oneLine(d.PreviousVersion)
+	}
+	what := "runs " + oneLine(d.ConfigVersion)
+	if !client.Final(d.Status) {
+		what = fmt.Sprintf("is rolling out %s (%s, %d of %d instances)", oneLine(d.ConfigVersion), oneLine(d.Status),
+			d.Progress.Applied, d.Progress.Targets)
+	} else if d.Status != "Completed" {
+		what = fmt.Sprintf("last had a deployment of %s, which ended as %s", oneLine(d.ConfigVersion), oneLine(d.Status))
+	}
+	return fmt.Sprintf("%s %s.\nEvery instance gets %s at once, and what it replaces is put on hold.", oneLine(d.ConfigName), what, back)
+}
+
+// isNotFound says that the daemon does not know what was asked for.
+func isNotFound(err error) bool { return client.IsStatus(err, http.StatusNotFound) }

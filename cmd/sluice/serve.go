@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sluicehq/sluice/api"
+	"github.com/sluicehq/sluice/coord"
+	"github.com/sluicehq/sluice/internal/settings"
+	"github.com/sluicehq/sluice/internal/telemetry"
+	"github.com/sluicehq/sluice/rollout"
+	"github.com/sluicehq/sluice/store"
+)
+
+const serveLong = `Run the daemon: watch the sources, roll out what is merged, serve the API.
+
+Without any setting it keeps everything in ./sluice-data and listens on :5000.
+Every setting is a flag, a SLUICE_ variable and a key of sluice.yaml, in that
+order of precedence.`
+
+func newServeCommand(sh *shell) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon",
+		Long:  serveLong,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			conf, err := loadSettings(cmd.Flags(), sh.getenv)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), sh, conf)
+		},
+	}
+	addSettings(cmd.Flags())
+	return cmd
+}
+
+// serve puts the daemon together and runs it until ctx ends. Read it from top
+// to bottom: this is all the wiring there is.
+func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
+	log, err := newLog(sh, conf)
+	if err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "starting", "version", programVersion(), "settings", conf)
+	registry := telemetry.NewRegistry(programVersion())
+	tracing, err := telemetry.NewTracerProvider(ctx, sh.getenv, programVersion())
+	if err != nil {
+		return fmt.Errorf("set up tracing: %w", err)
+	}
+	otel.SetTracerProvider(tracing)
+	otel.SetTextMapPropagator(telemetry.Propagator())
+	defer func() { err = errors.Join(err, bounded(ctx, tracing.Shutdown)) }()
+
+	db, err := openStore(ctx, conf)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := firstUsers(ctx, sh, db, conf); err != nil {
+		return err
+	}
+
+	memory := coord.NewMemory()
+	engine := rollout.NewEngine(db, changes{memory}, rollout.EngineOptions{
+		Owner: uuid.NewString(), Logger: log.With("component", "engine"), Metrics: engineMetrics(registry), Fail: failpoint,
+	})
+	forges, sources, err := openSources(ctx, conf, db, sourceParts{
+		locker: memory, wake: engine.Wake, log: log, metrics: sourceMetrics(registry),
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sources.close()) }()
+	outbox, err := store.NewOutbox(db, store.OutboxOptions{
+		Post: poster{forges: forges, externalURL: conf.ExternalURL}.post, Logger: log.With("component", "outbox"), Fail: failpoint,
+	})
+	if err != nil {
+		return err
+	}
+	heartbeats := store.NewHeartbeatWriter(db, 0)
+	proxies, err := prefixes(conf.TrustedProxies)
+	if err != nil {
+		return err
+	}
+	door, err := api.New(api.Options{
+		Store: db, Engine: engine, Bus: memory, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
+		SyncSource: sources.wake, TrustedProxies: proxies, LimitFactor: conf.RateLimitFactor,
+	})
+	if err != nil {
+		return err
+	}
+	server, listener, err := listen(conf, door, log)
+	if err != nil {
+		return err
+	}
+
+	// The door closes first and the outbox last: what was accepted is still
+	// told to the outside.
+	inner, stopInner := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopInner()
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return serveHTTP(server, listener) })
+	for _, part := range []func(context.Context) error{engine.Run, outbox.Run, heartbeats.Run, sources.run, sweeper(db, log)} {
+		group.Go(func() error { return part(inner) })
+	}
+	group.Go(func() error {
+		<-running.Done()
+		defer stopInner()
+		log.Info("stopping")
+		door.Drain()
+		return stopHTTP(ctx, server, conf.ShutdownTimeout)
+	})
+	log.InfoContext(ctx, "ready", "address", listener.Addr().String(), "sources", len(conf.Sources))
+	err = group.Wait()
+	log.Info("stopped")
+	return err
+}
+
+func newLog(sh *shell, conf settings.Settings) (*slog.Logger, error) {
+	level, err := telemetry.ParseLevel(conf.LogLevel)
+	if err != nil {
+		return nil, err
+	}
+	return telemetry.NewLogger(sh.stderr, conf.LogFormat, level), nil
+}
+
+// openStore opens the database and, where that is set, brings it up to date.
+func openStore(ctx context.Context, conf settings.Settings) (*store.Store, error) {
+	db, err := store.Open(ctx, store.Options{URL: conf.DatabaseURL.Reveal(), Fail: failpoint})
+	if err != nil {
+		return nil, err
+	}
+	if conf.Migrate {
+		if err := db.Migrate(ctx); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+	}
+	return db, nil
+}
+
+// changes tells every stream that a profile's assignments changed.
+type changes struct{ bus coord.Bus }
+
+// Publish is a hint: whoever misses it looks a second later.
+func (c changes) Publish(ctx context.Context, profileName string) {
+	c.bus.Publish(ctx, api.ProfileTopic(profileName))
+	c.bus.Publish(ctx, api.AnyProfileTopic)
+}
+
+// Bounds on what a client may make the server wait for.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10
+)
+
+func listen(conf settings.Settings, door *api.API, log *slog.Logger) (*http.Server, net.Listener, error) {
+	listener, err := net.Listen("tcp", conf.Listen)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listen on %s: %w", conf.Listen, err)
+	}
+	return &http.Server{
+		Handler: door.Handler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}, listener, nil
+}
+
+func serveHTTP(server *http.Server, listener net.Listener) error {
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// stopHTTP lets requests end, and cuts those that do not.
+func stopHTTP(ctx context.Context, server *http.Server, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return server.Close()
+	}
+	return nil
+}
+
+// sweeper deregisters instances that are gone.
+func sweeper(db *store.Store, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		tick := time.NewTicker(time.Minute)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
+			switch n, err := db.SweepInstances(ctx); {
+			case err != nil && ctx.Err() == nil:
+				log.ErrorContext(ctx, "silent instances could not be removed", "error", err)
+			case n > 0:
+				log.InfoContext(ctx, "instances that were silent for an hour were removed", "instances", n)
+			}
+		}
+	}
+}
+
+// bounded runs a last step that must not wait for ever.
+func bounded(ctx context.Context, step func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return step(ctx)
+}
+
+// engineMetrics counts what the engine does.
+func engineMetrics(registry prometheus.Registerer) rollout.EngineMetrics {
+	deployments := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_deployments_total", Help: "Deployments that ended, by strategy and final status.",
+	}, []string{"strategy", "status"})
+	rollbacks := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_rollbacks_total", Help: "Rollbacks that began, by what asked for them.",
+	}, []string{"trigger"})
+	took := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "sluice_deployment_duration_seconds", Help: "Time from the start of a deployment to its end.",
+		Buckets: prometheus.ExponentialBuckets(1, 3, 10),
+	})
+	back := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "sluice_rollback_duration_seconds", Help: "Time from the decision to roll back to the last acknowledgement.",
+		Buckets: prometheus.ExponentialBuckets(.1, 2, 12),
+	})
+	checks := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_gate_checks_total", Help: "Gate checks by outcome.",
+	}, []string{"outcome"})
+	panics := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sluice_engine_panics_total", Help: "Steps that panicked.",
+	})
+	registry.MustRegister(deployments, rollbacks, took, back, checks, panics)
+	return rollout.EngineMetrics{
+		Finished: func(d rollout.Deployment) {
+			deployments.WithLabelValues(string(d.Strategy.Type), string(d.State)).Inc()
+			took.Observe(d.FinishedAt.Sub(d.CreatedAt).Seconds())
+			if d.State == rollout.RolledBack {
+				back.Observe(d.FinishedAt.Sub(d.RollbackAt).Seconds())
+			}
+		},
+		RollBack: func(d rollout.Deployment) {
+			trigger := d.RollbackBy
+			if trigger != "gate" && trigger != "deadline" {
+				trigger = "person"
+			}
+			rollbacks.WithLabelValues(trigger).Inc()
+		},
+		Checked:  func(_ string, o rollout.Outcome) { checks.WithLabelValues(string(o)).Inc() },
+		Panicked: func(string) { panics.Inc() },
+	}
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sluicehq/sluice/coord"
+	"github.com/sluicehq/sluice/forge"
+	"github.com/sluicehq/sluice/gitsource"
+	"github.com/sluicehq/sluice/internal/redact"
+	"github.com/sluicehq/sluice/internal/settings"
+	"github.com/sluicehq/sluice/reconciler"
+	"github.com/sluicehq/sluice/rollout"
+	"github.com/sluicehq/sluice/store"
+)
+
+// sourceParts are what every source's reconciler shares.
+type sourceParts struct {
+	locker  coord.Locker
+	wake    func()
+	log     *slog.Logger
+	metrics reconciler.Metrics
+}
+
+// sourceSet runs the reconcilers of all sources.
+type sourceSet struct {
+	mirrors     []*gitsource.Mirror
+	reconcilers map[string]*reconciler.Reconciler
+}
+
+// openSources opens the mirror of each source and gives it a reconciler and a forge.
+func openSources(ctx context.Context, conf settings.Settings, db *store.Store, parts sourceParts) (map[string]forge.Forge, *sourceSet, error) {
+	forges := map[string]forge.Forge{}
+	set := &sourceSet{reconcilers: map[string]*reconciler.Reconciler{}}
+	for _, src := range conf.Sources {
+		mirror, err := gitsource.Open(ctx, mirrorOptions(conf, src))
+		if err != nil {
+			return nil, nil, errors.Join(fmt.Errorf("open source %s: %w", src.ID, err), set.close())
+		}
+		set.mirrors = append(set.mirrors, mirror)
+		if err := db.RegisterSource(ctx, store.Source{ID: src.ID, URL: redact.Text(src.URL), Branch: src.Branch, Path: src.Path}); err != nil {
+			return nil, nil, errors.Join(err, set.close())
+		}
+		r, err := reconciler.New(reconciler.Options{
+			Source: reconciler.SourceOptions{
+				ID: src.ID, Branch: src.Branch, Path: src.Path, HoldPolicy: reconciler.HoldPolicy(src.HoldPolicy), PollInterval: src.PollInterval,
+			},
+			Git: mirror, Store: reconcilerStore{db}, Locker: parts.locker, WakeEngine: parts.wake, Logger: parts.log,
+			Metrics: parts.metrics, Fail: failpoint,
+		})
+		if err != nil {
+			return nil, nil, errors.Join(err, set.close())
+		}
+		set.reconcilers[src.ID] = r
+		forges[src.ID] = forge.NewLocal(src.ID, forge.RecorderFunc(func(ctx context.Context, source string, s forge.Status) error {
+			return db.RecordPostedStatus(ctx, rollout.Status{
+				Source: source, Commit: s.Commit, Context: s.Context, State: rollout.StatusState(s.State), Description: s.Description,
+			})
+		}))
+	}
+	return forges, set, nil
+}
+
+func mirrorOptions(conf settings.Settings, src settings.Source) gitsource.Options {
+	limits := gitsource.DefaultLimits()
+	limits.MaxBlobBytes = int64(conf.MaxConfigSize)
+	return gitsource.Options{
+		ID: src.ID, URL: src.URL, Branch: src.Branch, Path: src.Path, Extra: []string{"schemas"}, Dir: filepath.Join(conf.DataDir, "mirrors"),
+		Auth: gitsource.Auth{
+			Username: src.Auth.Username, Token: src.Auth.Token.Reveal(), SSHKeyFile: src.Auth.SSHKeyFile, KnownHostsFile: src.Auth.KnownHostsFile,
+		},
+		AllowFile: conf.AllowFileURLs, AllowInsecureHTTP: conf.AllowInsecureHTTP, AllowLoopback: conf.AllowInsecureHTTP, Limits: limits,
+	}
+}
+
+// run syncs every source until ctx ends.
+func (s *sourceSet) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, r := range s.reconcilers {
+		group.Go(func() error { return r.Run(ctx) })
+	}
+	return group.Wait()
+}
+
+// wake makes a source's reconciler look now.
+func (s *sourceSet) wake(id string) bool {
+	r, ok := s.reconcilers[id]
+	if ok {
+		r.Wake()
+	}
+	return ok
+}
+
+func (s *sourceSet) close() error {
+	var errs []error
+	for _, m := range s.mirrors {
+		errs = append(errs, m.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// reconcilerStore lets the store's transaction be the reconciler's.
+type reconcilerStore struct{ *store.Store }
+
+// InTx runs fn in one transaction.
+func (s reconcilerStore) InTx(ctx context.Context, fn func(reconciler.Tx) error) error {
+	return s.Store.InTx(ctx, func(tx *store.Tx) error { return fn(tx) })
+}
+
+// poster posts commit statuses at the forge of their source.
+type poster struct {
+	forges      map[string]forge.Forge
+	externalURL string
+}
+
+func (p poster) post(ctx context.Context, s rollout.Status) error {
+	f, ok := p.forges[s.Source]
+	if !ok {
+		return fmt.Errorf("source %s is not set up any more: %w", s.Source, store.ErrTerminal)
+	}
+	target := ""
+	if p.externalURL != "" && s.DeploymentID != "" {
+		target = strings.TrimSuffix(p.externalURL, "/") + "/deployments/" + s.DeploymentID
+	}
+	err := f.PostStatus(ctx, forge.Status{
+		Commit: s.Commit, Context: s.Context, State: forge.State(s.State), Description: s.Description, TargetURL: target,
+	})
+	if errors.Is(err, forge.ErrTerminal) {
+		return fmt.Errorf("%w: %w", store.ErrTerminal, err)
+	}
+	return err
+}
+
+// sourceMetrics counts what the reconcilers do.
+func sourceMetrics(registry prometheus.Registerer) reconciler.Metrics {
+	syncs := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "sluice_source_sync_duration_seconds", Help: "Time of one pass over a source.", Buckets: prometheus.ExponentialBuckets(.002, 3, 10),
+	}, []string{"source", "outcome"})
+	lag := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "sluice_source_lag_seconds", Help: "Age of the oldest commit that is not synced yet; 0 when in sync.",
+	}, []string{"source"})
+	versions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_config_versions_total", Help: "Versions made.",
+	}, []string{"source"})
+	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_config_validation_failures_total", Help: "Files that a sync refused.",
+	}, []string{"source"})
+	panics := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_source_panics_total", Help: "Passes over a source that panicked.",
+	}, []string{"source"})
+	registry.MustRegister(syncs, lag, versions, failures, panics)
+	return reconciler.Metrics{
+		SyncDone: func(source string, took time.Duration, err error) {
+			outcome := "ok"
+			if err != nil {
+				outcome = "error"
+			}
+			syncs.WithLabelValues(source, outcome).Observe(took.Seconds())
+		},
+		Lag:                func(source string, d time.Duration) { lag.WithLabelValues(source).Set(d.Seconds()) },
+		VersionsMade:       func(source string, n int) { versions.WithLabelValues(source).Add(float64(n)) },
+		ValidationFailures: func(source string, n int) { failures.WithLabelValues(source).Add(float64(n)) },
+		Panicked:           func(source string) { panics.WithLabelValues(source).Inc() },
+	}
+}
+
+func prefixes(texts []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, text := range texts {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("trusted_proxies: %q is no network such as 10.0.0.0/8", text)
+		}
+		out = append(out, prefix)
+	}
+	return out, nil
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/sluicehq/sluice/api"
+	"github.com/sluicehq/sluice/internal/settings"
+	"github.com/sluicehq/sluice/store"
+)
+
+const (
+	adminUser             = "admin"
+	registrationTokenFile = "registration-token"
+	minRegistrationToken  = 32
+)
+
+// firstUsers makes the first sign-in and the first registration possible.
+func firstUsers(ctx context.Context, sh *shell, db *store.Store, conf settings.Settings) error {
+	if err := firstAdmin(ctx, sh, db, conf.AdminPassword.Reveal()); err != nil {
+		return err
+	}
+	return registration(ctx, db, conf)
+}
+
+// firstAdmin makes the user admin, and prints a password that nobody chose. A
+// password that is set replaces the one of before.
+func firstAdmin(ctx context.Context, sh *shell, db *store.Store, password string) error {
+	user, err := db.User(ctx, adminUser)
+	known := err == nil
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	switch {
+	case known && (password == "" || api.VerifyPassword(user.PasswordHash, password)):
+		return nil
+	case !known && password == "":
+		users, err := db.CountUsers(ctx)
+		if err != nil || users > 0 {
+			return err
+		}
+		password = strings.TrimPrefix(api.NewToken(api.UserToken), string(api.UserToken))[:24]
+		fmt.Fprintf(sh.stdout, "The first user is %q with the password %s\nIt is shown this once; sluice login asks for it.\n", adminUser, password)
+	}
+	hash, err := api.HashPassword(password)
+	if err != nil {
+		return fmt.Errorf("admin_password: %w", err)
+	}
+	if known {
+		return db.SetPassword(ctx, adminUser, hash)
+	}
+	return db.CreateUser(ctx, store.User{Name: adminUser, Role: string(api.Admin), PasswordHash: hash})
+}
+
+// registration makes the token known with which instances register. One that
+// is not set is made up and kept in a file that only its owner can read.
+func registration(ctx context.Context, db *store.Store, conf settings.Settings) error {
+	token := conf.RegistrationToken.Reveal()
+	if token == "" {
+		var err error
+		if token, err = ownRegistrationToken(filepath.Join(conf.DataDir, registrationTokenFile)); err != nil {
+			return err
+		}
+	}
+	if len(token) < minRegistrationToken {
+		return fmt.Errorf("registration_token: it has %d characters, at least %d are needed: make one with `openssl rand -hex 32`", len(token), minRegistrationToken)
+	}
+	_, err := db.TokenByHash(ctx, api.HashToken(token))
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return db.CreateToken(ctx, store.Token{
+		ID: uuid.NewString(), Name: "registration", Kind: store.TokenRegistration, Role: string(api.Registration),
+		Hash: api.HashToken(token), CreatedBy: "sluice",
+	})
+}
+
+func ownRegistrationToken(file string) (string, error) {
+	raw, err := os.ReadFile(file)
+	if err == nil {
+		return strings.TrimSpace(string(raw)), nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("registration token: %w", err)
+	}
+	token := api.NewToken(api.RegistrationToken)
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		return "", fmt.Errorf("registration token: %w", err)
+	}
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("registration token: %w", err)
+	}
+	return token, nil
+}

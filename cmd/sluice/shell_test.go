@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+	"testing"
+)
+
+func TestLook(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		rule     string
+		env      map[string]string
+		terminal bool
+		want     look
+	}{
+		{"a pipe has no colour", map[string]string{"LANG": "C.UTF-8"}, false, look{Width: 80, Height: 24, Unicode: true, Now: noon}},
+		{"a terminal says how wide it is", map[string]string{"LANG": "C.UTF-8", "COLUMNS": "90"}, true, look{Width: 132, Height: 50, Color: true, Unicode: true, Now: noon}},
+		{"a pipe believes COLUMNS", map[string]string{"LANG": "C.UTF-8", "COLUMNS": "90"}, false, look{Width: 90, Height: 24, Unicode: true, Now: noon}},
+		{"NO_COLOR", map[string]string{"NO_COLOR": "1"}, true, look{Width: 132, Height: 50, Now: noon}},
+		{"a dumb terminal", map[string]string{"TERM": "dumb"}, true, look{Width: 132, Height: 50, Now: noon}},
+		{"no locale is ASCII", nil, false, look{Width: 80, Height: 24, Now: noon}},
+		{"LC_ALL goes first", map[string]string{"LC_ALL": "C", "LANG": "de_DE.UTF-8"}, false, look{Width: 80, Height: 24, Now: noon}},
+		{"LC_CTYPE is next", map[string]string{"LC_CTYPE": "de_DE.utf8", "LANG": "C"}, false, look{Width: 80, Height: 24, Unicode: true, Now: noon}},
+	} {
+		c := newConsole(t, nil)
+		c.env = tt.env
+		if tt.terminal {
+			c.terminal(132, 50, "")
+		}
+		if got := c.lookOf(c.stdout); got != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.rule, got, tt.want)
+		}
+	}
+}
+
+func TestStreamsAreAsked(t *testing.T) {
+	t.Parallel()
+	file, err := os.Create(t.TempDir() + "/file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := file.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, stream := range []io.Writer{file, &bytes.Buffer{}} {
+		if onTerminal(stream) {
+			t.Errorf("%T is a terminal", stream)
+		}
+		if w, h := terminalSize(stream); w != 0 || h != 0 {
+			t.Errorf("%T is %d by %d", stream, w, h)
+		}
+	}
+	sh := newShell(file, file, &bytes.Buffer{}, func(string) string { return "" })
+	if _, err := sh.promptPassword(); err == nil {
+		t.Error("a file is asked for a password")
+	}
+}
+
+func TestReadLine(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"a\nb": "a", "a\r\n": "a", "end": "end", "\n": ""} {
+		if got, err := readLine(strings.NewReader(in)); err != nil || got != want {
+			t.Errorf("%q gives %q, %v", in, got, err)
+		}
+	}
+	if _, err := readLine(strings.NewReader("")); !errors.Is(err, io.EOF) {
+		t.Errorf("nothing gives %v", err)
+	}
+	if _, err := readLine(strings.NewReader(strings.Repeat("x", 5000))); err == nil {
+		t.Error("there is no bound")
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	t.Parallel()
+	for want, errs := range map[int][]error{
+		0: {nil},
+		1: {notSo(nil), notSo(errors.New("no")), fmt.Errorf("wrapped: %w", notSo(nil)), &endError{"a", "1", "Failed"}},
+		2: {errors.New("x"), trouble(errors.New("y")), errStopped},
+	} {
+		for _, err := range errs {
+			if got := exitCode(err); got != want {
+				t.Errorf("%v ends with %d, want %d", err, got, want)
+			}
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, nil)
+	c.wants(t, 0, "--help")
+	for _, want := range []string{"Look:", "Act:", "Access:", "Exit codes:", "watch", "rollback"} {
+		if !strings.Contains(c.out.String(), want) {
+			t.Errorf("the help lacks %s", want)
+		}
+	}
+	c.wants(t, 0, "get")
+	if !strings.Contains(c.out.String(), "profiles") {
+		t.Errorf("get alone prints %q", c.out.String())
+	}
+	c.wants(t, 0, "completion", "bash")
+	if !strings.Contains(c.out.String(), "__start_sluice") {
+		t.Error("there is no completion for bash")
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, nil)
+	c.wants(t, 0, "version")
+	if !strings.HasPrefix(c.out.String(), "sluice devel") {
+		t.Errorf("printed %q", c.out.String())
+	}
+	c.wants(t, 0, "--version")
+	if !strings.HasPrefix(c.out.String(), "sluice devel") {
+		t.Errorf("printed %q", c.out.String())
+	}
+	vcs := func(dirty string) *debug.BuildInfo {
+		return &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "9f1c2ab47dd0e5b6aa"}, {Key: "vcs.modified", Value: dirty}}}
+	}
+	for want, info := range map[string]*debug.BuildInfo{
+		"devel":                    {Main: debug.Module{Version: "(devel)"}},
+		"v1.2.3":                   {Main: debug.Module{Version: "v1.2.3"}},
+		"devel-9f1c2ab47dd0":       vcs("false"),
+		"devel-9f1c2ab47dd0-dirty": vcs("true"),
+	} {
+		if got := versionOf(info); got != want {
+			t.Errorf("version is %s, want %s", got, want)
+		}
+	}
+}
+
+func TestErrorsAreSafeToPrint(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, nil)
+	c.wants(t, 2, "get", "\x1b[31mred\x07")
+	if strings.ContainsAny(c.err.String(), "\x1b\x07") {
+		t.Errorf("stderr is %q", c.err.String())
+	}
+}

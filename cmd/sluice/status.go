@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicehq/sluice/api/wire"
+)
+
+func newStatusCommand(sh *shell) *cobra.Command {
+	var wait bool
+	cmd := &cobra.Command{
+		Use:   "status COMMIT",
+		Short: "Show a commit's statuses, as they should be and as they were posted",
+		Long: `Show the statuses of a commit (at least seven digits of it), as they should be,
+and whether the forge has them.
+
+Exit code 0 when none of them is a failure or an error, 1 otherwise.`,
+		Args: needs(1, "a commit: sluice status COMMIT"),
+	}
+	conn := connected(sh, cmd)
+	format := outputFlag(cmd)
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until there is a status and none is pending")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := checkFormat(*format); err != nil {
+			return err
+		}
+		r, err := conn.open()
+		if err != nil {
+			return err
+		}
+		statuses, err := r.settledStatuses(cmd.Context(), args[0], wait, time.Second)
+		if err != nil {
+			return err
+		}
+		if err := sh.show(*format, statusListing(args[0], statuses)); err != nil {
+			return err
+		}
+		return judgeStatuses(statuses)
+	}
+	return cmd
+}
+
+// settledStatuses reads a commit's statuses; with wait until they are settled.
+func (r remote) settledStatuses(ctx context.Context, commit string, wait bool, every time.Duration) ([]wire.CommitStatus, error) {
+	for {
+		statuses, err := r.c.Statuses(ctx, commit)
+		switch {
+		case err != nil && !(wait && isNotFound(err)):
+			return nil, err
+		case err == nil && (!wait || settled(statuses)):
+			return statuses, nil
+		}
+		if err := pause(ctx, every); err != nil {
+			return nil, errors.New("stopped waiting; the deployment goes on")
+		}
+	}
+}
+
+// settled says that there are statuses and none of them is pending.
+func settled(statuses []wire.CommitStatus) bool {
+	for _, s := range statuses {
+		if s.State == "pending" {
+			return false
+		}
+	}
+	return len(statuses) > 0
+}
+
+// judgeStatuses is an error when a status is a bad one.
+func judgeStatuses(statuses []wire.CommitStatus) error {
+	if len(statuses) == 0 {
+		return notSo(nil)
+	}
+	for _, s := range statuses {
+		if s.State == "failure" || s.State == "error" {
+			return notSo(nil)
+		}
+	}
+	return nil
+}
+
+func statusListing(commit string, statuses []wire.CommitStatus) listing {
+	names := make([]string, len(statuses))
+	for i, s := range statuses {
+		names[i] = s.Context
+	}
+	return listing{
+		value: statuses, names: names,
+		empty: fmt.Sprintf("no statuses of %s: it is not on a watched branch, or has not been read yet", oneLine(commit)),
+		table: func(l look) table {
+			t := table{header: []string{"COMMIT", "CONTEXT", "STATE", "POSTED", "DESCRIPTION"}}
+			for _, s := range statuses {
+				posted := l.agoPtr(s.PostedAt)
+				switch {
+				case s.PostError != "":
+					posted = "failing: " + s.PostError
+				case s.PostedAt == nil:
+					posted = "waits"
+				}
+				t.rows = append(t.rows, []string{short(s.Commit), s.Context, s.State, posted, s.Description})
+			}
+			t.paint = func(column int, text string) colour {
+				if column == 2 {
+					return outcomeColour(text)
+				}
+				return plain
+			}
+			return t
+		},
+	}
+}

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/client"
+)
+
+func newWatchCommand(sh *shell) *cobra.Command {
+	var next bool
+	cmd := &cobra.Command{
+		Use:   "watch DEPLOYMENT|PROFILE",
+		Short: "Follow a deployment live until it ends",
+		Long: `Follow a deployment, or a profile's newest one, live: its phases, each instance,
+and what the gate measures. On a terminal the picture is drawn in place; in a
+pipe every change is a line. A lost connection is shown and tried again.
+
+Exit code 0 when the deployment completed, 1 when it ended any other way.`,
+		Args: needs(1, "a deployment or a profile: sluice watch PROFILE"),
+	}
+	conn := connected(sh, cmd)
+	cmd.Flags().BoolVar(&next, "next", false, "when the profile's newest deployment has ended, wait for the one after it")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r, err := conn.open()
+		if err != nil {
+			return err
+		}
+		w := &watcher{sh: sh, remote: r, tick: time.Second}
+		id, err := w.find(cmd.Context(), args[0], next)
+		if err != nil {
+			return err
+		}
+		return w.follow(cmd.Context(), id)
+	}
+	return cmd
+}
+
+// watcher follows one deployment to its end.
+type watcher struct {
+	sh     *shell
+	remote remote
+	tick   time.Duration // how often the picture is drawn again, and find asks again
+}
+
+// find resolves a profile to its newest deployment.
+func (w *watcher) find(ctx context.Context, arg string, next bool) (string, error) {
+	if isDeployment(arg) {
+		return arg, nil
+	}
+	told := false
+	for {
+		d, err := w.remote.newestDeployment(ctx, arg)
+		switch {
+		case err != nil && !(next && errors.Is(err, errNoDeployment)):
+			return "", err
+		case err == nil && !(next && client.Final(d.Status)):
+			return d.ID, nil
+		}
+		if !told {
+			fmt.Fprintf(w.sh.stderr, "waiting for the next deployment of %s\n", oneLine(arg))
+			told = true
+		}
+		if err := pause(ctx, w.tick); err != nil {
+			return "", errStopped
+		}
+	}
+}
+
+// errStopped ends a command that was interrupted; the deployment goes on.
+var errStopped = errors.New("stopped watching; the deployment goes on")
+
+// pause waits, or returns early with the context's error.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// update is what a stream brings: a deployment, or that the connection is lost.
+type update struct {
+	deployment wire.Deployment
+	lost       error
+	end        error // the stream will bring nothing more
+}
+
+// follow draws the deployment until it ends.
+func (w *watcher) follow(ctx context.Context, id string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	updates := make(chan update)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.remote.follow(ctx, id, func(u update) {
+			select {
+			case updates <- u:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	defer func() { cancel(); <-done }()
+
+	s := newScreen(w.sh)
+	ticker := time.NewTicker(w.tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return errStopped
+		case <-ticker.C:
+			s.draw()
+		case u := <-updates:
+			switch {
+			case ctx.Err() != nil: // what came last is only that it was interrupted
+				return errStopped
+			case u.end != nil:
+				return u.end
+			case u.lost != nil:
+				s.lost(u.lost)
+				continue
+			}
+			s.show(u.deployment)
+			if client.Final(u.deployment.Status) {
+				return ended(u.deployment)
+			}
+		}
+	}
+}
+
+// endError is a deployment's end that is not the good one.
+type endError struct{ name, version, status string }
+
+func (e *endError) Error() string {
+	return fmt.Sprintf("%s %s ended as %s", e.name, e.version, e.status)
+}
+
+// ExitCode says that the deployment is not what one watches for.
+func (*endError) ExitCode() int { return exitProblems }
+
+// ended tells whether the deployment's end is a good one.
+func ended(d wire.Deployment) error {
+	if d.Status == "Completed" {
+		return nil
+	}
+	return &endError{oneLine(d.ConfigName), oneLine(d.ConfigVersion), oneLine(d.Status)}
+}
+
+// screen shows a deployment as it changes: in place on a terminal, as lines
+// in a pipe.
+type screen struct {
+	sh       *shell
+	out      io.Writer
+	terminal bool
+	known    bool
+	last     wire.Deployment
+	trouble  string // why the connection is lost, "" while it stands
+	lines    int    // of the picture on the terminal
+	printed  string // the line last printed in a pipe
+}
+
+func newScreen(sh *shell) *screen {
+	return &screen{sh: sh, out: sh.stdout, terminal: sh.onTerminal(sh.stdout) && sh.getenv("TERM") != "dumb"}
+}
+
+// show takes in what is new.
+func (s *screen) show(d wire.Deployment) {
+	if s.trouble != "" && !s.terminal {
+		fmt.Fprintln(s.sh.stderr, "connected again")
+	}
+	s.known, s.last, s.trouble = true, d, ""
+	if s.terminal {
+		s.draw()
+		return
+	}
+	line := drawLine(d, s.sh.lookOf(s.out))
+	// The clock in front always differs; the rest says whether anything happened.
+	if _, rest, _ := strings.Cut(line, "  "); rest != s.printed {
+		s.printed = rest
+		fmt.Fprintln(s.out, line)
+	}
+}
+
+// lost shows that the connection is lost, once for each reason in a pipe.
+func (s *screen) lost(err error) {
+	text := oneLine(err.Error())
+	if !s.terminal && text != s.trouble {
+		fmt.Fprintln(s.sh.stderr, "connection lost, trying again: "+text)
+	}
+	s.trouble = text
+	s.draw()
+}
+
+// draw draws the picture over the one before, in one write so that it does not
+// flicker. A picture taller than the terminal is cut: it could not be redrawn.
+func (s *screen) draw() {
+	if !s.terminal || !s.known && s.trouble == "" {
+		return
+	}
+	l := s.sh.lookOf(s.out)
+	picture := "\n"
+	if s.known {
+		picture += drawDeployment(s.last, l)
+	}
+	if s.trouble != "" {
+		picture += "\n  " + l.paint(yellow, l.cut("connection lost, trying again: "+s.trouble, l.Width-2)) + "\n"
+	}
+	lines := strings.SplitAfter(picture, "\n")
+	lines = lines[:len(lines)-1]
+	if room := max(3, l.Height-1); len(lines) > room {
+		lines = lines[:room]
+	}
+	var b strings.Builder
+	if s.lines > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\r", s.lines)
+	}
+	for _, line := range lines {
+		b.WriteString("\x1b[2K" + line)
+	}
+	b.WriteString("\x1b[J")
+	s.lines = len(lines)
+	fmt.Fprint(s.out, b.String())
+}

@@ -1,0 +1,158 @@
+package gitsource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// maxHaves bounds how many commits we tell the remote that we have. They lie at growing distances behind the old head,
+// so that a rewritten branch costs what is new and not the whole history.
+const maxHaves = 16
+
+// Head asks the remote which commit the branch is at; it fetches nothing. Errors wrap ErrBranchGone,
+// ErrEmptyRepository, ErrAuth, ErrHostKey, ErrRepositoryNotFound, ErrRedirect, ErrBlockedAddress, ErrUnsupported,
+// ErrRemote, or the context's error.
+func (m *Mirror) Head(ctx context.Context) (sha string, err error) {
+	defer func() { err = m.wrap("ask head of", err) }()
+	defer contain(&err)
+	ctx, cancel := context.WithTimeout(ctx, m.limits.HeadTimeout)
+	defer cancel()
+	c, err := m.connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	_, head, err := m.branchHead(ctx, c)
+	// What was read is complete by now; how the remote takes the end of the conversation changes nothing.
+	if cerr := c.Close(); err != nil {
+		return "", errors.Join(err, ctxError(ctx, cerr))
+	}
+	return head.String(), nil
+}
+
+// ctxError keeps a closing error only when it is the caller's own doing.
+func ctxError(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// Fetch brings the branch into the mirror and returns its commit. A mirror that turns out to be damaged is deleted
+// and fetched again once. Besides the errors of Head, errors wrap ErrLimit or ErrMalformed when the remote's pack was
+// refused; the mirror then stays as it was.
+func (m *Mirror) Fetch(ctx context.Context) (head string, err error) {
+	defer func() { err = m.wrap("fetch", err) }()
+	defer contain(&err)
+	m.fetching.Lock()
+	defer m.fetching.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, m.limits.FetchTimeout)
+	defer cancel()
+
+	if m.store().isClosed() {
+		return "", ErrClosed
+	}
+	if m.store().damaged.Load() || m.store().bytes() > 2*m.limits.MaxPackBytes {
+		// Too large means full of history that was rewritten: a fresh clone leaves it behind.
+		if err := m.reset(); err != nil {
+			return "", err
+		}
+	}
+	h, err := m.fetch(ctx)
+	if errors.Is(err, ErrCorrupt) {
+		if err := m.reset(); err != nil {
+			return "", err
+		}
+		h, err = m.fetch(ctx)
+	}
+	if err != nil {
+		return "", err
+	}
+	// What was asked for is there. Packs that could not be joined are joined after a later fetch.
+	err = m.store().repack(ctx)
+	m.repackError.Store(&err)
+	return h.String(), nil
+}
+
+func (m *Mirror) fetch(ctx context.Context) (head plumbing.Hash, err error) {
+	c, err := m.connect(ctx)
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	defer func() {
+		if cerr := c.Close(); err != nil {
+			err = errors.Join(err, ctxError(ctx, cerr))
+		}
+	}()
+	refs, head, err := m.branchHead(ctx, c)
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	if !m.store().has(head) {
+		haves, err := m.haves(ctx)
+		if err != nil {
+			return plumbing.ZeroHash, err
+		}
+		stream, err := m.requestPack(ctx, c, refs, head, haves)
+		if err != nil {
+			return plumbing.ZeroHash, err
+		}
+		explain := func(err error) error { return m.remoteError(ctx, c, err) }
+		err = m.store().receive(ctx, stream, explain)
+		if cerr := stream.Close(); err != nil {
+			return plumbing.ZeroHash, errors.Join(err, ctxError(ctx, cerr))
+		}
+	}
+	return head, m.adopt(ctx, head)
+}
+
+// adopt makes the fetched commit the branch's head, once its commit and tree are there.
+func (m *Mirror) adopt(ctx context.Context, head plumbing.Hash) error {
+	c, err := m.commit(ctx, head)
+	if errors.Is(err, errMissing) || err == nil && !m.store().has(c.TreeHash) {
+		return fmt.Errorf("%w: the pack does not hold the branch's commit and tree", ErrMalformed)
+	}
+	if err != nil {
+		return err
+	}
+	if ref, err := m.refs.Reference(m.branch); err == nil && ref.Hash() == head {
+		return nil
+	}
+	if err := m.refs.SetReference(plumbing.NewHashReference(m.branch, head)); err != nil {
+		return fmt.Errorf("write the mirror: %w", err)
+	}
+	return nil
+}
+
+// haves lists commits that the mirror holds with everything behind them.
+func (m *Mirror) haves(ctx context.Context) ([]plumbing.Hash, error) {
+	ref, err := m.refs.Reference(m.branch)
+	if errors.Is(err, plumbing.ErrReferenceNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: the branch's reference does not read", ErrCorrupt)
+	}
+	var out []plumbing.Hash
+	h := ref.Hash()
+	for step, distance := 0, 1; len(out) < maxHaves; step++ {
+		c, err := m.commit(ctx, h)
+		if errors.Is(err, errMissing) {
+			return nil, fmt.Errorf("%w: commit %s is missing", ErrCorrupt, h)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if step == 0 || step == distance {
+			out = append(out, h)
+			distance = max(1, step*2)
+		}
+		if len(c.ParentHashes) == 0 || step > 4096 {
+			break
+		}
+		h = c.ParentHashes[0]
+	}
+	return out, nil
+}

@@ -1,0 +1,150 @@
+package gitsource
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+)
+
+// Git itself never makes a chain of deltas longer than 4,095, and by default none longer than 50.
+const maxDeltaDepth = 4095
+
+// packReader reads objects of one pack by their offset. It is safe for concurrent use: it reads by pread.
+type packReader struct {
+	file  io.ReaderAt
+	size  int64
+	key   int64                              // added to offsets as cache key
+	base  func(plumbing.Hash) (int64, bool)  // where a delta's base lies that is named by hash
+	cache *cache.BufferLRU                   // inflated objects; the last byte is the object's type
+	max   int64                              // largest object
+	spend func(context.Context, int64) error // told how many bytes were made; nil: nobody counts
+}
+
+// object returns an object's type and content, which the caller must not change.
+func (p *packReader) object(ctx context.Context, offset int64) (plumbing.ObjectType, []byte, error) {
+	var chain []int64
+	var typ plumbing.ObjectType
+	var content []byte
+	for content == nil {
+		if len(chain) > maxDeltaDepth {
+			return 0, nil, fmt.Errorf("%w: a chain of more than %d deltas", ErrMalformed, maxDeltaDepth)
+		}
+		if b, ok := p.cache.Get(p.key + offset); ok {
+			typ, content = plumbing.ObjectType(b[len(b)-1]), b[:len(b)-1:len(b)-1]
+			break
+		}
+		sc, h, err := p.header(offset)
+		if err != nil {
+			return 0, nil, err
+		}
+		switch h.Type {
+		case plumbing.OFSDeltaObject:
+			chain = append(chain, offset)
+			offset = h.OffsetReference
+		case plumbing.REFDeltaObject:
+			chain = append(chain, offset)
+			base, ok := p.base(h.Reference)
+			if !ok {
+				return 0, nil, fmt.Errorf("%w: a delta's base is missing", ErrMalformed)
+			}
+			offset = base
+		default:
+			typ = h.Type
+			if content, err = inflate(sc, h.Length); err != nil {
+				return 0, nil, err
+			}
+			if err := p.keep(ctx, offset, typ, content); err != nil {
+				return 0, nil, err
+			}
+		}
+	}
+	for _, offset := range slices.Backward(chain) {
+		var err error
+		if content, err = p.patch(content, offset); err != nil {
+			return 0, nil, err
+		}
+		if err := p.keep(ctx, offset, typ, content); err != nil {
+			return 0, nil, err
+		}
+	}
+	return typ, slices.Clip(content), nil
+}
+
+func (p *packReader) patch(base []byte, offset int64) ([]byte, error) {
+	sc, h, err := p.header(offset)
+	if err != nil {
+		return nil, err
+	}
+	delta, err := inflate(sc, h.Length)
+	if err != nil {
+		return nil, err
+	}
+	if _, size := deltaSizes(delta); size > p.max {
+		return nil, fmt.Errorf("%w: an object of %d bytes, at most %d are allowed", ErrLimit, size, p.max)
+	}
+	out, err := packfile.PatchDelta(base, delta)
+	if err != nil {
+		return nil, fmt.Errorf("%w: a delta does not apply", ErrMalformed)
+	}
+	if out == nil {
+		out = []byte{}
+	}
+	return out, nil
+}
+
+func (p *packReader) keep(ctx context.Context, offset int64, typ plumbing.ObjectType, content []byte) error {
+	p.cache.Put(p.key+offset, append(content, byte(typ)))
+	if p.spend == nil {
+		return nil
+	}
+	return p.spend(ctx, int64(len(content)))
+}
+
+func (p *packReader) header(offset int64) (*packfile.Scanner, *packfile.ObjectHeader, error) {
+	sc := packfile.NewScanner(io.NewSectionReader(p.file, 0, p.size))
+	h, err := sc.SeekObjectHeader(offset)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: no object at its place in the pack", ErrMalformed)
+	}
+	if h.Length < 0 || h.Length > p.max {
+		return nil, nil, fmt.Errorf("%w: an object of %d bytes, at most %d are allowed", ErrLimit, h.Length, p.max)
+	}
+	return sc, h, nil
+}
+
+func inflate(sc *packfile.Scanner, length int64) ([]byte, error) {
+	var buf bytes.Buffer
+	// The declared length is a wish until the bytes are there: a small first guess, then grow.
+	buf.Grow(int(min(length, 64<<10)) + 1)
+	n, _, err := sc.NextObject(&buf)
+	if err != nil || n != length {
+		return nil, fmt.Errorf("%w: an object does not inflate", ErrMalformed)
+	}
+	return buf.Bytes(), nil
+}
+
+// deltaSizes reads a delta's head: the size of its base and of its result. A size that does not parse is -1.
+func deltaSizes(delta []byte) (base, result int64) {
+	base, rest := varint(delta)
+	result, _ = varint(rest)
+	return base, result
+}
+
+func varint(b []byte) (v int64, rest []byte) {
+	for i, c := range b {
+		if i == 8 {
+			break
+		}
+		v |= int64(c&0x7f) << (7 * i)
+		if c&0x80 == 0 {
+			return v, b[i+1:]
+		}
+	}
+	return -1, nil
+}

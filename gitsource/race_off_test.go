@@ -1,0 +1,8 @@
+//go:build !race
+
+package gitsource_test
+
+const (
+	effort    = 1   // divides what the heaviest tests do
+	memoryMiB = 256 // what one fetch may take
+)

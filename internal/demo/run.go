@@ -1,0 +1,224 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sluicehq/sluice/client"
+	"github.com/sluicehq/sluice/examples"
+)
+
+// Options say where the demo runs and how it draws.
+type Options struct {
+	Binary string // the sluice program to run as the daemon
+	Dir    string // of the repository, the database and the instances; a temporary one when empty
+	Keep   bool   // leave everything running at the end, until ctx ends
+	Out    io.Writer
+	Look   Look
+}
+
+// ErrNotSo is returned when something that the demo shows did not happen.
+var ErrNotSo = errors.New("not everything happened as it should")
+
+// How much of everything there is.
+const (
+	paymentInstances  = 10
+	searchInstances   = 2
+	requestsPerSecond = 80 // to each instance
+)
+
+// run is one performance.
+type run struct {
+	opts         Options
+	dir          string
+	screen       *screen
+	client       *client.Client
+	repo         *repository
+	daemon       *daemon
+	files        map[string]string   // of the repository, as last committed
+	fleet        map[string][]member // by profile
+	steps        map[string][]int    // percentages that each deployment was seen at
+	good         string              // the version that (a) brought
+	sessionToken string              // of the admin, for people who look around with --keep
+}
+
+// Run performs the demo and returns ErrNotSo when any outcome was not as it
+// should be.
+func Run(ctx context.Context, opts Options) (err error) {
+	r := &run{opts: opts, screen: &screen{out: opts.Out, look: opts.Look}, fleet: map[string][]member{}, steps: map[string][]int{}}
+	start := time.Now()
+	stop, err := r.setUp(ctx)
+	defer func() { err = errors.Join(err, stop()) }()
+	if err != nil {
+		return err
+	}
+	for _, act := range r.acts() {
+		if err := act(ctx); err != nil {
+			return err
+		}
+	}
+	return r.finish(ctx, time.Since(start))
+}
+
+// finish sums up, and with Keep stays until ctx ends.
+func (r *run) finish(ctx context.Context, took time.Duration) error {
+	if n := len(r.screen.failed); n > 0 {
+		r.screen.title("%d of %d outcomes were not as they should be, after %s; the daemon's log is %s",
+			n, n+r.screen.passed, took.Round(time.Second), r.daemon.logs.Name())
+		for _, text := range r.screen.failed {
+			r.screen.say("%s", text)
+		}
+		r.opts.Keep, r.opts.Dir = false, r.dir // keep the files for a look
+		return ErrNotSo
+	}
+	r.screen.title("All %d outcomes were as they should be, in %s", r.screen.passed, took.Round(time.Second))
+	if r.opts.Keep {
+		r.screen.say("Left running until you press Ctrl-C. In another terminal:")
+		r.screen.say("  export SLUICE_SERVER=http://%s SLUICE_TOKEN=%s", r.daemon.addr, r.sessionToken)
+		r.screen.say("  sluice get deployments")
+		r.screen.say("  edit %s, commit, and: sluice watch %s", filepath.Join(r.repo.dir, paymentFile), payment)
+		<-ctx.Done()
+	}
+	return nil
+}
+
+// setUp builds the stage. The function it returns takes it down again and may
+// be called whether or not setUp succeeded.
+func (r *run) setUp(ctx context.Context) (stop func() error, err error) {
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	group, background := errgroup.WithContext(background)
+	stop = func() error {
+		cancel()
+		err := group.Wait()
+		if r.daemon != nil {
+			err = errors.Join(err, r.daemon.stop())
+		}
+		if r.opts.Dir == "" && r.dir != "" {
+			err = errors.Join(err, os.RemoveAll(r.dir))
+		}
+		return err
+	}
+	if r.dir = r.opts.Dir; r.dir == "" {
+		if r.dir, err = os.MkdirTemp("", "sluice-demo-"); err != nil {
+			return stop, fmt.Errorf("make a folder for the demo: %w", err)
+		}
+	}
+	if r.repo, err = newRepository(filepath.Join(r.dir, "configs")); err != nil {
+		return stop, err
+	}
+	tree, err := readTree(examples.Configs, "configs")
+	if err != nil {
+		return stop, err
+	}
+	if r.files, err = quicken(tree); err != nil {
+		return stop, err
+	}
+	if err := r.startDaemon(ctx); err != nil {
+		return stop, err
+	}
+	for _, of := range []struct {
+		service, profile string
+		instances        int
+	}{{"payment-service", payment, paymentInstances}, {"search-service", search, searchInstances}} {
+		for i := range of.instances {
+			m, err := newMember(r, of.service, of.profile, fmt.Sprintf("%s-%02d", of.service, i+1))
+			if err != nil {
+				return stop, err
+			}
+			r.fleet[of.profile] = append(r.fleet[of.profile], m)
+			m.run(background, group)
+		}
+	}
+	return stop, r.registered(ctx)
+}
+
+// startDaemon runs the real program on the embedded default.
+func (r *run) startDaemon(ctx context.Context) error {
+	addr, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	logs, err := os.Create(filepath.Join(r.dir, "daemon.log"))
+	if err != nil {
+		return fmt.Errorf("open the daemon's log: %w", err)
+	}
+	r.daemon = &daemon{
+		binary: r.opts.Binary, addr: addr, logs: logs,
+		args: []string{
+			"serve", "--listen", addr, "--data-dir", filepath.Join(r.dir, "data"),
+			"--source-id", "configs", "--source-url", r.repo.url(), "--allow-file-urls",
+			"--poll-interval", "300ms", "--min-poll-interval", "100ms", "--rate-limit-factor", "100",
+		},
+		env: []string{"SLUICE_ADMIN_PASSWORD=" + password, "SLUICE_REGISTRATION_TOKEN=" + registrationToken},
+	}
+	if err := r.daemon.start(ctx); err != nil {
+		return err
+	}
+	c, err := client.New(client.Options{Server: "http://" + addr})
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	session, err := c.Login(ctx, "admin", password)
+	if err != nil {
+		return fmt.Errorf("sign in: %w", err)
+	}
+	r.client = c.WithToken(session.Token)
+	r.sessionToken = session.Token
+	return nil
+}
+
+// registered waits until every instance is known to the daemon.
+func (r *run) registered(ctx context.Context) error {
+	return until(ctx, "the instances to register", func(ctx context.Context) (bool, error) {
+		page, err := r.client.Instances(ctx, client.InstanceFilter{})
+		return page.Total == paymentInstances+searchInstances, err
+	})
+}
+
+// commit commits files and remembers them.
+func (r *run) commit(message string, files map[string]string) (string, error) {
+	sha, err := r.repo.commit(message, files)
+	if err != nil {
+		return "", err
+	}
+	maps.Copy(r.files, files)
+	r.screen.say("commit %s: %s", short(sha), message)
+	return sha, nil
+}
+
+// edit replaces old by new in one file and commits it.
+func (r *run) edit(path, message, old, new string) (string, error) {
+	if strings.Count(r.files[path], old) != 1 {
+		return "", fmt.Errorf("edit %s: %q does not stand there exactly once", path, old)
+	}
+	return r.commit(message, map[string]string{path: strings.Replace(r.files[path], old, new, 1)})
+}
+
+// all says whether every instance of the profile reads the timeout from its
+// configuration file.
+func (r *run) all(profile, timeout string) bool {
+	for _, m := range r.fleet[profile] {
+		if m.service.settings.Load().Timeout != timeout {
+			return false
+		}
+	}
+	return true
+}
+
+// loadClient keeps enough connections for the whole fleet.
+func loadClient() *http.Client {
+	return &http.Client{
+		Timeout:   5 * time.Second,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64},
+	}
+}

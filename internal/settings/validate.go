@@ -1,0 +1,110 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// forges are the forge types that exist.
+var forges = []string{"local"}
+
+// Validate checks what can be checked without looking at the machine. The
+// error names each field at fault.
+func (s Settings) Validate() error {
+	var errs []error
+	check := func(ok bool, field, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(field+": "+format, args...))
+		}
+	}
+	_, _, err := net.SplitHostPort(s.Listen)
+	check(err == nil, "listen", "%q is not an address, write :5000 or 127.0.0.1:5000", s.Listen)
+	if s.ExternalURL != "" {
+		u, err := url.Parse(s.ExternalURL)
+		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "",
+			"external_url", "must be like https://sluice.example.com, without user or query")
+	}
+	check(s.DataDir != "", "data_dir", "must not be empty")
+	check(s.MinPollInterval > 0, "min_poll_interval", "must be above zero")
+	check(s.MinPollInterval <= s.MaxPollInterval, "min_poll_interval", "%s is above max_poll_interval %s", s.MinPollInterval, s.MaxPollInterval)
+	check(s.inPollBounds(s.PollInterval), "poll_interval", "%s is not between %s and %s", s.PollInterval, s.MinPollInterval, s.MaxPollInterval)
+	check(s.MaxConfigSize >= 1<<10 && s.MaxConfigSize <= 16<<20, "max_config_size", "%s is not between 1KiB and 16MiB", s.MaxConfigSize)
+	check(s.AdminPassword == "" || len(s.AdminPassword) >= 8, "admin_password", "is shorter than 8 characters")
+	check(s.RegistrationToken == "" || len(s.RegistrationToken) >= 16, "registration_token", "is shorter than 16 characters")
+	check(slices.Contains([]string{"debug", "info", "warn", "error"}, s.LogLevel), "log_level", "%q is not debug, info, warn or error", s.LogLevel)
+	check(slices.Contains([]string{"json", "text"}, s.LogFormat), "log_format", "%q is not json or text", s.LogFormat)
+	check(s.ShutdownTimeout > 0 && s.ShutdownTimeout <= 10*time.Minute, "shutdown_timeout", "%s is not between 0 and 10m", s.ShutdownTimeout)
+	for _, cidr := range s.TrustedProxies {
+		_, err := netip.ParsePrefix(cidr)
+		check(err == nil, "trusted_proxies", "%q is not a network, write 10.0.0.0/8", cidr)
+	}
+	seen := map[string]bool{}
+	for i, source := range s.Sources {
+		name := fmt.Sprintf("sources[%d]", i)
+		check(!seen[source.ID], name+".id", "%q is used twice", source.ID)
+		seen[source.ID] = true
+		s.checkSource(source, func(ok bool, field, format string, args ...any) {
+			check(ok, name+"."+field, format, args...)
+		})
+	}
+	return errors.Join(errs...)
+}
+
+func (s Settings) inPollBounds(d time.Duration) bool {
+	return d >= s.MinPollInterval && d <= s.MaxPollInterval
+}
+
+var (
+	sourceID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+	scpURL   = regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^/].*$`)
+)
+
+type checker func(ok bool, field, format string, args ...any)
+
+func (s Settings) checkSource(source Source, check checker) {
+	check(sourceID.MatchString(source.ID), "id", "%q must be lower-case letters, digits, dots, dashes and underscores, at most 63", source.ID)
+	s.checkSourceURL(source.URL, check)
+	check(source.Branch != "" && !strings.HasPrefix(source.Branch, "-"), "branch", "%q is not a branch", source.Branch)
+	p := source.Path
+	clean := path.Clean(p)
+	check(p == "" || !path.IsAbs(p) && clean != ".." && !strings.HasPrefix(clean, "../"), "path", "%q must be a folder inside the repository", p)
+	check(s.inPollBounds(source.PollInterval), "poll_interval", "%s is not between %s and %s", source.PollInterval, s.MinPollInterval, s.MaxPollInterval)
+	check(slices.Contains(forges, source.Forge.Type), "forge.type", "%q is not one of: %s", source.Forge.Type, strings.Join(forges, ", "))
+	check(source.HoldPolicy == "newer-content" || source.HoldPolicy == "release-only", "hold_policy", "%q is not newer-content or release-only", source.HoldPolicy)
+	check(!source.OpenRevertPullRequest || source.Forge.Type != "local", "open_revert_pull_request", "needs a forge that has pull requests")
+	check(source.Auth.Token == "" || source.Auth.SSHKeyFile == "", "auth", "has a token and an ssh key, give one")
+	check(source.Auth.SSHKeyFile == "" || source.Auth.KnownHostsFile != "", "auth.known_hosts_file", "is needed with ssh_key_file: the server's key is always checked")
+}
+
+// checkSourceURL never repeats the URL: it may hold a password.
+func (s Settings) checkSourceURL(raw string, check checker) {
+	if scpURL.MatchString(raw) {
+		return
+	}
+	u, err := url.Parse(raw)
+	if raw == "" || err != nil {
+		check(false, "url", "must be like https://git.example.com/acme/configs.git")
+		return
+	}
+	_, password := u.User.Password()
+	check(!password && (u.User == nil || u.Scheme == "ssh"), "url", "has a user or password in it: use auth")
+	check(u.RawQuery == "" && u.Fragment == "", "url", "must not have a query")
+	switch u.Scheme {
+	case "https", "ssh":
+		check(u.Host != "", "url", "has no host")
+	case "http":
+		check(s.AllowInsecureHTTP, "url", "http:// is not encrypted; allow_insecure_http allows it")
+	case "file", "":
+		check(s.AllowFileURLs, "url", "is on this machine; allow_file_urls allows it")
+	default:
+		check(false, "url", "%s:// is not supported, use https:// or ssh://", u.Scheme)
+	}
+}

@@ -1,0 +1,156 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sluicehq/sluice/rollout"
+)
+
+// apply writes a plan in one transaction that moves the source's synced commit
+// from one to the next. It returns rollout.ErrStale when another replica was
+// first, or when what the plan rests on has changed; nothing is written then.
+func (r *Reconciler) apply(ctx context.Context, from, to string, p plan) error {
+	trace := traceID(ctx)
+	return r.store.InTx(ctx, func(tx Tx) error {
+		if err := tx.MoveHead(ctx, r.source.ID, from, to); err != nil {
+			return fmt.Errorf("move head of %s: %w", r.source.ID, err)
+		}
+		now, err := tx.Now(ctx)
+		if err != nil {
+			return fmt.Errorf("read the clock: %w", err)
+		}
+		w := writer{tx: tx, now: now, trace: trace, fail: r.fail}
+		for _, step := range []func(context.Context, plan) error{
+			w.premises, w.versions, w.deployments, w.endings, w.problems, w.words,
+		} {
+			if err := step(ctx, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// writer writes the parts of a plan through one transaction.
+type writer struct {
+	tx    Tx
+	now   time.Time
+	trace string
+	fail  func(point string)
+}
+
+// premises checks that what the plan took for granted still holds.
+func (w *writer) premises(ctx context.Context, p plan) error {
+	for _, want := range p.Rests {
+		hold, _, err := w.tx.ActiveHold(ctx, want.Profile)
+		if err != nil {
+			return fmt.Errorf("hold of %s: %w", want.Profile, err)
+		}
+		active, err := w.tx.ActiveDeployment(ctx, want.Profile)
+		if err != nil && !errors.Is(err, rollout.ErrNotFound) {
+			return fmt.Errorf("active deployment of %s: %w", want.Profile, err)
+		}
+		if active.ID != want.Active || hold.RefusedHash != want.Hold.RefusedHash || !hold.CreatedAt.Equal(want.Hold.CreatedAt) {
+			return fmt.Errorf("profile %s changed while its commits were read: %w", want.Profile, rollout.ErrStale)
+		}
+	}
+	return nil
+}
+
+func (w *writer) versions(ctx context.Context, p plan) error {
+	for _, rec := range p.Profiles {
+		if err := w.tx.PutProfile(ctx, rec); err != nil {
+			return fmt.Errorf("put profile %s: %w", rec.Name, err)
+		}
+	}
+	for _, v := range p.Versions {
+		v.ValidatedAt, v.CreatedAt = w.now, w.now
+		if err := w.tx.InsertVersion(ctx, v); err != nil {
+			return fmt.Errorf("insert version %s of %s: %w", v.Number, v.Profile, err)
+		}
+		w.fail("K4")
+	}
+	return nil
+}
+
+func (w *writer) deployments(ctx context.Context, p plan) error {
+	for _, e := range p.Releases {
+		if err := w.tx.ReleaseHold(ctx, e.Profile, e.Actor, e.Reason); err != nil {
+			return fmt.Errorf("release hold of %s: %w", e.Profile, err)
+		}
+	}
+	for _, d := range p.Deployments {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("new deployment id: %w", err)
+		}
+		d.ID, d.CreatedAt, d.TraceID = id.String(), w.now, w.trace
+		dec := rollout.Decision{Next: d, Changed: true, Wake: w.now, Facts: []rollout.Fact{{
+			Type: rollout.FactCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
+			Details: map[string]any{
+				"profile": d.Profile, "version": d.Version, "previous": d.Previous, "kind": string(d.Kind),
+				"commit": d.Commit, "guard": d.Guard,
+			},
+		}}}
+		if s, ok := rollout.StatusOf(d); ok {
+			dec.Status = []rollout.Status{s}
+		}
+		if err := w.tx.CreateDeployment(ctx, dec); err != nil {
+			return fmt.Errorf("create deployment of %s %s: %w", d.Profile, d.Version, err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) endings(ctx context.Context, p plan) error {
+	for _, e := range p.Superseded {
+		if err := w.tx.SupersedeActive(ctx, e.Profile, e.Reason); err != nil {
+			return fmt.Errorf("supersede the deployment of %s: %w", e.Profile, err)
+		}
+	}
+	for _, name := range p.Retired {
+		if err := w.tx.RetireProfile(ctx, name); err != nil {
+			return fmt.Errorf("retire %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) problems(ctx context.Context, p plan) error {
+	for _, problem := range p.Problems {
+		if problem.Since.IsZero() {
+			problem.Since = w.now
+		}
+		if err := w.tx.PutProblem(ctx, problem); err != nil {
+			return fmt.Errorf("put problem of %s: %w", problem.Path, err)
+		}
+	}
+	for _, file := range p.Mended {
+		if err := w.tx.ClearProblem(ctx, p.Source, file); err != nil {
+			return fmt.Errorf("clear problem of %s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+// words writes what is said of it all: statuses to the commits, facts to the
+// audit log.
+func (w *writer) words(ctx context.Context, p plan) error {
+	for _, s := range p.Statuses {
+		if err := w.tx.SetStatus(ctx, s); err != nil {
+			return fmt.Errorf("set status %s of %s: %w", s.Context, s.Commit, err)
+		}
+	}
+	for _, f := range p.Facts {
+		f.TraceID = w.trace
+		if err := w.tx.Record(ctx, f); err != nil {
+			return fmt.Errorf("record %s of %s: %w", f.Type, f.EntityID, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/sluicehq/sluice/gitsource"
+	"github.com/sluicehq/sluice/profile"
+)
+
+// Git is what the reconciler needs of a source's mirror.
+type Git interface {
+	// Head asks the remote for the branch's commit.
+	Head(ctx context.Context) (sha string, err error)
+	// Fetch brings the branch and returns its commit.
+	Fetch(ctx context.Context) (head string, err error)
+	// Walk lists the first-parent commits after from up to to, oldest first.
+	Walk(ctx context.Context, from, to string) ([]gitsource.Commit, error)
+	// Changes lists the source's files that differ between two commits.
+	Changes(ctx context.Context, from, to string) ([]gitsource.Change, error)
+	// List lists the source's files at a commit.
+	List(ctx context.Context, commit string) ([]gitsource.Entry, error)
+	// Read reads one file at a commit.
+	Read(ctx context.Context, commit, path string) ([]byte, error)
+}
+
+// maxMemo bounds the bytes that one commit's files are remembered with, so
+// that a base shared by thousands of profiles is read once and a huge tree is
+// never held whole.
+const maxMemo = 32 << 20
+
+// commitFiles is profile.Files over one commit.
+type commitFiles struct {
+	ctx    context.Context // of the pass: profile.Files, being pure, has none to give
+	git    Git
+	commit string
+	memo   map[string][]byte
+	bytes  int
+}
+
+func newCommitFiles(ctx context.Context, git Git, commit string) *commitFiles {
+	return &commitFiles{ctx: ctx, git: git, commit: commit, memo: make(map[string][]byte)}
+}
+
+// ReadFile reads one file. A missing one is fs.ErrNotExist, one that must not
+// be read wraps profile.ErrRefused, and any other error ends the pass.
+func (f *commitFiles) ReadFile(path string) ([]byte, error) {
+	if src, ok := f.memo[path]; ok {
+		if src == nil {
+			return nil, fs.ErrNotExist
+		}
+		return src, nil
+	}
+	src, err := f.git.Read(f.ctx, f.commit, path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.memo[path] = nil
+		return nil, err
+	case errors.Is(err, gitsource.ErrTooLarge), errors.Is(err, gitsource.ErrNotRegular):
+		return nil, fmt.Errorf("%w: %w", profile.ErrRefused, cause(err))
+	case err != nil:
+		return nil, err
+	}
+	if src == nil {
+		src = []byte{}
+	}
+	if f.bytes += len(src); f.bytes <= maxMemo {
+		f.memo[path] = src
+	}
+	return src, nil
+}
+
+// cause takes the operation and the place off an error that is told with its
+// place anyway.
+func cause(err error) error {
+	inner := errors.Unwrap(err)
+	if errors.Is(inner, gitsource.ErrTooLarge) || errors.Is(inner, gitsource.ErrNotRegular) {
+		return inner
+	}
+	return err
+}

@@ -1,0 +1,81 @@
+package reconciler
+
+import (
+	"path"
+	"strings"
+)
+
+// known is what the observer remembers of one profile file.
+type known struct {
+	names  []string // that it may bear, being sound
+	deps   []string
+	broken bool // or refused for its name: looked at again with every commit until it is mended
+}
+
+// mayBeProfile says whether a path is worth a look: a YAML file below the
+// root, one that was a profile, or an entry that must not be used and looks
+// like a folder, which can hide profiles.
+func (o *observer) mayBeProfile(file, refused string) bool {
+	if _, ok := o.files[file]; ok {
+		return true
+	}
+	if o.root != "" && !strings.HasPrefix(file, o.root+"/") {
+		return false
+	}
+	switch path.Ext(file) {
+	case ".yaml", ".yml":
+		return true
+	case "":
+		return refused != ""
+	}
+	return false
+}
+
+func (o *observer) remember(file string, deps []string, broken bool) {
+	k, ok := o.files[file]
+	if !ok {
+		k = &known{}
+		o.files[file] = k
+	}
+	k.broken = broken
+	if broken && len(deps) == 0 {
+		return // too broken to say on what it rests: what was known still holds
+	}
+	o.unlink(file, k.deps)
+	k.deps = deps
+	for _, d := range deps {
+		if o.dependents[d] == nil {
+			o.dependents[d] = make(map[string]struct{})
+		}
+		o.dependents[d][file] = struct{}{}
+	}
+}
+
+// bear adds a name that the file may bear; the empty one withdraws all.
+func (o *observer) bear(file, name string) {
+	k := o.files[file]
+	if name == "" {
+		for _, n := range k.names {
+			delete(o.bearers[n], file)
+		}
+		k.names = nil
+		return
+	}
+	k.names = append(k.names, name)
+	if o.bearers[name] == nil {
+		o.bearers[name] = make(map[string]struct{})
+	}
+	o.bearers[name][file] = struct{}{}
+}
+
+func (o *observer) forget(file string) {
+	o.bear(file, "")
+	o.unlink(file, o.files[file].deps)
+	delete(o.files, file)
+}
+
+func (o *observer) unlink(file string, deps []string) {
+	for _, d := range deps {
+		delete(o.dependents[d], file)
+	}
+}

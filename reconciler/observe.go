@@ -1,0 +1,187 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sluicehq/sluice/gitsource"
+	"github.com/sluicehq/sluice/profile"
+)
+
+// observation is what one commit's tree says about the files that the commit
+// can have changed.
+type observation struct {
+	Commit    gitsource.Commit
+	Whole     bool       // every file was looked at: what the commit itself changed is not known
+	Sightings []sighting // ordered by path
+}
+
+// sighting is one profile file as one commit has it.
+type sighting struct {
+	Path       string
+	Gone       bool // there is no profile at the path any more
+	Touched    bool // the commit changed the file itself
+	Rests      bool // the commit changed something that the file rests on
+	Profile    profile.Profile
+	Problems   profile.Problems // when not empty, Profile holds only what could be read
+	Hash       string           // of the effective data
+	SchemaHash string           // of the schema file, "" without one
+	VersionAt  profile.Problem  // the place of an explicit version
+	refused    string           // why the tree's entry must not be used at all, "" when it may
+}
+
+// observer looks at commits, oldest first, and keeps what is known of each
+// file up to date, so that the next commit's dependents are found.
+type observer struct {
+	git    Git
+	root   string
+	limits profile.Limits
+	log    *slog.Logger
+
+	files      map[string]*known
+	bearers    map[string]map[string]struct{} // name -> the sound files that may bear it
+	dependents map[string]map[string]struct{} // path -> the profile files that rest on it
+}
+
+func newObserver(git Git, root string, log *slog.Logger, st state) *observer {
+	o := &observer{
+		git: git, root: root, limits: profile.DefaultLimits(), log: log,
+		files:      make(map[string]*known),
+		bearers:    make(map[string]map[string]struct{}),
+		dependents: make(map[string]map[string]struct{}),
+	}
+	for file, owners := range st.owners() {
+		var deps []string
+		for _, name := range owners {
+			deps = append(deps, st.Records[name].Dependencies...)
+		}
+		o.remember(file, deps, false)
+		for _, name := range owners {
+			o.bear(file, name)
+		}
+	}
+	for _, p := range st.Problems {
+		o.remember(p.Path, nil, true)
+		o.bear(p.Path, "") // said anew with every commit
+	}
+	return o
+}
+
+// commit looks at the files that c can have changed against its first parent.
+func (o *observer) commit(ctx context.Context, parent string, c gitsource.Commit) (observation, error) {
+	changes, err := o.git.Changes(ctx, parent, c.SHA)
+	if err != nil {
+		return observation{}, fmt.Errorf("changes of %s: %w", c.SHA, err)
+	}
+	affected := make(map[string]sighting)
+	for file, k := range o.files {
+		if k.broken {
+			affected[file] = sighting{}
+		}
+	}
+	for _, ch := range changes {
+		if o.mayBeProfile(ch.Path, ch.Reason) {
+			s := affected[ch.Path]
+			s.Touched, s.refused = true, ch.Reason
+			affected[ch.Path] = s
+		}
+		for file := range o.dependents[ch.Path] {
+			s := affected[file]
+			s.Rests = true
+			affected[file] = s
+		}
+	}
+	return o.look(ctx, observation{Commit: c}, affected)
+}
+
+// whole looks at every file of c's tree, and at every file that is known.
+func (o *observer) whole(ctx context.Context, c gitsource.Commit) (observation, error) {
+	entries, err := o.git.List(ctx, c.SHA)
+	if err != nil {
+		return observation{}, fmt.Errorf("list %s: %w", c.SHA, err)
+	}
+	affected := make(map[string]sighting)
+	for file := range o.files {
+		affected[file] = sighting{}
+	}
+	for _, e := range entries {
+		if o.mayBeProfile(e.Path, e.Reason) {
+			affected[e.Path] = sighting{refused: e.Reason}
+		}
+	}
+	return o.look(ctx, observation{Commit: c, Whole: true}, affected)
+}
+
+func (o *observer) look(ctx context.Context, obs observation, affected map[string]sighting) (observation, error) {
+	files := newCommitFiles(ctx, o.git, obs.Commit.SHA)
+	for _, file := range slices.Sorted(maps.Keys(affected)) {
+		s := affected[file]
+		s.Path = file
+		if err := o.take(files, &obs, s); err != nil {
+			return observation{}, err
+		}
+	}
+	if err := o.lookAtTwins(files, &obs); err != nil {
+		return observation{}, err
+	}
+	slices.SortFunc(obs.Sightings, func(a, b sighting) int { return strings.Compare(a.Path, b.Path) })
+	return obs, nil
+}
+
+// take looks at one file and adds what there is to say of it.
+func (o *observer) take(files *commitFiles, obs *observation, s sighting) error {
+	if !s.Touched && !obs.Whole && profile.ValidPath(s.Path) != nil {
+		return nil // a name that cannot be asked for stays as broken as it was until the tree tells of a change
+	}
+	if err := o.see(files, &s); err != nil {
+		return fmt.Errorf("read %s at %s: %w", s.Path, obs.Commit.SHA, err)
+	}
+	_, isKnown := o.files[s.Path]
+	switch {
+	case !s.Gone:
+		o.remember(s.Path, s.Profile.Dependencies, len(s.Problems) > 0)
+	case !isKnown:
+		return nil // never was a profile
+	default:
+		o.forget(s.Path)
+	}
+	if !s.Gone {
+		o.bear(s.Path, "")
+		if len(s.Problems) == 0 {
+			o.bear(s.Path, s.Profile.Name)
+		}
+	}
+	obs.Sightings = append(obs.Sightings, s)
+	return nil
+}
+
+// lookAtTwins also looks at the files that bear a name which the commit gave
+// to another one: the commit concerns them, though it left them alone.
+func (o *observer) lookAtTwins(files *commitFiles, obs *observation) error {
+	seen := make(map[string]bool)
+	for _, s := range obs.Sightings {
+		seen[s.Path] = true
+	}
+	for _, s := range slices.Clone(obs.Sightings) {
+		twins := slices.Sorted(maps.Keys(o.bearers[s.Profile.Name]))
+		if len(twins) < 2 {
+			continue
+		}
+		for _, file := range twins {
+			if !seen[file] {
+				seen[file] = true
+				if err := o.take(files, obs, sighting{Path: file}); err != nil {
+					return err
+				}
+			}
+			if k, there := o.files[file]; there {
+				k.broken = true
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package reconciler
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"regexp"
+	"strings"
+
+	"github.com/sluicehq/sluice/profile"
+)
+
+// see fills in what the commit's tree has at s.Path. Its error says that Git
+// could not be read; what is wrong with the file itself becomes s.Problems.
+func (o *observer) see(files *commitFiles, s *sighting) error {
+	if s.refused != "" && profile.ValidPath(s.Path) != nil { // any other is asked for by its name, and says the same each time
+		s.refuse(s.refused)
+		return nil
+	}
+	src, err := files.ReadFile(s.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.Gone = true
+		return nil
+	case errors.Is(err, profile.ErrRefused):
+		s.refuse(err.Error())
+		return nil
+	case err != nil:
+		return err
+	}
+	if kind := profile.Kind(src); kind == profile.KindNone || kind == profile.KindBase {
+		s.Gone = true
+		return nil
+	}
+	p, err := o.load(files, s.Path)
+	s.Profile = p
+	if problems, ok := errors.AsType[profile.Problems](err); ok {
+		s.Problems = problems
+		return nil
+	} else if err != nil {
+		return err
+	}
+	s.Hash = profile.Hash(p.Data)
+	s.SchemaHash, err = schemaHash(files, o.root, p.Schema)
+	s.VersionAt = versionPlace(s.Path, src)
+	return err
+}
+
+func (s *sighting) refuse(why string) {
+	s.Problems = profile.Problems{{Path: s.Path, Message: why, Severity: profile.Error}}
+}
+
+// load is profile.Load with a panic turned into a problem of the file: one
+// file must never stop the others.
+func (o *observer) load(files *commitFiles, file string) (p profile.Profile, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			o.log.Error("reading a profile panicked", "path", file, "commit", files.commit, "panic", v)
+			p = profile.Profile{Path: file}
+			err = profile.Problems{{Path: file, Message: "internal error: reading this file panicked", Severity: profile.Error}}
+		}
+	}()
+	return profile.Load(files, o.root, file, o.limits)
+}
+
+// schemaHash is the SHA-256 of the schema file that Load used for id.
+func schemaHash(files *commitFiles, root, id string) (string, error) {
+	if id == "" {
+		return "", nil
+	}
+	for _, file := range profile.SchemaPaths(root, id) {
+		src, err := files.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		sum := sha256.Sum256(src)
+		return hex.EncodeToString(sum[:]), nil
+	}
+	return "", nil
+}
+
+var versionKey = regexp.MustCompile(`(?m)^["']?version["']?[ \t]*:[ \t]*`)
+
+// versionPlace finds where a file sets its explicit version.
+func versionPlace(file string, src []byte) profile.Problem {
+	at := profile.Problem{Path: file, Field: "$.version", Severity: profile.Error}
+	if m := versionKey.FindIndex(src); m != nil {
+		at.Line = 1 + strings.Count(string(src[:m[0]]), "\n")
+		at.Column = 1 + m[1] - m[0]
+	}
+	return at
+}

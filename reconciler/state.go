@@ -1,0 +1,152 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
+)
+
+// state is what the store says about the source, and about every profile that
+// the observations can concern.
+type state struct {
+	Source   string
+	Policy   HoldPolicy
+	Head     string                           // the synced commit, "" before the first sync
+	Records  map[string]profile.Record        // of the source, by name
+	Foreign  map[string]string                // names that another source ("" the API) manages
+	Latest   map[string]profile.Version       // newest version
+	Current  map[string]profile.Version       // stable version, what a deployment goes back to
+	Holds    map[string]rollout.Hold          // in force
+	Active   map[string]rollout.Deployment    // not final
+	Proven   map[content]bool                 // content that completed before
+	Problems map[string]profile.SourceProblem // by path
+}
+
+// content is one profile's data, told by its hash.
+type content struct{ profile, hash string }
+
+// loadSource reads the part of the state that says which files to look at.
+func loadSource(ctx context.Context, store Store, source string, head string, policy HoldPolicy) (state, error) {
+	st := state{
+		Source: source, Head: head, Policy: policy,
+		Records:  make(map[string]profile.Record),
+		Foreign:  make(map[string]string),
+		Latest:   make(map[string]profile.Version),
+		Current:  make(map[string]profile.Version),
+		Holds:    make(map[string]rollout.Hold),
+		Active:   make(map[string]rollout.Deployment),
+		Proven:   make(map[content]bool),
+		Problems: make(map[string]profile.SourceProblem),
+	}
+	records, err := store.SourceProfiles(ctx, source)
+	if err != nil {
+		return state{}, fmt.Errorf("profiles of source %s: %w", source, err)
+	}
+	for _, r := range records {
+		st.Records[r.Name] = r
+	}
+	problems, err := store.Problems(ctx, source)
+	if err != nil {
+		return state{}, fmt.Errorf("problems of source %s: %w", source, err)
+	}
+	for _, p := range problems {
+		st.Problems[p.Path] = p
+	}
+	return st, nil
+}
+
+// loadProfiles reads what the store says about every profile that the
+// observations name, and about those whose file they saw.
+func (st *state) loadProfiles(ctx context.Context, store Store, observations []observation) error {
+	owners := st.owners()
+	names := make(map[string]struct{})
+	hashes := make(map[content]struct{})
+	for _, obs := range observations {
+		for _, s := range obs.Sightings {
+			for _, owner := range owners[s.Path] {
+				names[owner] = struct{}{}
+			}
+			if s.Profile.Name != "" {
+				names[s.Profile.Name] = struct{}{}
+			}
+			if s.Hash != "" {
+				hashes[content{s.Profile.Name, s.Hash}] = struct{}{}
+			}
+		}
+	}
+	for name := range names {
+		if err := st.loadProfile(ctx, store, name); err != nil {
+			return fmt.Errorf("profile %s: %w", name, err)
+		}
+	}
+	for c := range hashes {
+		if _, known := st.Records[c.profile]; !known {
+			continue // nothing of it ever completed
+		}
+		proven, err := store.Proven(ctx, c.profile, c.hash)
+		if err != nil {
+			return fmt.Errorf("profile %s: proven %s: %w", c.profile, c.hash, err)
+		}
+		st.Proven[c] = proven
+	}
+	return nil
+}
+
+func (st *state) loadProfile(ctx context.Context, store Store, name string) error {
+	rec, mine := st.Records[name]
+	if !mine {
+		source, taken, err := store.ProfileOwner(ctx, name)
+		if taken {
+			st.Foreign[name] = source
+		}
+		return err
+	}
+	latest, ok, err := store.LatestVersion(ctx, name)
+	if err != nil {
+		return err
+	}
+	if ok {
+		st.Latest[name] = latest
+	}
+	switch rec.CurrentVersion {
+	case "":
+	case latest.Number:
+		st.Current[name] = latest
+	default:
+		if st.Current[name], err = store.Version(ctx, name, rec.CurrentVersion); err != nil {
+			return fmt.Errorf("current version %s: %w", rec.CurrentVersion, err)
+		}
+	}
+	hold, held, err := store.ActiveHold(ctx, name)
+	if err != nil {
+		return err
+	}
+	if held {
+		st.Holds[name] = hold
+	}
+	active, err := store.ActiveDeployment(ctx, name)
+	switch {
+	case err == nil:
+		st.Active[name] = active
+	case !errors.Is(err, rollout.ErrNotFound):
+		return err
+	}
+	return nil
+}
+
+// owners says which profiles' files lie where. Two can share a path: one left
+// its last good version there, or awaits its retirement, the other moved in.
+func (st *state) owners() map[string][]string {
+	out := make(map[string][]string)
+	for _, name := range slices.Sorted(maps.Keys(st.Records)) {
+		if r := st.Records[name]; !r.Retired {
+			out[r.Path] = append(out[r.Path], name)
+		}
+	}
+	return out
+}

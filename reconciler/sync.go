@@ -1,0 +1,222 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sluicehq/sluice/coord"
+	"github.com/sluicehq/sluice/gitsource"
+	"github.com/sluicehq/sluice/rollout"
+)
+
+// ErrPanic is wrapped by Sync's error when the pass panicked. Nothing was written.
+var ErrPanic = errors.New("sync panicked")
+
+// Result says what one pass did.
+type Result struct {
+	Head        string // commit that the source is synced to
+	Skipped     bool   // another replica is syncing it
+	Changed     bool   // the head moved
+	Whole       bool   // trees were compared: the first sync, a rewritten branch, or too many commits
+	Commits     int
+	Versions    int
+	Deployments int
+	Problems    int // files that are newly broken, or broken otherwise than before
+}
+
+// How long one pass may hold the source's lock, and how often it is planned
+// again when it lost a race.
+const (
+	lockTTL     = 10 * time.Minute
+	maxReplans  = 5
+	recordLimit = 5 * time.Second
+)
+
+// Sync makes one pass. Its error says why the source could not be synced,
+// gitsource's and the store's errors among others; it is recorded with the source.
+func (r *Reconciler) Sync(ctx context.Context) (Result, error) {
+	r.pass.Lock()
+	defer r.pass.Unlock()
+	if r.locker != nil {
+		unlock, err := r.locker.Lock(ctx, "source/"+r.source.ID, lockTTL)
+		switch {
+		case err == nil:
+			defer unlock()
+		case errors.Is(err, coord.ErrHeld):
+			return Result{Skipped: true}, nil
+		default: // the lock only saves work: without it the compare-and-set decides
+			r.log.WarnContext(ctx, "no lock, syncing without", "error", err)
+		}
+	}
+	began := time.Now()
+	res, err := r.contained(ctx)
+	r.metrics.SyncDone(r.source.ID, time.Since(began), err)
+	if recordErr := r.recordOutcome(ctx, err); recordErr != nil && err == nil {
+		err = recordErr
+	}
+	if err == nil && res.Changed {
+		r.log.InfoContext(ctx, "synced", "head", res.Head, "commits", res.Commits, "versions", res.Versions,
+			"deployments", res.Deployments, "problems", res.Problems, "whole", res.Whole)
+	}
+	return res, err
+}
+
+// contained turns a panic of the pass into an error.
+func (r *Reconciler) contained(ctx context.Context) (res Result, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.metrics.Panicked(r.source.ID)
+			r.log.ErrorContext(ctx, "sync panicked", "panic", v, "stack", string(debug.Stack()))
+			res, err = Result{}, fmt.Errorf("%w: %v", ErrPanic, v)
+		}
+	}()
+	return r.sync(ctx)
+}
+
+func (r *Reconciler) sync(ctx context.Context) (Result, error) {
+	head, err := r.git.Head(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	fetched := false
+	for range maxReplans {
+		synced, err := r.store.SourceHead(ctx, r.source.ID)
+		if err != nil {
+			return Result{}, fmt.Errorf("synced commit of %s: %w", r.source.ID, err)
+		}
+		if synced == head {
+			r.metrics.Lag(r.source.ID, 0)
+			return Result{Head: head}, nil
+		}
+		if !fetched {
+			r.fail("K1")
+			if head, err = r.git.Fetch(ctx); err != nil {
+				return Result{}, err
+			}
+			r.fail("K3")
+			fetched = true
+			if synced == head {
+				continue
+			}
+		}
+		res, err := r.advance(ctx, synced, head)
+		if !errors.Is(err, rollout.ErrStale) {
+			return res, err
+		}
+	}
+	return Result{}, fmt.Errorf("source %s keeps changing under the sync: %w", r.source.ID, rollout.ErrStale)
+}
+
+// advance brings the store from one commit to another.
+func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, error) {
+	st, err := loadSource(ctx, r.store, r.source.ID, from, r.source.HoldPolicy)
+	if err != nil {
+		return Result{}, err
+	}
+	seen, why, err := r.observe(ctx, st, to)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := st.loadProfiles(ctx, r.store, seen); err != nil {
+		return Result{}, err
+	}
+	p := makePlan(st, seen)
+	p.Facts = append([]rollout.Fact{{
+		Type: why, EntityType: "source", EntityID: r.source.ID, Actor: actor,
+		Details: map[string]any{"from": from, "to": to, "commits": len(seen)},
+	}}, p.Facts...)
+	if err := r.apply(ctx, from, to, p); err != nil {
+		return Result{}, err
+	}
+	r.metrics.Lag(r.source.ID, 0)
+	r.metrics.VersionsMade(r.source.ID, len(p.Versions))
+	r.metrics.ValidationFailures(r.source.ID, len(p.Problems))
+	if len(p.Deployments) > 0 {
+		r.rouse()
+	}
+	return Result{
+		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen),
+		Versions: len(p.Versions), Deployments: len(p.Deployments), Problems: len(p.Problems),
+	}, nil
+}
+
+// observe looks at the commits from the synced one to the new head, or at the
+// whole tree there when the way between the two is not to be had; why is the
+// type of the fact that tells which.
+func (r *Reconciler) observe(ctx context.Context, st state, to string) (seen []observation, why string, err error) {
+	o := newObserver(r.git, r.source.Path, r.log, st)
+	commits, err := r.git.Walk(ctx, st.Head, to)
+	why = FactSourceSynced
+	switch {
+	case errors.Is(err, gitsource.ErrRewritten), errors.Is(err, gitsource.ErrNotFetched):
+		why = FactSourceRewritten
+	case errors.Is(err, gitsource.ErrTooManyCommits):
+		why = FactSourceSkipped
+	case err != nil:
+		return nil, "", err
+	}
+	if err == nil && st.Head != "" {
+		r.lag(commits)
+		from := st.Head
+		for _, c := range commits {
+			obs, err := o.commit(ctx, from, c)
+			if err != nil {
+				return nil, "", err
+			}
+			seen = append(seen, obs)
+			from = c.SHA
+		}
+		if len(seen) > 0 {
+			return seen, why, nil
+		}
+	}
+	if commits, err = r.git.Walk(ctx, "", to); err != nil {
+		return nil, "", err
+	}
+	if len(commits) != 1 {
+		return nil, "", fmt.Errorf("commit %s: the walk gave %d commits, want 1", to, len(commits))
+	}
+	obs, err := o.whole(ctx, commits[0])
+	return []observation{obs}, why, err
+}
+
+func (r *Reconciler) lag(commits []gitsource.Commit) {
+	if len(commits) > 0 && !commits[0].CommittedAt.IsZero() {
+		r.metrics.Lag(r.source.ID, max(0, time.Since(commits[0].CommittedAt)))
+	}
+}
+
+// recordOutcome keeps with the source why a pass failed, or that it works
+// again. It says nothing twice, and nothing of a pass that was told to stop.
+func (r *Reconciler) recordOutcome(ctx context.Context, err error) error {
+	reason := ""
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		reason = r.describeFailure(err)
+	}
+	if r.told && r.recorded == reason {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	defer cancel()
+	if err := r.store.RecordSourceFailure(ctx, r.source.ID, reason); err != nil {
+		return fmt.Errorf("record the outcome of %s: %w", r.source.ID, err)
+	}
+	r.told, r.recorded = true, reason
+	return nil
+}
+
+// traceID is the trace that ctx belongs to, "" outside of one.
+func traceID(ctx context.Context) string {
+	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
+		return span.TraceID().String()
+	}
+	return ""
+}

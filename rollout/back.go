@@ -1,0 +1,140 @@
+package rollout
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sluicehq/sluice/fleet"
+)
+
+// rollingBack waits until the live targets run the previous version again, and
+// sees whether health came back with it.
+func (s *step) rollingBack() {
+	live, acked, late := s.returning(s.next.Previous, s.next.PreviousHash)
+	waited := s.now.Sub(s.next.RollbackAt)
+	s.next.Progress.Targets, s.next.Progress.Applied, s.next.Progress.Assigned = live, 0, live-acked
+	if acked < live && waited < rollbackPatience {
+		s.stand(AwaitingAcks, "going back to %s: %d of %d instances are there", s.next.Previous, acked, live)
+		s.wakeAt(s.now.Add(s.checkInterval()))
+		s.wakeAt(s.next.RollbackAt.Add(rollbackPatience))
+		return
+	}
+	if s.next.PhaseSettledAt.Before(s.next.RollbackAt) {
+		s.next.PhaseSettledAt = s.now
+	}
+	restored, sure := s.healthRestored()
+	deadline := s.next.PhaseSettledAt.Add(min(verifyPatience, 3*s.checkInterval()))
+	if !sure && s.now.Before(deadline) {
+		s.stand(AwaitingEvidence, "every instance is back on %s; seeing whether health returns", s.next.Previous)
+		s.wakeAt(s.now.Add(min(time.Second, s.checkInterval())))
+		s.wakeAt(deadline)
+		return
+	}
+	s.next.HealthRestored = restored
+	if len(late) > 0 {
+		s.stand(AwaitingNothing, "back on %s, but not heard of: %s", s.next.Previous, names(late))
+	} else {
+		s.stand(AwaitingNothing, "back on %s on %d of %d instances: %s", s.next.Previous, acked, live, s.next.RollbackReason)
+	}
+	s.finish(RolledBack, FactRolledBack, map[string]any{"to": s.next.Previous, "health": string(restored), "late": names(late)})
+}
+
+// bringBack runs a rollback deployment: everybody at once, no gate.
+func (s *step) bringBack() {
+	live, acked, late := s.returning(s.next.Version, s.next.Hash)
+	s.next.Progress = Progress{Targets: live, Assigned: live, Applied: acked, Phases: 1, Percent: 100}
+	if s.next.PhaseSettledAt.IsZero() {
+		s.next.PhaseSettledAt = s.now
+	}
+	switch {
+	case acked == live:
+		s.dec.Current = s.next.Version
+		s.stand(AwaitingNothing, "back on %s on %d of %d instances", s.next.Version, acked, live)
+		s.finish(Completed, FactCompleted, map[string]any{"instances": acked})
+	case s.now.Sub(s.next.StartedAt) >= rollbackPatience:
+		s.dec.Current = s.next.Version
+		s.stand(AwaitingNothing, "%d of %d instances are on %s; not heard of: %s", acked, live, s.next.Version, names(late))
+		s.finish(Failed, FactFailed, map[string]any{"late": names(late)})
+	default:
+		s.stand(AwaitingAcks, "going back to %s: %d of %d instances are there", s.next.Version, acked, live)
+		s.wakeAt(s.now.Add(s.checkInterval()))
+		s.wakeAt(s.next.StartedAt.Add(rollbackPatience))
+	}
+}
+
+// returning assigns the version to whoever does not have it, and counts who
+// says to run it. An instance that said it cannot apply it is late.
+func (s *step) returning(version, hash string) (live, acked int, late []Target) {
+	for _, t := range s.snap.Targets {
+		alive := t.Instance.Liveness(s.now) == fleet.Live
+		if alive {
+			live++
+		}
+		switch {
+		case t.Assignment.Version != version:
+			s.assign(t, version, hash)
+		case t.Assignment.Acknowledged():
+			if alive {
+				acked++
+			}
+			continue
+		}
+		if alive {
+			late = append(late, t)
+		}
+	}
+	return live, acked, late
+}
+
+// healthRestored compares the fleet since the last acknowledgement with the
+// baseline from before the deployment. sure is false while more samples could
+// still change the answer.
+func (s *step) healthRestored() (restored HealthRestored, sure bool) {
+	if !s.next.Health.Enabled {
+		return HealthNoData, true
+	}
+	var samples []fleet.Sample
+	for _, t := range s.snap.Targets {
+		if t.Assignment.Applied == s.next.Previous {
+			samples = append(samples, since(t.Samples, later(t.Assignment.AppliedAt, s.next.PhaseSettledAt))...)
+		}
+	}
+	w := fleet.Aggregate(samples)
+	rate, ok := w.ErrorRate()
+	if !ok || w.Requests > 0 && w.Requests < minRequests {
+		return HealthNoData, false
+	}
+	before, _ := s.next.Baseline.ErrorRate()
+	if rate-before < s.next.Health.ErrorRateThreshold {
+		return HealthReturned, true
+	}
+	return HealthNotReturned, false
+}
+
+func (s *step) checkInterval() time.Duration {
+	interval := s.next.Health.CheckInterval.Std()
+	if interval <= 0 {
+		interval = 30 * time.Second
+	}
+	return min(interval, maxCheckInterval)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// since keeps the samples whose whole span lies at or after t.
+func since(samples []fleet.Sample, t time.Time) []fleet.Sample {
+	var kept []fleet.Sample
+	for _, sample := range samples {
+		if !sample.Since.Before(t) {
+			kept = append(kept, sample)
+		}
+	}
+	return kept
+}
+
+func percentText(p float64) string { return fmt.Sprintf("%.1f%%", p) }

@@ -1,0 +1,231 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// EngineOptions are what an engine may be told. The zero value of each field
+// has a meaning.
+type EngineOptions struct {
+	Owner   string        // unique to this process: two of one name would share their claims
+	Workers int           // deployments stepped at the same time; 8 when 0
+	Lease   time.Duration // of a claim, by the database's clock; 15 s when 0
+	MaxIdle time.Duration // how long it sleeps at the most; 1 s when 0
+	Logger  *slog.Logger
+	Metrics EngineMetrics
+	// Fail is called at the crash points of tests: K5 versions were assigned and
+	// not yet published, K6 the gate was read and nothing stored, K7 a promotion
+	// was stored and not yet published, K8 a rollback was stored and not yet
+	// published, K9 a final state was stored, K11 a claim was taken.
+	Fail func(point string)
+}
+
+// EngineMetrics are told what happens. Every field may be nil.
+type EngineMetrics struct {
+	Finished func(d Deployment)                  // reached a final state
+	Stepped  func(took time.Duration, err error) // one step
+	Panicked func(deploymentID string)           // a step panicked
+	RollBack func(d Deployment)                  // a rollback began
+	Checked  func(profileName string, o Outcome) // a gate check
+}
+
+// maxAttempts is how many claims in a row may fail to store a step before the
+// deployment is set aside.
+const maxAttempts = 5
+
+// Engine steps deployments. Any number of engines may run on one store.
+type Engine struct {
+	store Store
+	pub   Publisher
+	opts  EngineOptions
+	wake  chan struct{}
+}
+
+// NewEngine returns an engine that does nothing until Run or an order.
+func NewEngine(store Store, pub Publisher, opts EngineOptions) *Engine {
+	if opts.Workers <= 0 {
+		opts.Workers = 8
+	}
+	if opts.Lease <= 0 {
+		opts.Lease = 15 * time.Second
+	}
+	if opts.MaxIdle <= 0 {
+		opts.MaxIdle = time.Second
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Fail == nil {
+		opts.Fail = func(string) {}
+	}
+	return &Engine{store: store, pub: pub, opts: opts, wake: make(chan struct{}, 1)}
+}
+
+// Wake makes the engine look for due deployments now. It never blocks.
+func (e *Engine) Wake() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run steps deployments as they fall due until ctx ends. It then waits for the
+// steps under way and hands its claims back.
+func (e *Engine) Run(ctx context.Context) error {
+	defer e.handBack(ctx)
+	for ctx.Err() == nil {
+		stepped := e.pass(ctx)
+		if stepped > 0 {
+			continue // what was just stepped may be due again
+		}
+		e.sleep(ctx)
+	}
+	return nil
+}
+
+func (e *Engine) handBack(ctx context.Context) {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := e.store.ReleaseClaims(bounded, e.opts.Owner); err != nil {
+		e.opts.Logger.WarnContext(ctx, "claims were not handed back; they end with their lease", "error", err)
+	}
+}
+
+// pass claims what is due and steps each in its own goroutine.
+func (e *Engine) pass(ctx context.Context) int {
+	claims, err := e.store.ClaimDue(ctx, e.opts.Owner, e.opts.Lease, e.opts.Workers)
+	if err != nil {
+		if ctx.Err() == nil {
+			e.opts.Logger.ErrorContext(ctx, "due deployments could not be claimed", "error", err)
+		}
+		return 0
+	}
+	if len(claims) > 0 {
+		e.opts.Fail("K11")
+	}
+	var group sync.WaitGroup
+	for _, claim := range claims {
+		group.Go(func() { e.stepSafely(ctx, claim) })
+	}
+	group.Wait()
+	return len(claims)
+}
+
+// sleep waits until something is due, somebody wakes the engine, or MaxIdle has passed.
+func (e *Engine) sleep(ctx context.Context) {
+	idle := e.opts.MaxIdle
+	due, ok, err := e.store.NextDue(ctx)
+	if err == nil && ok {
+		if now, err := e.store.Now(ctx); err == nil {
+			idle = min(idle, max(due.Sub(now), 10*time.Millisecond))
+		}
+	}
+	timer := time.NewTimer(idle)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-e.wake:
+	case <-timer.C:
+	}
+}
+
+// stepSafely keeps one deployment's trouble away from the others.
+func (e *Engine) stepSafely(ctx context.Context, claim Claim) {
+	log := e.opts.Logger.With("deployment", claim.DeploymentID)
+	if claim.Attempts > maxAttempts {
+		reason := fmt.Sprintf("set aside after %d attempts that stored nothing; see the log for %s", claim.Attempts-1, claim.DeploymentID)
+		if err := e.store.Quarantine(ctx, claim, reason); err != nil {
+			log.ErrorContext(ctx, "deployment could not be set aside", "error", err)
+		}
+		return
+	}
+	start := time.Now()
+	defer func() {
+		if cause := recover(); cause != nil {
+			log.ErrorContext(ctx, "step panicked", "panic", fmt.Sprint(cause), "attempt", claim.Attempts)
+			if e.opts.Metrics.Panicked != nil {
+				e.opts.Metrics.Panicked(claim.DeploymentID)
+			}
+		}
+	}()
+	err := e.Step(ctx, claim)
+	if e.opts.Metrics.Stepped != nil {
+		e.opts.Metrics.Stepped(time.Since(start), err)
+	}
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.Is(err, ErrStale):
+		log.DebugContext(ctx, "another was quicker; looking again", "error", err)
+	default:
+		log.ErrorContext(ctx, "step failed", "error", err, "attempt", claim.Attempts)
+	}
+}
+
+// Step decides about one claimed deployment and stores the decision. It returns
+// ErrStale when the deployment changed meanwhile.
+func (e *Engine) Step(ctx context.Context, claim Claim) error {
+	d, err := e.store.Deployment(ctx, claim.DeploymentID)
+	if err != nil {
+		return fmt.Errorf("read deployment %s: %w", claim.DeploymentID, err)
+	}
+	snap, err := e.store.Snapshot(ctx, d)
+	if err != nil {
+		return fmt.Errorf("read the fleet of deployment %s: %w", d.ID, err)
+	}
+	now, err := e.store.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("read the database's clock: %w", err)
+	}
+	dec := Decide(d, snap, now)
+	if len(dec.Checks) > 0 {
+		e.opts.Fail("K6")
+	}
+	if err := e.store.Step(ctx, claim, dec); err != nil {
+		return fmt.Errorf("store the step of deployment %s: %w", d.ID, err)
+	}
+	e.stored(ctx, d, dec)
+	return nil
+}
+
+// stored tells everybody who waits for what was just stored.
+func (e *Engine) stored(ctx context.Context, before Deployment, dec Decision) {
+	next := dec.Next
+	switch {
+	case before.State != RollingBack && next.State == RollingBack:
+		e.opts.Fail("K8")
+	case next.State.Final():
+		e.opts.Fail("K9")
+	case next.Phase > before.Phase:
+		e.opts.Fail("K7")
+	case len(dec.Assign) > 0:
+		e.opts.Fail("K5")
+	}
+	if dec.Changed {
+		e.pub.Publish(ctx, next.Profile)
+	}
+	e.tell(ctx, before, dec)
+}
+
+func (e *Engine) tell(ctx context.Context, before Deployment, dec Decision) {
+	next, m := dec.Next, e.opts.Metrics
+	if m.Checked != nil {
+		for _, check := range dec.Checks {
+			m.Checked(next.Profile, check.Verdict.Outcome)
+		}
+	}
+	if m.RollBack != nil && (before.State != RollingBack && next.State == RollingBack) {
+		m.RollBack(next)
+	}
+	if m.Finished != nil && !before.State.Final() && next.State.Final() {
+		m.Finished(next)
+	}
+	if before.State != next.State || before.Phase != next.Phase {
+		e.opts.Logger.InfoContext(ctx, "deployment moved", "deployment", next.ID, "profile", next.Profile,
+			"version", next.Version, "from", string(before.State), "to", string(next.State), "phase", next.Phase+1, "why", next.Explanation)
+	}
+}

@@ -1,0 +1,212 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/rollout"
+)
+
+const assignmentColumns = `a.instance_id, a.config_name, a.version, a.config_hash, a.generation, a.deployment_id, a.assigned_at,
+	a.applied, a.applied_hash, a.applied_generation, a.applied_at, a.apply_micros, a.apply_error`
+
+func assignmentDest(a *fleet.Assignment) []any {
+	return []any{&a.InstanceID, &a.Profile, &a.Version, &a.Hash, &a.Generation, &a.DeploymentID, at(&a.AssignedAt),
+		&a.Applied, &a.AppliedHash, &a.AppliedGeneration, at(&a.AppliedAt), micros{&a.ApplyTime}, &a.ApplyError}
+}
+
+// micros scans a duration that is kept in microseconds.
+type micros struct{ d *time.Duration }
+
+// Scan takes the duration from the engine.
+func (m micros) Scan(src any) error {
+	n, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("a duration cannot be read from %T", src)
+	}
+	*m.d = time.Duration(n) * time.Microsecond
+	return nil
+}
+
+func scanAssignment(row scanner) (a fleet.Assignment, err error) {
+	return a, row.Scan(assignmentDest(&a)...)
+}
+
+// assign gives versions to instances under one new generation of the profile.
+// No row ever gets a lower generation than it has.
+func (tx *Tx) assign(ctx context.Context, d rollout.Deployment, assigns []rollout.Assign) error {
+	if len(assigns) == 0 {
+		return nil
+	}
+	if err := tx.assignable(ctx, d.Profile, assigns); err != nil {
+		return err
+	}
+	var generation int64
+	if err := tx.tx.QueryRowContext(ctx, `UPDATE config_profiles SET generation = generation + 1 WHERE name = $1 RETURNING generation`,
+		d.Profile).Scan(&generation); err != nil {
+		return fmt.Errorf("raise the generation of %s: %w", d.Profile, notFoundOr(err))
+	}
+	rows, err := json.Marshal(assigns)
+	if err != nil {
+		return fmt.Errorf("assign %s: %w", d.Profile, err)
+	}
+	// An instance that went away meanwhile is no target any more.
+	if _, err := tx.exec(ctx, `INSERT INTO config_assignments
+		(instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at)
+		SELECT i.instance_id, $1, json_extract(j.value, '$.Version'), json_extract(j.value, '$.Hash'), $2, $3, $4
+		  FROM json_each($5) j JOIN service_instances i ON i.instance_id = json_extract(j.value, '$.InstanceID')
+		 WHERE true
+		ON CONFLICT (instance_id, config_name) DO UPDATE SET version = excluded.version, config_hash = excluded.config_hash,
+		 generation = excluded.generation, deployment_id = excluded.deployment_id, assigned_at = excluded.assigned_at, apply_error = ''
+		 WHERE config_assignments.generation < excluded.generation`,
+		d.Profile, generation, d.ID, stamp(tx.now()), string(rows)); err != nil {
+		return fmt.Errorf("assign %s: %w", d.Profile, err)
+	}
+	return nil
+}
+
+// assignable refuses a version that does not exist, was not validated, or has
+// another hash: an instance would refuse it, or worse, take it.
+func (tx *Tx) assignable(ctx context.Context, name string, assigns []rollout.Assign) error {
+	checked := map[string]string{}
+	for _, a := range assigns {
+		if hash, ok := checked[a.Version]; ok && hash == a.Hash {
+			continue
+		}
+		n, err := count(ctx, tx.tx, `SELECT count(*) FROM config_versions
+			WHERE config_name = $1 AND version = $2 AND config_hash = $3 AND validated_at IS NOT NULL`, name, a.Version, a.Hash)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("no validated version with the hash %s: %w", a.Hash, ErrHashMismatch)
+		}
+		if err != nil {
+			return fmt.Errorf("assign version %s of %s: %w", a.Version, name, err)
+		}
+		checked[a.Version] = a.Hash
+	}
+	return nil
+}
+
+func notFoundOr(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// AssignedVersion is an assignment with the version's data, canonical JSON.
+type AssignedVersion struct {
+	fleet.Assignment
+	Data []byte
+}
+
+// InstanceAssignments reads what an instance should run, by profile.
+func (s *Store) InstanceAssignments(ctx context.Context, instanceID string) ([]AssignedVersion, error) {
+	assigned, err := collect(ctx, s.read, func(row scanner) (a AssignedVersion, err error) {
+		return a, row.Scan(append(assignmentDest(&a.Assignment), &a.Data)...)
+	}, `SELECT `+assignmentColumns+`, v.config_data FROM config_assignments a
+		JOIN config_versions v ON v.config_name = a.config_name AND v.version = a.version
+		JOIN config_profiles p ON p.name = a.config_name
+		WHERE a.instance_id = $1 ORDER BY a.config_name`, instanceID)
+	if err != nil {
+		return nil, fmt.Errorf("read the assignments of instance %s: %w", instanceID, err)
+	}
+	return assigned, nil
+}
+
+// AssignmentsOf reads the assignments of some instances, without data.
+func (s *Store) AssignmentsOf(ctx context.Context, instanceIDs ...string) ([]fleet.Assignment, error) {
+	ids, err := json.Marshal(instanceIDs)
+	if err != nil {
+		return nil, fmt.Errorf("read assignments: %w", err)
+	}
+	assignments, err := collect(ctx, s.read, scanAssignment, `SELECT `+assignmentColumns+` FROM config_assignments a
+		WHERE a.instance_id IN (SELECT value FROM json_each($1)) ORDER BY a.instance_id, a.config_name`, string(ids))
+	if err != nil {
+		return nil, fmt.Errorf("read assignments: %w", err)
+	}
+	return assignments, nil
+}
+
+// GenerationMark changes whenever any profile's assignments do: one number for
+// everybody who waits for a change and may have missed a message.
+func (s *Store) GenerationMark(ctx context.Context) (mark int64, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT COALESCE(sum(generation), 0) FROM config_profiles`).Scan(&mark)
+	if err != nil {
+		return 0, fmt.Errorf("read the generations: %w", err)
+	}
+	return mark, nil
+}
+
+const maxApplyError = 2 << 10
+
+// Acknowledge keeps an instance's word on its assignment. Word on an older
+// generation changes nothing. It returns ErrNotFound for an assignment that
+// does not exist and ErrHashMismatch for other content than was assigned.
+func (s *Store) Acknowledge(ctx context.Context, ack fleet.Ack) (changed bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		changed = false
+		a, err := scanAssignment(tx.tx.QueryRowContext(ctx, `SELECT `+assignmentColumns+` FROM config_assignments a
+			WHERE a.instance_id = $1 AND a.config_name = $2`, ack.InstanceID, ack.Profile))
+		if err != nil {
+			return notFound(err, ErrNotFound, "assignment of "+ack.Profile+" to instance", ack.InstanceID)
+		}
+		if ack.Generation < a.Generation || ack.Version != a.Version {
+			return nil // it has not heard the newest word yet
+		}
+		if ack.OK && ack.Hash != a.Hash {
+			return fmt.Errorf("version %s of %s on instance %s: %w", ack.Version, ack.Profile, ack.InstanceID, ErrHashMismatch)
+		}
+		changed, err = tx.acknowledge(ctx, a, ack)
+		if err != nil || !changed {
+			return err
+		}
+		return tx.WakeDeployment(ctx, ack.Profile)
+	})
+	return changed, err
+}
+
+func (tx *Tx) acknowledge(ctx context.Context, a fleet.Assignment, ack fleet.Ack) (changed bool, err error) {
+	if ack.OK {
+		if a.Acknowledged() {
+			return false, nil
+		}
+		// When it first ran this version counts, not when it said so again.
+		since := stamp(tx.now())
+		if a.Applied == ack.Version && a.AppliedHash == ack.Hash {
+			since = stamp(a.AppliedAt)
+		}
+		_, err = tx.exec(ctx, `UPDATE config_assignments SET applied = $3, applied_hash = $4, applied_generation = $5, applied_at = $6,
+			apply_micros = $7, apply_error = '' WHERE instance_id = $1 AND config_name = $2`,
+			ack.InstanceID, ack.Profile, ack.Version, ack.Hash, ack.Generation, since, ack.Duration.Microseconds())
+	} else {
+		why := cut(ack.Error, maxApplyError)
+		if why == "" {
+			why = "the instance gave no reason"
+		}
+		if a.ApplyError == why {
+			return false, nil
+		}
+		_, err = tx.exec(ctx, `UPDATE config_assignments SET apply_error = $3, apply_micros = $4 WHERE instance_id = $1 AND config_name = $2`,
+			ack.InstanceID, ack.Profile, why, ack.Duration.Microseconds())
+	}
+	if err != nil {
+		return false, fmt.Errorf("keep the acknowledgement of instance %s: %w", ack.InstanceID, err)
+	}
+	return true, nil
+}
+
+// cut shortens text to at most n bytes at a rune's border.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && text[n]&0xc0 == 0x80 {
+		n--
+	}
+	return text[:n]
+}

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sluicehq/sluice/rollout"
+)
+
+// User is somebody who signs in with a password.
+type User struct {
+	Name, Role   string
+	PasswordHash string
+	CreatedAt    time.Time
+}
+
+// TokenKind says what a token is for.
+type TokenKind string
+
+// The kinds of tokens.
+const (
+	TokenSession      TokenKind = "Session"
+	TokenAPI          TokenKind = "API"
+	TokenRegistration TokenKind = "Registration"
+)
+
+// Token is a bearer token; only its hash is kept.
+type Token struct {
+	ID, Name  string
+	Kind      TokenKind
+	Role      string
+	Hash      []byte // SHA-256
+	CreatedAt time.Time
+	CreatedBy string
+	ExpiresAt time.Time // zero: never
+}
+
+// CreateUser adds a user; ErrExists for a name that is taken.
+func (s *Store) CreateUser(ctx context.Context, u User) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.exec(ctx, `INSERT INTO users (name, role, password_hash, created_at) VALUES ($1, $2, $3, $4)`,
+			u.Name, u.Role, u.PasswordHash, stamp(tx.now())); err != nil {
+			return fmt.Errorf("create user %s: %w", u.Name, err)
+		}
+		return tx.Record(ctx, rollout.Fact{Type: "user.created", EntityType: "user", EntityID: u.Name, Actor: rollout.Daemon,
+			Details: map[string]any{"role": u.Role}})
+	})
+}
+
+// SetPassword replaces a user's password; ErrNotFound when there is no such user.
+func (s *Store) SetPassword(ctx context.Context, name, passwordHash string) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		n, err := tx.exec(ctx, `UPDATE users SET password_hash = $2 WHERE name = $1`, name, passwordHash)
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("set the password of %s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// User reads a user; ErrNotFound when there is none.
+func (s *Store) User(ctx context.Context, name string) (User, error) {
+	var u User
+	err := s.read.QueryRowContext(ctx, `SELECT name, role, password_hash, created_at FROM users WHERE name = $1`, name).
+		Scan(&u.Name, &u.Role, &u.PasswordHash, at(&u.CreatedAt))
+	return u, notFound(err, ErrNotFound, "user", name)
+}
+
+// CountUsers says how many users there are.
+func (s *Store) CountUsers(ctx context.Context) (int, error) {
+	return count(ctx, s.read, `SELECT count(*) FROM users`)
+}
+
+const tokenColumns = `id, name, kind, role, token_hash, created_at, created_by, expires_at`
+
+func scanToken(row scanner) (t Token, err error) {
+	return t, row.Scan(&t.ID, &t.Name, &t.Kind, &t.Role, &t.Hash, at(&t.CreatedAt), &t.CreatedBy, at(&t.ExpiresAt))
+}
+
+// CreateToken keeps a token; ErrExists for one that is known. Sessions are not
+// audited one by one.
+func (s *Store) CreateToken(ctx context.Context, t Token) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.exec(ctx, `INSERT INTO api_tokens (`+tokenColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			t.ID, t.Name, t.Kind, t.Role, t.Hash, stamp(tx.now()), t.CreatedBy, stamp(t.ExpiresAt)); err != nil {
+			return fmt.Errorf("create token %s: %w", t.Name, err)
+		}
+		if t.Kind == TokenSession {
+			return nil
+		}
+		return tx.Record(ctx, rollout.Fact{Type: "token.created", EntityType: "token", EntityID: t.ID, Actor: t.CreatedBy,
+			Details: map[string]any{"name": t.Name, "role": t.Role}})
+	})
+}
+
+// TokenByHash reads the token with the hash; ErrNotFound for an unknown or an
+// expired one.
+func (s *Store) TokenByHash(ctx context.Context, hash []byte) (Token, error) {
+	t, err := scanToken(s.read.QueryRowContext(ctx, `SELECT `+tokenColumns+` FROM api_tokens
+		WHERE token_hash = $1 AND (expires_at IS NULL OR expires_at > $2)`, hash, stamp(s.now())))
+	return t, notFound(err, ErrNotFound, "the", "token")
+}
+
+// Tokens lists the tokens that people made, not the sessions.
+func (s *Store) Tokens(ctx context.Context) ([]Token, error) {
+	tokens, err := collect(ctx, s.read, scanToken, `SELECT `+tokenColumns+` FROM api_tokens
+		WHERE kind <> $1 ORDER BY created_at DESC, id`, TokenSession)
+	if err != nil {
+		return nil, fmt.Errorf("list the tokens: %w", err)
+	}
+	return tokens, nil
+}
+
+// RevokeToken ends a token; ErrNotFound when there is none.
+func (s *Store) RevokeToken(ctx context.Context, id, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		n, err := tx.exec(ctx, `DELETE FROM api_tokens WHERE id = $1`, id)
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("revoke token %s: %w", id, err)
+		}
+		return tx.Record(ctx, rollout.Fact{Type: "token.revoked", EntityType: "token", EntityID: id, Actor: actor, Details: map[string]any{}})
+	})
+}

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/sluicehq/sluice/rollout"
+)
+
+const deploymentColumns = `deployment_id, config_name, config_version, config_hash, kind, environment, status, commit_sha,
+	created_at, finished_at, body, revision, epoch, quarantined`
+
+// scanDeployment reads the body; what other statements change beside it has
+// columns of its own. Of a corrupt one it gives what the columns say, enough to
+// show it and to put another in its place.
+func scanDeployment(row scanner) (rollout.Deployment, error) {
+	var c rollout.Deployment
+	var body, quarantined string
+	if err := row.Scan(&c.ID, &c.Profile, &c.Version, &c.Hash, &c.Kind, &c.Selector.Environment, &c.State, &c.Commit,
+		at(&c.CreatedAt), at(&c.FinishedAt), &body, &c.Revision, &c.Epoch, &quarantined); err != nil {
+		return c, err
+	}
+	d, err := decodeDeployment(body, c)
+	if err != nil {
+		c.Explanation = "its stored row is corrupt: only a new deployment of the profile can follow it"
+		return c, &CorruptError{Table: "config_deployments", Key: c.ID, Err: err}
+	}
+	d.Revision, d.Epoch = c.Revision, c.Epoch
+	if quarantined != "" && !d.State.Final() {
+		d.Explanation = quarantined
+	}
+	return d, nil
+}
+
+// decodeDeployment reads a body and checks that it is that of its row.
+func decodeDeployment(body string, row rollout.Deployment) (d rollout.Deployment, err error) {
+	if err := json.Unmarshal([]byte(body), &d); err != nil {
+		return d, err
+	}
+	if d.ID != row.ID || d.Profile != row.Profile || d.Version != row.Version || d.State != row.State {
+		return d, fmt.Errorf("the body is that of %s of %s %s in state %q", d.ID, d.Profile, d.Version, d.State)
+	}
+	return d, nil
+}
+
+// Deployment reads one; rollout.ErrNotFound when there is none.
+func (s *Store) Deployment(ctx context.Context, id string) (rollout.Deployment, error) {
+	return deployment(ctx, s.read, id)
+}
+
+func deployment(ctx context.Context, q querier, id string) (rollout.Deployment, error) {
+	d, err := scanDeployment(q.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM config_deployments WHERE deployment_id = $1`, id))
+	return d, notFound(err, rollout.ErrNotFound, "deployment", id)
+}
+
+// ActiveDeployment reads the profile's deployment that is not final;
+// rollout.ErrNotFound when there is none.
+func (s *Store) ActiveDeployment(ctx context.Context, name string) (rollout.Deployment, error) {
+	return s.activeDeployment(ctx, s.read, name)
+}
+
+// ActiveDeployment reads it as of this transaction.
+func (tx *Tx) ActiveDeployment(ctx context.Context, name string) (rollout.Deployment, error) {
+	return tx.s.activeDeployment(ctx, tx.tx, name)
+}
+
+// activeDeployment gives what can be read of a corrupt one: it must not stand
+// in the way of the deployment that takes its place.
+func (s *Store) activeDeployment(ctx context.Context, q querier, name string) (rollout.Deployment, error) {
+	d, err := shown(ctx, s, scanDeployment)(q.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM config_deployments
+		WHERE config_name = $1 AND finished_at IS NULL`, name))
+	return d, notFound(err, rollout.ErrNotFound, "active deployment of", name)
+}
+
+// DeploymentFilter narrows a list of deployments. Zero fields do not.
+type DeploymentFilter struct {
+	Profile, Status, Environment, Commit string
+	Limit, Offset                        int
+}
+
+// Deployments lists deployments, newest first, and how many there are in all.
+func (s *Store) Deployments(ctx context.Context, f DeploymentFilter) ([]rollout.Deployment, int, error) {
+	w := where{}
+	w.equal("config_name", f.Profile)
+	w.equal("status", f.Status)
+	w.equal("environment", f.Environment)
+	w.equal("commit_sha", f.Commit)
+	return listed(ctx, s.read, w, "config_deployments", deploymentColumns, "seq DESC", f.Limit, f.Offset, shown(ctx, s, scanDeployment))
+}
+
+// insertDeployment adds the row; the rest of a decision is apply's.
+func (tx *Tx) insertDeployment(ctx context.Context, d rollout.Deployment) error {
+	if d.CreatedAt.IsZero() {
+		d.CreatedAt = tx.now()
+	}
+	d.Revision, d.Epoch = 1, 0
+	_, err := tx.exec(ctx, `INSERT INTO config_deployments
+		(deployment_id, config_name, config_version, config_hash, kind, environment, strategy, status, commit_sha, targets, applied,
+		 body, created_at, finished_at, revision, epoch, op_id, next_step_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, 0, $15, $16)`,
+		d.ID, d.Profile, d.Version, d.Hash, d.Kind, d.Selector.Environment, d.Strategy.Type, d.State, d.Commit,
+		d.Progress.Targets, d.Progress.Applied, asJSON(d), stamp(d.CreatedAt), stamp(d.FinishedAt), uuid.NewString(), stamp(tx.now()))
+	if err == nil {
+		_, err = tx.exec(ctx, `UPDATE config_profiles SET deployment_count = deployment_count + 1 WHERE name = $1`, d.Profile)
+	}
+	if err != nil {
+		return fmt.Errorf("write deployment %s of %s: %w", d.ID, d.Profile, err)
+	}
+	return nil
+}
+
+// Checks lists a deployment's gate checks, newest first.
+func (s *Store) Checks(ctx context.Context, deploymentID string) ([]rollout.Check, error) {
+	checks, err := sound(ctx, s, s.read, func(row scanner) (c rollout.Check, err error) {
+		var bad damage
+		err = row.Scan(&c.DeploymentID, at(&c.At), &c.Phase, bad.json(&c.Verdict))
+		return c, bad.of("deployment_checks", c.DeploymentID, err)
+	}, `SELECT deployment_id, at, phase, verdict FROM deployment_checks WHERE deployment_id = $1 ORDER BY seq DESC`, deploymentID)
+	if err != nil {
+		return nil, fmt.Errorf("list the checks of deployment %s: %w", deploymentID, err)
+	}
+	return checks, nil
+}
+
+const keptChecks = 100
+
+func (tx *Tx) insertChecks(ctx context.Context, checks []rollout.Check) error {
+	for _, c := range checks {
+		if _, err := tx.exec(ctx, `INSERT INTO deployment_checks (deployment_id, at, phase, verdict) VALUES ($1, $2, $3, $4)`,
+			c.DeploymentID, stamp(c.At), c.Phase, asJSON(c.Verdict)); err != nil {
+			return fmt.Errorf("write a check of deployment %s: %w", c.DeploymentID, err)
+		}
+		if _, err := tx.exec(ctx, `DELETE FROM deployment_checks WHERE deployment_id = $1 AND seq <=
+			(SELECT seq FROM deployment_checks WHERE deployment_id = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)`,
+			c.DeploymentID, keptChecks); err != nil {
+			return fmt.Errorf("drop old checks of deployment %s: %w", c.DeploymentID, err)
+		}
+	}
+	return nil
+}
+
+var _ querier = (*sql.Tx)(nil)

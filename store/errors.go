@@ -1,0 +1,50 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// What a caller can act on.
+var (
+	// ErrNotFound is returned for something that is not there.
+	ErrNotFound = errors.New("not found")
+	// ErrExists is returned for something that is there already.
+	ErrExists = errors.New("exists already")
+	// ErrConflict is returned when something refers to what would be changed.
+	ErrConflict = errors.New("conflict")
+	// ErrHashMismatch is returned for content that is not what its hash says: of an acknowledgement, a version or an assignment.
+	ErrHashMismatch = errors.New("the hash is not that of the assigned content")
+	// ErrTerminal marks an error of a job that no retry mends.
+	ErrTerminal = errors.New("final")
+)
+
+// mapError turns the engine's constraint errors into those above.
+func mapError(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+		return fmt.Errorf("%w: %w", ErrExists, err)
+	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY, sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	return err
+}
+
+// notFound names what was looked for.
+func notFound(err error, sentinel error, what, name string) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("%s %s: %w", what, name, sentinel)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s %s: %w", what, name, err)
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/rollout"
+)
+
+const instanceColumns = `instance_id, service_name, hostname, port, environment, service_version, labels, metadata, status,
+	registered_at, last_heartbeat`
+
+func scanInstance(row scanner) (i fleet.Instance, err error) {
+	var bad damage
+	err = row.Scan(&i.ID, &i.Service, &i.Hostname, &i.Port, &i.Environment, &i.ServiceVersion, bad.json(&i.Labels),
+		bad.json(&i.Metadata), &i.Status, at(&i.RegisteredAt), at(&i.LastHeartbeat))
+	if errors.Is(err, sql.ErrNoRows) {
+		return i, err
+	}
+	return i, bad.of("service_instances", i.ID, err)
+}
+
+// RegisterInstance adds an instance and gives it the current version of every
+// profile that it is a target of. Only the hash of its token is kept.
+func (s *Store) RegisterInstance(ctx context.Context, i fleet.Instance, tokenHash []byte) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		now := stamp(tx.now())
+		if _, err := tx.exec(ctx, `INSERT INTO service_instances
+			(instance_id, service_name, hostname, port, environment, service_version, labels, metadata, status, token_hash, registered_at, last_heartbeat)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)`,
+			i.ID, i.Service, i.Hostname, i.Port, i.Environment, i.ServiceVersion, asJSON(i.Labels), asJSON(i.Metadata),
+			fleet.StatusUnknown, tokenHash, now); err != nil {
+			return fmt.Errorf("register instance %s: %w", i.ID, err)
+		}
+		if err := tx.giveCurrent(ctx, i); err != nil {
+			return err
+		}
+		return tx.Record(ctx, rollout.Fact{
+			Type: "instance.registered", EntityType: "instance", EntityID: i.ID, Actor: i.Hostname,
+			Details: map[string]any{"service": i.Service, "environment": string(i.Environment), "hostname": i.Hostname},
+		})
+	})
+}
+
+// giveCurrent assigns the stable versions, at the generation that the others
+// have, and wakes the deployments that the instance now belongs to.
+func (tx *Tx) giveCurrent(ctx context.Context, i fleet.Instance) error {
+	records, err := sound(ctx, tx.s, tx.tx, scanProfile, `SELECT `+profileColumns+` FROM config_profiles
+		WHERE service = $1 AND environment = $2 AND retired = $3`, i.Service, i.Environment, false)
+	if err != nil {
+		return fmt.Errorf("find the profiles of instance %s: %w", i.ID, err)
+	}
+	for _, r := range records {
+		if !r.Targets.Matches(i.Labels) {
+			continue
+		}
+		if r.CurrentVersion != "" {
+			if _, err := tx.exec(ctx, `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, assigned_at)
+				SELECT $1, config_name, version, config_hash, $4, $5 FROM config_versions WHERE config_name = $2 AND version = $3`,
+				i.ID, r.Name, r.CurrentVersion, max(1, r.Generation), stamp(tx.now())); err != nil {
+				return fmt.Errorf("assign %s to instance %s: %w", r.Name, i.ID, err)
+			}
+		}
+		if err := tx.WakeDeployment(ctx, r.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Instance reads one instance; ErrNotFound when there is none.
+func (s *Store) Instance(ctx context.Context, id string) (fleet.Instance, error) {
+	i, err := scanInstance(s.read.QueryRowContext(ctx, `SELECT `+instanceColumns+` FROM service_instances WHERE instance_id = $1`, id))
+	return i, notFound(err, ErrNotFound, "instance", id)
+}
+
+// InstanceByToken reads the instance whose token has the hash; ErrNotFound when
+// there is none.
+func (s *Store) InstanceByToken(ctx context.Context, hash []byte) (fleet.Instance, error) {
+	i, err := scanInstance(s.read.QueryRowContext(ctx, `SELECT `+instanceColumns+` FROM service_instances WHERE token_hash = $1`, hash))
+	return i, notFound(err, ErrNotFound, "instance of the", "token")
+}
+
+// InstanceFilter narrows a list of instances. Zero fields do not.
+type InstanceFilter struct {
+	Service, Environment, Health, ConfigVersion string
+	Limit, Offset                               int
+}
+
+// Instances lists instances by service and host, and how many there are in all.
+func (s *Store) Instances(ctx context.Context, f InstanceFilter) ([]fleet.Instance, int, error) {
+	w := where{}
+	w.equal("service_name", f.Service)
+	w.equal("environment", f.Environment)
+	w.equal("status", f.Health)
+	if f.ConfigVersion != "" {
+		w.add("instance_id IN (SELECT instance_id FROM config_assignments WHERE applied = ", f.ConfigVersion)
+		w.terms[len(w.terms)-1] += ")"
+	}
+	return listed(ctx, s.read, w, "service_instances", instanceColumns, "service_name, hostname, instance_id", f.Limit, f.Offset, shown(ctx, s, scanInstance))
+}
+
+// DeregisterInstance removes an instance; ErrNotFound when there is none.
+func (s *Store) DeregisterInstance(ctx context.Context, id, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.deregister(ctx, id, actor, "deregistered") })
+}
+
+func (tx *Tx) deregister(ctx context.Context, id, actor, why string) error {
+	profiles, err := collect(ctx, tx.tx, func(row scanner) (name string, err error) { return name, row.Scan(&name) },
+		`SELECT config_name FROM config_assignments WHERE instance_id = $1`, id)
+	if err != nil {
+		return fmt.Errorf("find the profiles of instance %s: %w", id, err)
+	}
+	n, err := tx.exec(ctx, `DELETE FROM service_instances WHERE instance_id = $1`, id)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("remove instance %s: %w", id, err)
+	}
+	for _, name := range profiles {
+		if err := tx.WakeDeployment(ctx, name); err != nil {
+			return err
+		}
+	}
+	return tx.Record(ctx, rollout.Fact{
+		Type: "instance.removed", EntityType: "instance", EntityID: id, Actor: actor, Details: map[string]any{"reason": why},
+	})
+}
+
+// SweepInstances removes the instances that have been silent for fleet.GoneAfter.
+func (s *Store) SweepInstances(ctx context.Context) (removed int, err error) {
+	silent := stamp(s.now().Add(-fleet.GoneAfter))
+	ids, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
+		`SELECT instance_id FROM service_instances WHERE last_heartbeat <= $1 LIMIT 1000`, silent)
+	if err != nil {
+		return 0, fmt.Errorf("look for instances that are gone: %w", err)
+	}
+	for _, id := range ids {
+		err := s.InTx(ctx, func(tx *Tx) error {
+			var last time.Time
+			if err := tx.tx.QueryRowContext(ctx, `SELECT last_heartbeat FROM service_instances WHERE instance_id = $1`, id).Scan(at(&last)); err != nil {
+				return notFound(err, ErrNotFound, "instance", id)
+			}
+			if last.After(time.Time(silent)) {
+				return nil // it beat meanwhile
+			}
+			removed++
+			return tx.deregister(ctx, id, rollout.Daemon, "silent for an hour")
+		})
+		if err != nil {
+			return removed, err
+		}
+	}
+	return removed, nil
+}

@@ -1,0 +1,295 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluicehq/sluice/rollout"
+	"github.com/sluicehq/sluice/store"
+)
+
+const commit = "c0ffee0000000000000000000000000000000000"
+
+// forge is what the outbox posts to.
+type forge struct {
+	mu     sync.Mutex
+	taken  []rollout.Status
+	answer func(s rollout.Status, try int) error // nil takes everything
+	tries  map[string]int
+}
+
+func (f *forge) post(_ context.Context, s rollout.Status) error {
+	f.mu.Lock()
+	if f.tries == nil {
+		f.tries = map[string]int{}
+	}
+	f.tries[s.Context]++
+	try, answer := f.tries[s.Context], f.answer
+	f.mu.Unlock()
+	if answer != nil {
+		if err := answer(s, try); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.taken = append(f.taken, s)
+	return nil
+}
+
+// of are the descriptions that the forge took for a context, in order.
+func (f *forge) of(statusContext string) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []string
+	for _, s := range f.taken {
+		if s.Context == statusContext {
+			out = append(out, s.Description)
+		}
+	}
+	return out
+}
+
+func (w *world) set(statusContext string, state rollout.StatusState, text string) {
+	w.t.Helper()
+	w.must(w.InTx(w.t.Context(), func(tx *store.Tx) error {
+		return tx.SetStatus(w.t.Context(), rollout.Status{Source: "configs", Commit: commit, Context: statusContext, State: state, Description: text})
+	}))
+}
+
+func (w *world) statuses() map[string]store.CommitStatus {
+	w.t.Helper()
+	list, err := w.CommitStatuses(w.t.Context(), commit[:7])
+	w.must(err)
+	out := map[string]store.CommitStatus{}
+	for _, c := range list {
+		out[c.Context] = c
+	}
+	return out
+}
+
+// outbox runs one until stop is called.
+func (w *world) outbox(post func(context.Context, rollout.Status) error) (stop func()) {
+	w.t.Helper()
+	o, err := store.NewOutbox(w.Store, store.OutboxOptions{Post: post})
+	w.must(err)
+	ctx, cancel := context.WithCancel(w.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- o.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Error(err)
+		}
+	})
+	w.t.Cleanup(stop)
+	return stop
+}
+
+// eventually waits for a condition that another goroutine brings about.
+func (w *world) eventually(what string, holds func() bool) {
+	w.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for !holds() {
+		select {
+		case <-deadline:
+			w.t.Fatalf("%s: not within 20 s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func (w *world) posted() {
+	w.t.Helper()
+	w.eventually("everything is posted", func() bool {
+		n, err := w.OutboxPending(w.t.Context())
+		return err == nil && n == 0
+	})
+}
+
+func TestOnlyAChangeIsPostedAndTheAggregateFollows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := &forge{}
+	w.outbox(f.post)
+	w.set("sluice/a", rollout.StatusPending, "waits")
+	w.posted()
+	w.set("sluice/a", rollout.StatusPending, "waits")
+	w.posted()
+	w.set("sluice/b", rollout.StatusFailure, "broken")
+	w.set("sluice/a", rollout.StatusSuccess, "done")
+	w.posted()
+	if got := f.of("sluice/a"); !slices.Equal(got, []string{"waits", "done"}) {
+		t.Errorf("posted for a: %q", got)
+	}
+	if got := w.statuses()[rollout.AggregateContext]; got.State != rollout.StatusFailure || !got.Posted() || got.PostedAt.IsZero() {
+		t.Errorf("the aggregate is %+v", got)
+	}
+}
+
+func TestAnAggregateThatStandsAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.set(rollout.AggregateContext, rollout.StatusSuccess, "no profile changed")
+	if got := w.statuses(); len(got) != 1 || got[rollout.AggregateContext].Description != "no profile changed" {
+		t.Errorf("statuses are %+v", got)
+	}
+	w.set("sluice/a", rollout.StatusPending, "waits")
+	if got := w.statuses()[rollout.AggregateContext]; got.State != rollout.StatusPending {
+		t.Errorf("the aggregate is %+v", got)
+	}
+}
+
+func TestAFailedPostIsShownAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	seen := make(chan store.CommitStatus, 1)
+	f := &forge{answer: func(s rollout.Status, try int) error {
+		if try == 1 {
+			return errors.New("502 Bad Gateway")
+		}
+		select {
+		case seen <- w.statuses()[s.Context]:
+		default:
+		}
+		return nil
+	}}
+	w.outbox(f.post)
+	w.set("sluice/a", rollout.StatusSuccess, "done")
+	w.posted()
+	if c := <-seen; c.PostError != "502 Bad Gateway" || c.Posted() {
+		t.Errorf("between the attempts the status was %+v", c)
+	}
+	if c := w.statuses()["sluice/a"]; c.PostError != "" || !c.Posted() {
+		t.Errorf("afterwards it is %+v", c)
+	}
+}
+
+func TestARefusalForGoodIsKeptVisibleAndEndsThatRevisionOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := &forge{answer: func(s rollout.Status, _ int) error {
+		if s.Description == "first" {
+			return fmt.Errorf("422 no such commit: %w", store.ErrTerminal)
+		}
+		return nil
+	}}
+	w.outbox(f.post)
+	w.set("sluice/a", rollout.StatusPending, "first")
+	w.posted()
+	if c := w.statuses()["sluice/a"]; c.Posted() || c.PostError == "" || c.RefusedRevision != c.Revision {
+		t.Errorf("the refused status is %+v", c)
+	}
+	w.set("sluice/a", rollout.StatusSuccess, "second")
+	w.posted()
+	if c := w.statuses()["sluice/a"]; !c.Posted() || c.PostError != "" {
+		t.Errorf("the next one is %+v", c)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tries["sluice/a"] != 2 {
+		t.Errorf("%d attempts, want one of each revision", f.tries["sluice/a"])
+	}
+}
+
+// A slow post of an old status must not land after a quick post of the newer
+// one: the forge would show the old one for good.
+func TestTheLatestStatusIsTheLastPosted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	f := &forge{answer: func(s rollout.Status, _ int) error {
+		if s.Context == "sluice/a" && s.Description == "old" {
+			close(begun)
+			<-goOn
+		}
+		return nil
+	}}
+	w.outbox(f.post)
+	w.set("sluice/a", rollout.StatusPending, "old")
+	<-begun
+	w.set("sluice/a", rollout.StatusSuccess, "new")
+	// Another status shows that the workers had their chance at "new" meanwhile.
+	w.set("sluice/b", rollout.StatusSuccess, "witness")
+	w.eventually("the witness is posted", func() bool { return len(f.of("sluice/b")) == 1 })
+	close(goOn)
+	w.posted()
+	if got := f.of("sluice/a"); !slices.Equal(got, []string{"old", "new"}) {
+		t.Errorf("posted in the order %q", got)
+	}
+}
+
+// kill -9 in the middle of a post leaves a job running and a status taken. The
+// next process posts it soon, not when the job's lease ends.
+func TestWhatAKilledProcessWasPostingIsPostedSoon(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	begun := make(chan struct{}, 2)
+	o, err := store.NewOutbox(w.Store, store.OutboxOptions{Post: func(ctx context.Context, _ rollout.Status) error {
+		begun <- struct{}{}
+		<-ctx.Done() // as if killed: nothing is marked while the test looks
+		return ctx.Err()
+	}})
+	w.must(err)
+	w.set("sluice/a", rollout.StatusSuccess, "done")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- o.Run(ctx) }()
+	<-begun
+	<-begun
+	copied := w.copyOf()
+	cancel()
+	w.must(<-done)
+
+	f := &forge{}
+	start := time.Now()
+	copied.outbox(f.post)
+	copied.posted()
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("posting took %v", took)
+	}
+	if got := f.of("sluice/a"); !slices.Equal(got, []string{"done"}) {
+		t.Errorf("posted %q", got)
+	}
+}
+
+func TestAStatusWhoseJobWasGivenUpIsPostedAfterARestart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.set("sluice/a", rollout.StatusSuccess, "done")
+	w.must(w.raw(`UPDATE river_job SET state = 'discarded', finalized_at = CURRENT_TIMESTAMP`))
+	f := &forge{}
+	w.outbox(f.post)
+	w.posted()
+	if got := f.of("sluice/a"); !slices.Equal(got, []string{"done"}) {
+		t.Errorf("posted %q", got)
+	}
+}
+
+func TestTheOutboxStopsInTimeAlthoughAPostHangs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	begun := make(chan struct{}, 2)
+	stop := w.outbox(func(ctx context.Context, _ rollout.Status) error {
+		begun <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	w.set("sluice/a", rollout.StatusSuccess, "done")
+	<-begun
+	start := time.Now()
+	stop()
+	if took := time.Since(start); took > 8*time.Second {
+		t.Errorf("stopping took %v", took)
+	}
+	if n, err := w.OutboxPending(t.Context()); n != 2 || err != nil {
+		t.Errorf("%d statuses wait (%v), want both", n, err)
+	}
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/sluicehq/sluice/profile"
+)
+
+const profileColumns = `name, description, service, environment, service_type, schema_id, target_labels, default_strategy,
+	health, windows, settings, origin, source_id, path, dependencies, current_version, desired_version, generation, retired,
+	version_count, deployment_count, created_at, updated_at, created_by`
+
+func scanProfile(row scanner) (profile.Record, error) {
+	var r profile.Record
+	var bad damage
+	err := row.Scan(&r.Name, &r.Description, &r.Service, &r.Environment, &r.ServiceType, &r.SchemaID,
+		bad.json(&r.Targets.Labels), bad.json(&r.Strategy), bad.json(&r.Health), bad.json(&r.Windows), bad.json(&r.Settings),
+		&r.Origin, &r.Source, &r.Path, bad.json(&r.Dependencies), &r.CurrentVersion, &r.DesiredVersion, &r.Generation, &r.Retired,
+		&r.VersionCount, &r.DeploymentCount, at(&r.CreatedAt), at(&r.UpdatedAt), &r.CreatedBy)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, err
+	}
+	return r, bad.of("config_profiles", r.Name, err)
+}
+
+// PutProfile creates or updates a profile's definition, its desired version and
+// whether it is retired. The current version, the generation and the counts
+// are the store's own.
+func (tx *Tx) PutProfile(ctx context.Context, r profile.Record) error {
+	now := stamp(tx.now())
+	_, err := tx.exec(ctx, `INSERT INTO config_profiles
+		(name, description, service, environment, service_type, schema_id, target_labels, default_strategy, health, windows,
+		 settings, origin, source_id, path, dependencies, desired_version, retired, created_at, updated_at, created_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19)
+		ON CONFLICT (name) DO UPDATE SET description = excluded.description, service = excluded.service,
+		 environment = excluded.environment, service_type = excluded.service_type, schema_id = excluded.schema_id,
+		 target_labels = excluded.target_labels, default_strategy = excluded.default_strategy, health = excluded.health,
+		 windows = excluded.windows, settings = excluded.settings, origin = excluded.origin, source_id = excluded.source_id,
+		 path = excluded.path, dependencies = excluded.dependencies, desired_version = excluded.desired_version,
+		 retired = excluded.retired, updated_at = excluded.updated_at`,
+		r.Name, r.Description, r.Service, r.Environment, r.ServiceType, r.SchemaID, asJSON(r.Targets.Labels), asJSON(r.Strategy),
+		asJSON(r.Health), asJSON(r.Windows), asJSON(r.Settings), r.Origin, r.Source, r.Path, asJSON(r.Dependencies),
+		r.DesiredVersion, r.Retired, now, r.CreatedBy)
+	if err != nil {
+		return fmt.Errorf("write profile %s: %w", r.Name, err)
+	}
+	return nil
+}
+
+// PutProfile does so in a transaction of its own.
+func (s *Store) PutProfile(ctx context.Context, r profile.Record) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.PutProfile(ctx, r) })
+}
+
+// RetireProfile marks the profile as gone from Git. Nothing that runs is touched.
+func (tx *Tx) RetireProfile(ctx context.Context, name string) error {
+	n, err := tx.exec(ctx, `UPDATE config_profiles SET retired = $2, updated_at = $3 WHERE name = $1`, name, true, stamp(tx.now()))
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("retire profile %s: %w", name, err)
+	}
+	return nil
+}
+
+// Profile reads one profile; ErrNotFound when there is none.
+func (s *Store) Profile(ctx context.Context, name string) (profile.Record, error) {
+	r, err := scanProfile(s.read.QueryRowContext(ctx, `SELECT `+profileColumns+` FROM config_profiles WHERE name = $1`, name))
+	return r, notFound(err, ErrNotFound, "profile", name)
+}
+
+// ProfileFilter narrows a list of profiles. Zero fields do not.
+type ProfileFilter struct {
+	Environment, ServiceType, Source string
+	Held, Retired                    *bool
+	Limit, Offset                    int
+}
+
+// Profiles lists profiles by name, and how many there are in all.
+func (s *Store) Profiles(ctx context.Context, f ProfileFilter) ([]profile.Record, int, error) {
+	w := where{}
+	w.equal("environment", f.Environment)
+	w.equal("service_type", f.ServiceType)
+	w.equal("source_id", f.Source)
+	if f.Retired != nil {
+		w.add("retired = ", *f.Retired)
+	}
+	if f.Held != nil {
+		in := "IN"
+		if !*f.Held {
+			in = "NOT IN"
+		}
+		w.raw("name " + in + " (SELECT config_name FROM config_holds WHERE released_at IS NULL)")
+	}
+	return listed(ctx, s.read, w, "config_profiles", profileColumns, "name", f.Limit, f.Offset, shown(ctx, s, scanProfile))
+}
+
+// SourceProfiles reads the profiles that the source manages, retired ones too.
+// A corrupt one is given as far as it can be read; the next commit that touches
+// its file writes it anew.
+func (s *Store) SourceProfiles(ctx context.Context, source string) ([]profile.Record, error) {
+	records, err := collect(ctx, s.read, shown(ctx, s, scanProfile),
+		`SELECT `+profileColumns+` FROM config_profiles WHERE source_id = $1 ORDER BY name`, source)
+	if err != nil {
+		return nil, fmt.Errorf("read the profiles of source %s: %w", source, err)
+	}
+	return records, nil
+}
+
+// ProfileOwner says which source (or "" for the API) manages a profile name;
+// ok is false for a free name.
+func (s *Store) ProfileOwner(ctx context.Context, name string) (source string, ok bool, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT source_id FROM config_profiles WHERE name = $1`, name).Scan(&source)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("read the owner of profile %s: %w", name, err)
+	}
+	return source, true, nil
+}

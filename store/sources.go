@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
+)
+
+// Source is a watched repository with its sync position.
+type Source struct {
+	ID, URL, Branch, Path string
+	Head                  string // commit that it was last synced to
+	SyncedAt              time.Time
+	LastError             string
+	ErrorSince            time.Time
+}
+
+const sourceColumns = `id, url, branch, path, head, synced_at, last_error, error_since`
+
+func scanSource(row scanner) (src Source, err error) {
+	return src, row.Scan(&src.ID, &src.URL, &src.Branch, &src.Path, &src.Head, at(&src.SyncedAt), &src.LastError, at(&src.ErrorSince))
+}
+
+// RegisterSource makes a source known, or updates where it lives. Its URL must
+// hold no credentials.
+func (s *Store) RegisterSource(ctx context.Context, src Source) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.exec(ctx, `INSERT INTO sources (id, url, branch, path) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (id) DO UPDATE SET url = excluded.url, branch = excluded.branch, path = excluded.path`,
+			src.ID, src.URL, src.Branch, src.Path); err != nil {
+			return fmt.Errorf("register source %s: %w", src.ID, err)
+		}
+		return nil
+	})
+}
+
+// Sources lists the sources by ID.
+func (s *Store) Sources(ctx context.Context) ([]Source, error) {
+	sources, err := collect(ctx, s.read, scanSource, `SELECT `+sourceColumns+` FROM sources ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("list the sources: %w", err)
+	}
+	return sources, nil
+}
+
+// SourceHead is the commit that the source was last synced to, "" before the first sync.
+func (s *Store) SourceHead(ctx context.Context, source string) (head string, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT head FROM sources WHERE id = $1`, source).Scan(&head)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("read the position of source %s: %w", source, err)
+	}
+	return head, nil
+}
+
+// MoveHead sets the source's synced commit from one to another; rollout.ErrStale
+// when another replica moved it first.
+func (tx *Tx) MoveHead(ctx context.Context, source, from, to string) error {
+	if _, err := tx.exec(ctx, `INSERT INTO sources (id) VALUES ($1) ON CONFLICT (id) DO NOTHING`, source); err != nil {
+		return fmt.Errorf("register source %s: %w", source, err)
+	}
+	n, err := tx.exec(ctx, `UPDATE sources SET head = $3, synced_at = $4, last_error = '', error_since = NULL
+		WHERE id = $1 AND head = $2`, source, from, to, stamp(tx.now()))
+	if err == nil && n == 0 {
+		err = rollout.ErrStale
+	}
+	if err != nil {
+		return fmt.Errorf("move source %s to %s: %w", source, to, err)
+	}
+	return nil
+}
+
+// RecordSourceFailure keeps why a sync failed; the empty reason clears it.
+func (s *Store) RecordSourceFailure(ctx context.Context, source, reason string) error {
+	var known string
+	err := s.read.QueryRowContext(ctx, `SELECT last_error FROM sources WHERE id = $1`, source).Scan(&known)
+	if err == nil && known == reason {
+		return nil // a quiet pass writes nothing
+	}
+	return s.InTx(ctx, func(tx *Tx) error {
+		var since stamp
+		if reason != "" {
+			since = stamp(tx.now())
+		}
+		if _, err := tx.exec(ctx, `INSERT INTO sources (id, last_error, error_since) VALUES ($1, $2, $3)
+			ON CONFLICT (id) DO UPDATE SET last_error = excluded.last_error,
+			 error_since = CASE WHEN excluded.last_error = '' THEN NULL ELSE COALESCE(sources.error_since, excluded.error_since) END`,
+			source, reason, since); err != nil {
+			return fmt.Errorf("record the failure of source %s: %w", source, err)
+		}
+		return nil
+	})
+}
+
+// Problems reads the source's files that could not be read at its head.
+func (s *Store) Problems(ctx context.Context, source string) ([]profile.SourceProblem, error) {
+	problems, err := collect(ctx, s.read, func(row scanner) (p profile.SourceProblem, err error) {
+		return p, row.Scan(&p.Source, &p.Path, &p.Profile, &p.Commit, &p.Message, at(&p.Since))
+	}, `SELECT source_id, path, profile, commit_sha, message, since FROM source_problems WHERE source_id = $1 ORDER BY path`, source)
+	if err != nil {
+		return nil, fmt.Errorf("read the problems of source %s: %w", source, err)
+	}
+	return problems, nil
+}
+
+// PutProblem remembers a file that could not be read. The time it was first
+// seen stays.
+func (tx *Tx) PutProblem(ctx context.Context, p profile.SourceProblem) error {
+	if p.Since.IsZero() {
+		p.Since = tx.now()
+	}
+	if _, err := tx.exec(ctx, `INSERT INTO source_problems (source_id, path, profile, commit_sha, message, since)
+		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (source_id, path) DO UPDATE SET profile = excluded.profile,
+		 commit_sha = excluded.commit_sha, message = excluded.message`,
+		p.Source, p.Path, p.Profile, p.Commit, p.Message, stamp(p.Since)); err != nil {
+		return fmt.Errorf("remember the problem of %s in source %s: %w", p.Path, p.Source, err)
+	}
+	return nil
+}
+
+// ClearProblem forgets a file's problem.
+func (tx *Tx) ClearProblem(ctx context.Context, source, path string) error {
+	if _, err := tx.exec(ctx, `DELETE FROM source_problems WHERE source_id = $1 AND path = $2`, source, path); err != nil {
+		return fmt.Errorf("forget the problem of %s in source %s: %w", path, source, err)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluicehq/sluice/rollout"
+)
+
+// CommitStatus is one commit status as it should be and as it was posted.
+type CommitStatus struct {
+	rollout.Status
+	Revision       int64 // rises with every change
+	PostedRevision int64 // the revision that the forge took last
+	// RefusedRevision is the revision that the forge refused for good.
+	RefusedRevision int64
+	PostedAt        time.Time
+	PostError       string
+	UpdatedAt       time.Time
+}
+
+// Posted says that the forge has the status as it is now.
+func (c CommitStatus) Posted() bool { return c.PostedRevision == c.Revision }
+
+const statusColumns = `source_id, commit_sha, context, state, description, deployment_id, revision, posted_revision, posted_at,
+	post_error, refused_revision, updated_at`
+
+func scanStatus(row scanner) (c CommitStatus, err error) {
+	return c, row.Scan(&c.Source, &c.Commit, &c.Context, &c.State, &c.Description, &c.DeploymentID, &c.Revision, &c.PostedRevision,
+		at(&c.PostedAt), &c.PostError, &c.RefusedRevision, at(&c.UpdatedAt))
+}
+
+// commitOf is one commit of one source.
+type commitOf struct{ source, commit string }
+
+// SetStatus says how a commit status should be. Only a change is kept, and
+// posted by the outbox; the aggregate over all profiles of the commit follows by
+// itself, once a transaction: a first sync sets thousands.
+func (tx *Tx) SetStatus(ctx context.Context, status rollout.Status) error {
+	changed, err := tx.putStatus(ctx, status)
+	if changed && status.Context != rollout.AggregateContext {
+		tx.touched[commitOf{status.Source, status.Commit}] = struct{}{}
+	}
+	return err
+}
+
+// aggregateStatuses writes the aggregate of every commit that the transaction
+// has set a status of.
+func (tx *Tx) aggregateStatuses(ctx context.Context) error {
+	for of := range tx.touched {
+		all, err := collect(ctx, tx.tx, scanStatus, `SELECT `+statusColumns+` FROM commit_statuses
+			WHERE source_id = $1 AND commit_sha = $2 AND context <> $3 ORDER BY context`, of.source, of.commit, rollout.AggregateContext)
+		if err != nil {
+			return fmt.Errorf("read the statuses of %s: %w", of.commit, err)
+		}
+		parts := make([]rollout.Status, len(all))
+		for i, c := range all {
+			parts[i] = c.Status
+		}
+		aggregate := rollout.Aggregate(parts)
+		aggregate.Source, aggregate.Commit, aggregate.Context = of.source, of.commit, rollout.AggregateContext
+		if _, err := tx.putStatus(ctx, aggregate); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) putStatus(ctx context.Context, status rollout.Status) (changed bool, err error) {
+	n, err := tx.exec(ctx, `INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, 1, $7)
+		ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
+		 deployment_id = excluded.deployment_id, revision = commit_statuses.revision + 1, updated_at = excluded.updated_at
+		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description`,
+		status.Source, status.Commit, status.Context, status.State, status.Description, status.DeploymentID, stamp(tx.now()))
+	if err != nil {
+		return false, fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, err)
+	}
+	if n == 0 {
+		return false, nil
+	}
+	return true, tx.enqueueStatus(ctx, status)
+}
+
+// ErrAmbiguous is returned for a commit prefix that more than one commit has.
+var ErrAmbiguous = errors.New("more than one commit begins so")
+
+// CommitStatuses lists the statuses of the commit that begins with prefix, the
+// aggregate first. It returns ErrNotFound or ErrAmbiguous.
+func (s *Store) CommitStatuses(ctx context.Context, prefix string) ([]CommitStatus, error) {
+	statuses, err := collect(ctx, s.read, scanStatus, `SELECT `+statusColumns+` FROM commit_statuses
+		WHERE commit_sha >= $1 AND commit_sha < $2 ORDER BY context, source_id LIMIT 5000`, prefix, prefix+"g")
+	if err != nil {
+		return nil, fmt.Errorf("list the statuses of %s: %w", prefix, err)
+	}
+	if len(statuses) == 0 {
+		return nil, fmt.Errorf("statuses of commit %s: %w", prefix, ErrNotFound)
+	}
+	for _, c := range statuses {
+		if c.Commit != statuses[0].Commit {
+			return nil, fmt.Errorf("commit %s: %w", prefix, ErrAmbiguous)
+		}
+	}
+	return statuses, nil
+}
+
+// RecordPostedStatus keeps what the local forge was given, in order.
+func (s *Store) RecordPostedStatus(ctx context.Context, status rollout.Status) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.exec(ctx, `INSERT INTO posted_statuses (source_id, commit_sha, context, state, description, posted_at)
+			VALUES ($1, $2, $3, $4, $5, $6)`,
+			status.Source, status.Commit, status.Context, status.State, status.Description, stamp(tx.now())); err != nil {
+			return fmt.Errorf("record status %s of %s: %w", status.Context, status.Commit, err)
+		}
+		return nil
+	})
+}
+
+// PostedStatuses lists what the local forge was given for a commit, in order.
+func (s *Store) PostedStatuses(ctx context.Context, commit string) ([]rollout.Status, error) {
+	statuses, err := collect(ctx, s.read, func(row scanner) (st rollout.Status, err error) {
+		return st, row.Scan(&st.Source, &st.Commit, &st.Context, &st.State, &st.Description)
+	}, `SELECT source_id, commit_sha, context, state, description FROM posted_statuses WHERE commit_sha = $1 ORDER BY seq`, commit)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("list what was posted for %s: %w", commit, err)
+	}
+	return statuses, nil
+}

@@ -1,0 +1,71 @@
+package store
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// stamp is a time as the engine keeps it: microseconds since 1970 UTC, NULL
+// for the zero time.
+type stamp time.Time
+
+// Value gives the time to the engine.
+func (t stamp) Value() (driver.Value, error) {
+	if time.Time(t).IsZero() {
+		return nil, nil
+	}
+	return time.Time(t).UnixMicro(), nil
+}
+
+// Scan takes the time from the engine.
+func (t *stamp) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*t = stamp{}
+	case int64:
+		*t = stamp(time.UnixMicro(v).UTC())
+	case time.Time:
+		*t = stamp(v.UTC())
+	default:
+		return fmt.Errorf("a time cannot be read from %T", src)
+	}
+	return nil
+}
+
+// at scans into a time.
+func at(t *time.Time) *stamp { return (*stamp)(t) }
+
+// object is a value that is kept as JSON text.
+type object struct{ v any }
+
+// asJSON keeps v as JSON text; v is a pointer where it is scanned into.
+func asJSON(v any) object { return object{v} }
+
+// Value gives the text to the engine.
+func (o object) Value() (driver.Value, error) {
+	text, err := json.Marshal(o.v)
+	return string(text), err
+}
+
+// Scan takes the text from the engine.
+func (o object) Scan(src any) error {
+	var text sql.NullString
+	if err := text.Scan(src); err != nil {
+		return err
+	}
+	if !text.Valid || text.String == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text.String), o.v)
+}
+
+// page bounds a list: at most 1,000 rows, 50 when nothing is said.
+func page(limit, offset int) (int, int) {
+	if limit <= 0 {
+		limit = 50
+	}
+	return min(limit, 1000), max(offset, 0)
+}

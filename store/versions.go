@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/sluicehq/sluice/profile"
+)
+
+const versionColumns = `config_name, version, config_hash, size_bytes, schema_id, schema_hash, validated_at, description, tags,
+	metadata, deprecation_reason, source_id, commit_sha, author, message, pull_request, superseded, created_at, created_by`
+
+func versionDest(v *profile.Version) []any {
+	return []any{&v.Profile, &v.Number, &v.Hash, &v.SizeBytes, &v.SchemaID, &v.SchemaHash, at(&v.ValidatedAt), &v.Description,
+		asJSON(&v.Tags), asJSON(&v.Metadata), &v.Deprecated, &v.Source, &v.Commit, &v.Author, &v.Message, &v.PullRequest,
+		&v.Superseded, at(&v.CreatedAt), &v.CreatedBy}
+}
+
+func scanVersion(row scanner) (profile.Version, error) {
+	var v profile.Version
+	return v, row.Scan(versionDest(&v)...)
+}
+
+func scanVersionData(row scanner) (profile.Version, error) {
+	var v profile.Version
+	var data string
+	if err := row.Scan(append(versionDest(&v), &data)...); err != nil {
+		return v, err
+	}
+	decoded, err := profile.DecodeData([]byte(data))
+	if err != nil {
+		return v, &CorruptError{Table: "config_versions", Key: v.Profile + " " + v.Number, Err: err}
+	}
+	if hash := profile.Hash(decoded); hash != v.Hash {
+		return v, &CorruptError{Table: "config_versions", Key: v.Profile + " " + v.Number, Err: fmt.Errorf("the data's hash is %s", hash)}
+	}
+	v.Data = decoded
+	return v, nil
+}
+
+// InsertVersion adds an immutable version; ErrExists for a number that is there
+// already, ErrHashMismatch for data that the version's hash is not of.
+func (tx *Tx) InsertVersion(ctx context.Context, v profile.Version) error {
+	data := profile.Canonical(v.Data)
+	if hash := profile.Hash(v.Data); v.Hash != hash {
+		return fmt.Errorf("write version %s of %s: %w: the data's is %s", v.Number, v.Profile, ErrHashMismatch, hash)
+	}
+	if v.CreatedAt.IsZero() {
+		v.CreatedAt = tx.now()
+	}
+	_, err := tx.exec(ctx, `INSERT INTO config_versions
+		(config_name, version, config_data, config_hash, size_bytes, schema_id, schema_hash, validated_at, description, tags,
+		 metadata, source_id, commit_sha, author, message, pull_request, superseded, created_at, created_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+		v.Profile, v.Number, string(data), v.Hash, len(data), v.SchemaID, v.SchemaHash, stamp(v.ValidatedAt), v.Description,
+		asJSON(v.Tags), asJSON(v.Metadata), v.Source, v.Commit, v.Author, v.Message, v.PullRequest, v.Superseded,
+		stamp(v.CreatedAt), v.CreatedBy)
+	if err == nil {
+		_, err = tx.exec(ctx, `UPDATE config_profiles SET version_count = version_count + 1 WHERE name = $1`, v.Profile)
+	}
+	if err != nil {
+		return fmt.Errorf("write version %s of %s: %w", v.Number, v.Profile, err)
+	}
+	tx.s.fail("K4")
+	return nil
+}
+
+// InsertVersion does so in a transaction of its own.
+func (s *Store) InsertVersion(ctx context.Context, v profile.Version) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.InsertVersion(ctx, v) })
+}
+
+// Version reads one version with its data; ErrNotFound when there is none.
+func (s *Store) Version(ctx context.Context, name, number string) (profile.Version, error) {
+	v, err := scanVersionData(s.read.QueryRowContext(ctx,
+		`SELECT `+versionColumns+`, config_data FROM config_versions WHERE config_name = $1 AND version = $2`, name, number))
+	return v, notFound(err, ErrNotFound, "version "+number+" of", name)
+}
+
+// LatestVersion reads the profile's newest version with its data; ok is false
+// before the first.
+func (s *Store) LatestVersion(ctx context.Context, name string) (v profile.Version, ok bool, err error) {
+	v, err = scanVersionData(s.read.QueryRowContext(ctx, `SELECT `+versionColumns+`, config_data FROM config_versions
+		WHERE config_name = $1 ORDER BY seq DESC LIMIT 1`, name))
+	if errors.Is(err, sql.ErrNoRows) {
+		return v, false, nil
+	}
+	if err != nil {
+		return v, false, fmt.Errorf("read the newest version of %s: %w", name, err)
+	}
+	return v, true, nil
+}
+
+// VersionFilter narrows a list of versions. Zero fields do not.
+type VersionFilter struct {
+	Tag           string
+	Limit, Offset int
+}
+
+// Versions lists a profile's versions without their data, newest first, and
+// how many there are in all.
+func (s *Store) Versions(ctx context.Context, name string, f VersionFilter) ([]profile.Version, int, error) {
+	w := where{}
+	w.equal("config_name", name)
+	if f.Tag != "" {
+		w.add("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ", f.Tag)
+		w.terms[len(w.terms)-1] += ")"
+	}
+	return listed(ctx, s.read, w, "config_versions", versionColumns, "seq DESC", f.Limit, f.Offset, scanVersion)
+}
+
+// Proven says whether a deployment of this content ever completed on the profile.
+func (s *Store) Proven(ctx context.Context, name, hash string) (bool, error) {
+	n, err := count(ctx, s.read, `SELECT count(*) FROM config_deployments
+		WHERE config_name = $1 AND config_hash = $2 AND status = 'Completed' AND kind <> 'Retirement' AND targets > 0`, name, hash)
+	if err != nil {
+		return false, fmt.Errorf("look for completed deployments of %s: %w", name, err)
+	}
+	return n > 0, nil
+}
+
+// CompletedVersions lists the versions that completed on the profile, the
+// newest completion first: where a rollback can go.
+func (s *Store) CompletedVersions(ctx context.Context, name string) ([]string, error) {
+	numbers, err := collect(ctx, s.read, func(row scanner) (number string, err error) {
+		var last int64
+		return number, row.Scan(&number, &last)
+	}, `SELECT config_version, max(seq) FROM config_deployments
+		WHERE config_name = $1 AND status = 'Completed' AND kind <> 'Retirement' GROUP BY config_version ORDER BY 2 DESC`, name)
+	if err != nil {
+		return nil, fmt.Errorf("list the completed versions of %s: %w", name, err)
+	}
+	return numbers, nil
+}

@@ -1,0 +1,180 @@
+package store_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
+	"github.com/sluicehq/sluice/store"
+)
+
+// world is a migrated database with a profile, two validated versions and a
+// clock that the test moves.
+type world struct {
+	*store.Store
+	t    *testing.T
+	path string
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+const payments = "payment-service.production"
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, path: filepath.Join(t.TempDir(), "sluice.db"), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	s, err := store.Open(t.Context(), store.Options{URL: w.path, Now: w.clock})
+	w.must(err)
+	w.Store = s
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w.must(s.Migrate(t.Context()))
+	w.putProfile(payments)
+	w.addVersion("1.0.0", "100ms")
+	w.addVersion("1.1.0", "200ms")
+	return w
+}
+
+func (w *world) putProfile(name string) {
+	w.t.Helper()
+	w.must(w.PutProfile(w.t.Context(), profile.Record{
+		Name: name, Service: "payment-service", Environment: profile.Production, ServiceType: profile.Microservice,
+		Strategy: profile.DefaultStrategy(profile.Canary), Health: profile.DefaultHealth(profile.Production),
+		Origin: profile.OriginGit, Source: "configs", Path: name + ".yaml",
+	}))
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) advance(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) version(number, timeout string) profile.Version {
+	data := profile.Data{"timeout": timeout}
+	return profile.Version{Profile: payments, Number: number, Data: data, Hash: profile.Hash(data), ValidatedAt: w.clock(), Source: "configs"}
+}
+
+func (w *world) addVersion(number, timeout string) profile.Version {
+	w.t.Helper()
+	v := w.version(number, timeout)
+	w.must(w.InsertVersion(w.t.Context(), v))
+	return v
+}
+
+// deployment is a new one of a version that addVersion made.
+func (w *world) deployment(number string) rollout.Deployment {
+	w.t.Helper()
+	v, err := w.Version(w.t.Context(), payments, number)
+	w.must(err)
+	return rollout.Deployment{
+		ID: uuid.NewString(), Profile: payments, Kind: rollout.Forward, Version: v.Number, Hash: v.Hash, State: rollout.Pending,
+		Selector: fleet.Selector{Service: "payment-service", Environment: profile.Production},
+		Strategy: profile.DefaultStrategy(profile.Canary), Health: profile.DefaultHealth(profile.Production),
+		Source: "configs", Commit: "c0ffee0000000000000000000000000000000000", InitiatedBy: "ada",
+	}
+}
+
+func (w *world) create(number string) rollout.Deployment {
+	w.t.Helper()
+	d := w.deployment(number)
+	w.must(w.Create(w.t.Context(), rollout.Decision{Next: d, Changed: true}))
+	return w.read(d.ID)
+}
+
+func (w *world) read(id string) rollout.Deployment {
+	w.t.Helper()
+	d, err := w.Deployment(w.t.Context(), id)
+	w.must(err)
+	return d
+}
+
+func (w *world) claim(owner string) []rollout.Claim {
+	w.t.Helper()
+	claims, err := w.ClaimDue(w.t.Context(), owner, 15*time.Second, 10)
+	w.must(err)
+	return claims
+}
+
+// claimOne claims what must be the only due deployment.
+func (w *world) claimOne(owner string) rollout.Claim {
+	w.t.Helper()
+	claims := w.claim(owner)
+	if len(claims) != 1 {
+		w.t.Fatalf("%d deployments were claimed, want 1", len(claims))
+	}
+	return claims[0]
+}
+
+func (w *world) register(id string) {
+	w.t.Helper()
+	hash := sha256.Sum256([]byte(id))
+	w.must(w.RegisterInstance(w.t.Context(), fleet.Instance{
+		ID: id, Service: "payment-service", Environment: profile.Production, Hostname: id, Port: 8080,
+	}, hash[:]))
+}
+
+// raw runs SQL past the store, as somebody with the file would.
+func (w *world) raw(statement string, args ...any) error {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+w.path+"?_pragma=busy_timeout(5000)")
+	w.must(err)
+	defer func() { w.must(db.Close()) }()
+	_, err = db.ExecContext(context.Background(), statement, args...)
+	return err
+}
+
+// beat records one heartbeat.
+func (w *world) beat(id string, status fleet.Status) {
+	w.t.Helper()
+	h := store.NewHeartbeatWriter(w.Store, time.Millisecond)
+	ctx, cancel := context.WithCancel(w.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	err := h.Record(w.t.Context(), id, fleet.Sample{Status: status, Requests: 10, Counted: true})
+	cancel()
+	w.must(<-done)
+	w.must(err)
+}
+
+// copyOf opens a copy of the database as it is now: what a kill would leave.
+func (w *world) copyOf() *world {
+	w.t.Helper()
+	c := &world{t: w.t, path: filepath.Join(w.t.TempDir(), "copy.db"), now: w.clock()}
+	w.must(w.raw(`VACUUM INTO $1`, c.path))
+	s, err := store.Open(w.t.Context(), store.Options{URL: c.path, Now: c.clock})
+	w.must(err)
+	c.Store = s
+	w.t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			w.t.Error(err)
+		}
+	})
+	return c
+}
