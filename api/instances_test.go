@@ -87,13 +87,34 @@ func TestWatch(t *testing.T) {
 	if !strings.Contains(string(got.Data), "hunter22") {
 		t.Error("the instance's own delivery hides what the instance needs")
 	}
-	w.next(w.events(one.token, "/instances/"+one.id+"/watch", "keep-alive"))
+	alive := w.events(one.token, "/instances/"+one.id+"/watch", "keep-alive")
+	for range 6 { // longer than the server may take to read a request
+		w.next(alive)
+	}
 
 	hint := w.events(one.token, "/instances/"+one.id+"/watch", "reconnect")
 	w.api.Drain()
 	if text := w.next(hint); !strings.Contains(text, "afterMillis") {
 		t.Errorf("the last word is %s", text)
 	}
+}
+
+// An instance that registers before its profile's first deployment has a
+// generation; the first deployment's is above it.
+func TestGenerationsRiseFromRegistration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.profile()
+	w.version("1.0.0", data("1s"))
+	w.version("1.0.1", data("2s"))
+	w.complete("1.0.0") // nobody is there
+	one := w.register("one")
+	before := one.assigned().Assignments[0]
+	w.deploy("1.0.1")
+	w.until("the new version to be assigned", func() bool {
+		now := one.assigned().Assignments[0]
+		return now.Version == "1.0.1" && now.Generation > before.Generation
+	})
 }
 
 func TestLongPoll(t *testing.T) {

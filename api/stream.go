@@ -25,8 +25,20 @@ func (a *API) openStream(c echo.Context) (*eventStream, error) {
 	h.Set(echo.HeaderContentType, "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // proxies must pass events on as they come
 	s := &eventStream{w: c.Response(), control: http.NewResponseController(c.Response().Writer), timeout: a.opts.WriteTimeout}
+	if err := unhurried(c); err != nil {
+		return nil, err
+	}
 	c.Response().WriteHeader(http.StatusOK)
 	return s, s.write(nil)
+}
+
+// unhurried takes the server's bound on reading a request off one that waits on
+// purpose: it would end a stream, or a long poll, in the middle.
+func unhurried(c echo.Context) error {
+	if err := http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("let a request wait: %w", err)
+	}
+	return nil
 }
 
 // write passes text on at once. The bound is set before: the one of the last

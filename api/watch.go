@@ -155,6 +155,9 @@ func (a *API) wait(c echo.Context, s *eventStream, changed *waiter, keep <-chan 
 func (a *API) poll(c echo.Context) error {
 	ctx := c.Request().Context()
 	id := who(c).instance.ID
+	if err := unhurried(c); err != nil {
+		return err
+	}
 	timeout := time.NewTimer(waitOf(c.Request()))
 	defer timeout.Stop()
 	changed := a.marks.subscribe(ctx, a.opts.Bus, id)

@@ -76,7 +76,9 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 	if w.api, err = api.New(opts); err != nil {
 		t.Fatal(err)
 	}
-	w.http = httptest.NewServer(w.api.Handler())
+	w.http = httptest.NewUnstartedServer(w.api.Handler())
+	w.http.Config.ReadTimeout = 300 * time.Millisecond // streams and long polls must outlive it
+	w.http.Start()
 	done := make(chan struct{}, 2)
 	for _, run := range []func(context.Context) error{w.engine.Run, beats.Run} {
 		go func() {

@@ -34,6 +34,14 @@ func retryAfter(err error, attempt int) (time.Duration, bool) {
 	return 0, false
 }
 
+// askedToWait is the pause that the server asked for with its error, 0 for none.
+func askedToWait(err error) time.Duration {
+	if e, ok := errors.AsType[*APIError](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
+
 // The pauses between attempts to connect, as ranges to draw from: quick at first, so that a
 // restarted server is found within a second or two, and spread over half a minute in the end, so
 // that a fleet does not come back as a herd.

@@ -51,12 +51,9 @@ func IsStatus(err error, status int) bool {
 	return ok && e.Status == status
 }
 
-// lostIdentity says that the server does not know the instance or its token any more. A 404 of
-// something else than Sluice, a proxy's for example, does not count.
-func lostIdentity(err error) bool {
-	e, ok := errors.AsType[*APIError](err)
-	return ok && (e.Status == http.StatusUnauthorized || (e.Status == http.StatusNotFound && e.Code == "NOT_FOUND"))
-}
+// lostIdentity says that the server does not know the instance's token any more. A 404 does not say
+// so: data that was replaced meanwhile is not found either.
+func lostIdentity(err error) bool { return IsStatus(err, http.StatusUnauthorized) }
 
 func readError(res *http.Response) *APIError {
 	e := &APIError{Status: res.StatusCode, RetryAfter: parseRetryAfter(res.Header.Get("Retry-After"), time.Now())}

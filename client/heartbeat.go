@@ -31,7 +31,7 @@ func (s *Session) heartbeats(ctx context.Context, id identity) {
 			if failures == 0 {
 				s.log.Warn("heartbeat failed, trying again", "error", err)
 			}
-			wait = min(every, Backoff(failures, rand.Float64()))
+			wait = max(min(every, Backoff(failures, rand.Float64())), min(askedToWait(err), maxRetryAfter))
 			failures++
 		default:
 			failures = 0
@@ -58,8 +58,8 @@ func (s *Session) heartbeat(ctx context.Context, c *Client, id identity) (wire.H
 	h, sent := s.opts.Health(measure)
 	cancel()
 	res, err := c.Heartbeat(ctx, id.ID, h)
-	if err == nil && sent != nil {
-		sent()
+	if sent != nil && (err == nil || (permanent(err) && !lostIdentity(err))) {
+		sent() // what was refused would be refused again; better to lose it than all that follows
 	}
 	return res, err
 }

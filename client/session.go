@@ -202,11 +202,7 @@ func (s *Session) Run(ctx context.Context) error {
 
 // pauseFor is the pause before the next attempt, at least what the server asked for.
 func pauseFor(err error, failures int) time.Duration {
-	wait := Backoff(failures, rand.Float64())
-	if e, ok := errors.AsType[*APIError](err); ok {
-		wait = max(wait, min(e.RetryAfter, time.Minute))
-	}
-	return wait
+	return max(Backoff(failures, rand.Float64()), min(askedToWait(err), time.Minute))
 }
 
 // register returns the identity at hand, the one on disk, or a new one.

@@ -328,7 +328,7 @@ func (sl *slot) flush(ctx context.Context, id identity) {
 		if sl.ackFails == 0 {
 			sl.log.Warn("acknowledgement not delivered, trying again", "profile", ack.ConfigName, "error", err)
 		}
-		time.AfterFunc(Backoff(sl.ackFails, rand.Float64()), sl.poke)
+		time.AfterFunc(pauseFor(err, sl.ackFails), sl.poke)
 		sl.ackFails++
 		return
 	}

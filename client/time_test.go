@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,23 +107,22 @@ func TestRefusedConfigurationIsTriedAgainWhileItStays(t *testing.T) {
 
 func TestHeartbeats(t *testing.T) {
 	t.Parallel()
-	var taken, asked uint64
+	var taken, asked atomic.Uint64
 	health := func(context.Context) (wire.Health, func()) {
-		asked++
-		n := asked
-		return wire.Health{Status: "Healthy", Requests: &n}, func() { taken = n }
+		n := asked.Add(1)
+		return wire.Health{Status: "Healthy", Requests: &n}, func() { taken.Store(n) }
 	}
 	simulated(t, func(o *client.SessionOptions) { o.Health = health }, newCalls(nil), func(f *fakeserver.Server) {
 		f.Until("a heartbeat at once", func() bool { return len(f.Beats) == 1 })
 		f.Update(func() { f.RefuseBeats = 2 })
 		start := time.Now()
 		f.Until("the next one", func() bool { return len(f.Beats) == 2 })
-		if took := time.Since(start); took < 30*time.Second || took > 33*time.Second {
-			t.Errorf("the second heartbeat came after %s, want 30 s and two quick repetitions", took)
+		if took := time.Since(start); took < 34*time.Second || took > 35*time.Second {
+			t.Errorf("the second heartbeat came after %s, want 30 s and twice the 2 s asked for", took)
 		}
 		synctest.Wait()
-		if asked != 4 || taken != 4 {
-			t.Errorf("asked %d times, last taken %d; want 4 and 4", asked, taken)
+		if asked.Load() != 4 || taken.Load() != 4 {
+			t.Errorf("asked %d times, last taken %d; want 4 and 4", asked.Load(), taken.Load())
 		}
 		f.Update(func() { f.HeartbeatGap = 5000 })
 		<-time.After(31 * time.Second)
@@ -132,6 +132,24 @@ func TestHeartbeats(t *testing.T) {
 		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("four heartbeats took %s, want 5 s each", took)
 		}
+	})
+}
+
+func TestHeartbeatThatIsRefusedForGoodIsDropped(t *testing.T) {
+	t.Parallel()
+	var asked, dropped atomic.Int64
+	health := func(context.Context) (wire.Health, func()) {
+		asked.Add(1)
+		return wire.Health{Status: "Healthy"}, func() { dropped.Add(1) }
+	}
+	simulated(t, func(o *client.SessionOptions) { o.Health = health }, newCalls(nil), func(f *fakeserver.Server) {
+		f.Update(func() { f.RefuseBeats, f.RefuseStatus = 1000, http.StatusBadRequest })
+		<-time.After(time.Minute)
+		synctest.Wait()
+		if asked.Load() < 3 || dropped.Load() < asked.Load()-1 {
+			t.Errorf("dropped %d of %d", dropped.Load(), asked.Load())
+		}
+		f.Until("one registration", func() bool { return len(f.Registers) == 1 })
 	})
 }
 

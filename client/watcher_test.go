@@ -430,6 +430,21 @@ func TestLargeDataIsFetched(t *testing.T) {
 	}
 }
 
+func TestDataThatWasReplacedMeanwhileIsNoLostIdentity(t *testing.T) {
+	t.Parallel()
+	f := fakeserver.New(t)
+	gone := assigned("1.0.0", 1, 1)
+	gone.Data = nil
+	f.Assign(gone)
+	c := newCalls(nil)
+	watch(t, options(f, t.TempDir()), c)
+	f.Until("a request for the data", func() bool { return f.Misses > 0 })
+	f.Assign(assigned("1.0.1", 2, 2))
+	f.UntilAck(2, true)
+	c.want(t, "1.0.1")
+	f.Until("one registration and nothing refused", func() bool { return len(f.Registers) == 1 && len(f.Acks) == 1 })
+}
+
 func TestDataIsFetchedFromTheSameServerOnly(t *testing.T) {
 	t.Parallel()
 	c, err := client.New(client.Options{Server: "http://127.0.0.1:1/base", HTTPClient: &http.Client{Transport: refusing{t}}})

@@ -143,6 +143,11 @@ func (s *step) advance() {
 	}
 	// More than one phase can pass in one step only when nothing is left to assign or to wait for.
 	if !s.fill(c) {
+		if len(c.updated) == 0 && len(c.silent) > 0 && len(s.dec.Assign) == 0 {
+			s.stand(AwaitingEvidence, "%s: nothing is heard of %s, which had it", s.position(), names(c.silent))
+			s.overdue("nothing was heard of " + names(c.silent) + " since it had the version")
+			return
+		}
 		s.stand(AwaitingAcks, "%s: %d of %d instances have acknowledged", s.position(), c.acked, len(c.updated)+len(s.dec.Assign))
 		s.overdue("not every instance acknowledged: " + names(unacked(c)))
 		return
@@ -170,7 +175,7 @@ func (s *step) position() string {
 // nobody handles a fleet without a live instance.
 func (s *step) nobody(c crowd) {
 	if len(c.all) == 0 || s.next.Progress.Assigned == 0 && s.next.Phase == 0 && s.read.Progress.Assigned == 0 {
-		s.dec.Current = s.next.Version
+		s.settleAll(c)
 		s.stand(AwaitingNothing, "no instance was there to prove %s", s.next.Version)
 		s.finish(Completed, FactCompleted, map[string]any{"proved": false})
 		return
@@ -183,8 +188,10 @@ func (s *step) nobody(c crowd) {
 // strays beyond that the previous version back. It answers whether the phase
 // is complete: everybody assigned has answered.
 func (s *step) fill(c crowd) bool {
-	want := s.how.share(s.next.Phase, c.live)
-	room := max(0, want-len(c.updated))
+	// Who fell silent with the version keeps its place in the share: a version
+	// that kills must not walk through the fleet, one instance at a time.
+	want := s.how.share(s.next.Phase, c.live+len(c.silent))
+	room := max(0, want-len(c.updated)-len(c.silent))
 	if limit := s.how.inFlight(); limit > 0 {
 		room = min(room, max(0, limit-(len(c.updated)-c.acked-len(c.failed))))
 	}
@@ -198,12 +205,16 @@ func (s *step) fill(c crowd) bool {
 				s.assign(t, s.next.Previous, s.next.PreviousHash)
 			}
 		}
+		for _, t := range c.lost {
+			s.assign(t, s.next.Previous, s.next.PreviousHash)
+		}
 	}
 	if room > 0 {
 		s.next.ProgressAt = s.now
 		s.next.Progress.Assigned += room
 	}
-	return room == 0 && len(c.updated) >= min(want, c.live) && c.acked+len(c.failed) == len(c.updated)
+	placed := len(c.updated)+len(c.silent) >= want && len(c.updated) > 0
+	return room == 0 && placed && c.acked+len(c.failed) == len(c.updated)
 }
 
 // settled bakes a complete phase and goes to the next one, or to the end.
@@ -262,9 +273,20 @@ func (s *step) complete(c crowd) {
 		s.overdue("not every instance acknowledged: " + names(unacked(c)))
 		return
 	}
-	s.dec.Current = s.next.Version
+	s.settleAll(c)
 	s.stand(AwaitingNothing, "%s runs on %d of %d instances", s.next.Version, c.acked, c.live)
 	s.finish(Completed, FactCompleted, map[string]any{"instances": c.acked})
+}
+
+// settleAll makes the version the current one: whoever is silent now gets it
+// when it comes back.
+func (s *step) settleAll(c crowd) {
+	s.dec.Current = s.next.Version
+	for _, t := range c.all {
+		if t.Assignment.Version != s.next.Version {
+			s.assign(t, s.next.Version, s.next.Hash)
+		}
+	}
 }
 
 // overdue ends a deployment that made no progress for too long.

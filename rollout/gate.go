@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +65,7 @@ func (s *step) verdict(c crowd) Verdict {
 	checks := []MetricCheck{s.applyCheck(c)}
 	if s.next.Health.Enabled {
 		e := s.gather(c)
-		checks = append(checks, s.failedChecks(e), s.errorRate(e), s.latency(e))
+		checks = append(checks, s.heard(c), s.failedChecks(e), s.errorRate(e), s.latency(e))
 		for _, m := range s.next.Health.Metrics {
 			checks = append(checks, customCheck(m.Name, m.Query, m.Min, m.Max, m.DryRun, e.whole))
 		}
@@ -101,7 +102,7 @@ func sum(checks []MetricCheck) Verdict {
 // acknowledged, of the control over the same time.
 func (s *step) gather(c crowd) evidence {
 	e := evidence{baseline: s.next.Baseline, first: s.next.Previous == ""}
-	recently := s.now.Add(-max(slidingCheckCounts*s.checkInterval(), minSlidingWindow))
+	recently := s.now.Add(-s.recently())
 	begin := s.now
 	var recent, whole []fleet.Sample
 	for _, t := range c.updated {
@@ -150,6 +151,26 @@ func (s *step) applyCheck(c crowd) MetricCheck {
 		m.Reason = fmt.Sprintf("%d of %d instances could not apply it: %s: %s", len(c.failed), answered, first.Instance.Hostname, first.Assignment.ApplyError)
 	}
 	return m
+}
+
+// heard says whether every updated instance still beats: evidence from before
+// it fell silent is none.
+func (s *step) heard(c crowd) MetricCheck {
+	m := MetricCheck{Name: "heartbeats", N: uint64(len(c.updated)), Outcome: Pass}
+	since := s.now.Add(-s.recently())
+	quiet := slices.DeleteFunc(slices.Clone(c.updated), func(t Target) bool {
+		return t.Assignment.AppliedAt.After(since) || t.Instance.LastHeartbeat.After(since)
+	})
+	if len(quiet) > 0 {
+		m.Outcome = Inconclusive
+		m.Reason = fmt.Sprintf("no heartbeat for %s of %s", s.recently(), names(quiet))
+	}
+	return m
+}
+
+// recently is how far back the sliding window looks.
+func (s *step) recently() time.Duration {
+	return max(slidingCheckCounts*s.checkInterval(), minSlidingWindow)
 }
 
 // failedChecks judges how often updated instances say that they are unhealthy.

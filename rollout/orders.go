@@ -101,6 +101,9 @@ func Promote(d Deployment, _ Snapshot, actor, reason string, now time.Time) (Dec
 	return s.done(), nil
 }
 
+// byCancel is what a rollback is by when its deployment was cancelled.
+const byCancel = "cancel"
+
 // Cancel ends a deployment. One that has begun takes its version back from the
 // instances first, as a rollback does.
 func Cancel(d Deployment, snap Snapshot, actor, reason string, now time.Time) (Decision, error) {
@@ -108,7 +111,12 @@ func Cancel(d Deployment, snap Snapshot, actor, reason string, now time.Time) (D
 		return Decision{}, err
 	}
 	if d.State != Pending {
-		return RollBack(d, snap, actor, "cancelled"+because(reason), now)
+		if d.Previous == "" || d.Kind != Forward {
+			return Decision{}, ErrNoWayBack
+		}
+		s := newStep(d, snap, now)
+		s.rollBack(byCancel, actor, "cancelled by "+actor+because(reason))
+		return s.done(), nil
 	}
 	s := newStep(d, Snapshot{}, now)
 	s.stand(AwaitingNothing, "cancelled by %s before it started%s", actor, because(reason))

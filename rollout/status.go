@@ -70,7 +70,7 @@ func describe(d Deployment) (StatusState, string) {
 	case RollingBack:
 		return StatusPending, d.Explanation
 	case RolledBack:
-		if d.RollbackBy == "deadline" {
+		if d.RollbackBy == "deadline" || d.RollbackBy == byCancel {
 			return StatusError, "rolled back to " + d.Previous + ": " + d.RollbackReason
 		}
 		return StatusFailure, "rolled back to " + d.Previous + ": " + d.RollbackReason

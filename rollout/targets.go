@@ -24,6 +24,8 @@ type crowd struct {
 	waiting []Target // live, not assigned it; strays first, then in the order of the queue
 	control []Target // live, on the previous version and said so
 	acked   int      // of updated
+	lost    []Target // strays that are not live: they go back, so that none returns with unproven content
+	silent  []Target // assigned the deployment's version, and not heard of since: they keep their place in the share
 	failed  []Target // of updated: said that they could not apply it
 }
 
@@ -36,11 +38,17 @@ func (s *step) sortTargets() crowd {
 	var strays []Target
 	for _, t := range c.all {
 		if t.Instance.Liveness(s.now) != fleet.Live {
+			switch {
+			case s.has(t):
+				c.silent = append(c.silent, t)
+			case s.stray(t):
+				c.lost = append(c.lost, t)
+			}
 			continue
 		}
 		c.live++
 		switch {
-		case t.Assignment.Version == s.next.Version:
+		case s.has(t):
 			c.updated = append(c.updated, t)
 			if t.Assignment.Acknowledged() {
 				c.acked++
@@ -60,10 +68,17 @@ func (s *step) sortTargets() crowd {
 	return c
 }
 
+// has says that a target was assigned this deployment's version by this
+// deployment. What an earlier one of the same version left behind is a stray.
+func (s *step) has(t Target) bool {
+	return t.Assignment.Version == s.next.Version &&
+		(t.Assignment.DeploymentID == s.next.ID || s.next.Version == s.next.Previous)
+}
+
 // stray says that a target runs neither this deployment's version nor the one
 // before it: a superseded deployment left it there. It is on unproven content
 // already, so it counts against the share first.
 func (s *step) stray(t Target) bool {
 	version := t.Assignment.Version
-	return version != "" && version != s.next.Version && version != s.next.Previous
+	return version != "" && version != s.next.Previous && !s.has(t)
 }

@@ -145,7 +145,7 @@ func (s *Store) GenerationMark(ctx context.Context) (mark int64, err error) {
 const maxApplyError = 2 << 10
 
 // Acknowledge keeps an instance's word on its assignment. Word on an older
-// generation changes nothing. It returns ErrNotFound for an assignment that
+// generation tells what it runs meanwhile, but acknowledges nothing. It returns ErrNotFound for an assignment that
 // does not exist and ErrHashMismatch for other content than was assigned.
 func (s *Store) Acknowledge(ctx context.Context, ack fleet.Ack) (changed bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
@@ -156,7 +156,8 @@ func (s *Store) Acknowledge(ctx context.Context, ack fleet.Ack) (changed bool, e
 			return notFound(err, ErrNotFound, "assignment of "+ack.Profile+" to instance", ack.InstanceID)
 		}
 		if ack.Generation < a.Generation || ack.Version != a.Version {
-			return nil // it has not heard the newest word yet
+			changed, err = tx.keepOlder(ctx, a, ack)
+			return err
 		}
 		if ack.OK && ack.Hash != a.Hash {
 			return fmt.Errorf("version %s of %s on instance %s: %w", ack.Version, ack.Profile, ack.InstanceID, ErrHashMismatch)
@@ -168,6 +169,22 @@ func (s *Store) Acknowledge(ctx context.Context, ack fleet.Ack) (changed bool, e
 		return tx.WakeDeployment(ctx, ack.Profile)
 	})
 	return changed, err
+}
+
+// keepOlder keeps that the instance took a version from before its newest
+// assignment, of which it has not heard yet.
+func (tx *Tx) keepOlder(ctx context.Context, a fleet.Assignment, ack fleet.Ack) (changed bool, err error) {
+	if !ack.OK || ack.Generation >= a.Generation || ack.Generation <= a.AppliedGeneration {
+		return false, nil
+	}
+	n, err := tx.exec(ctx, `UPDATE config_assignments SET applied = $3, applied_hash = $4, applied_generation = $5, applied_at = $6,
+		apply_micros = $7 WHERE instance_id = $1 AND config_name = $2 AND EXISTS (SELECT 1 FROM config_versions v
+			WHERE v.config_name = $2 AND v.version = $3 AND v.config_hash = $4)`,
+		ack.InstanceID, ack.Profile, ack.Version, ack.Hash, ack.Generation, stamp(tx.now()), ack.Duration.Microseconds())
+	if err != nil {
+		return false, fmt.Errorf("keep what instance %s ran: %w", ack.InstanceID, err)
+	}
+	return n > 0, nil
 }
 
 func (tx *Tx) acknowledge(ctx context.Context, a fleet.Assignment, ack fleet.Ack) (changed bool, err error) {

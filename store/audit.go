@@ -136,7 +136,7 @@ func (s *Store) VerifyAudit(ctx context.Context) (n int, broken *BrokenLink, err
 		var details string
 		if err := rows.Scan(&e.ID, &e.Fact.Type, &e.Fact.EntityType, &e.Fact.EntityID, &e.Fact.Actor, &details,
 			&e.Fact.TraceID, at(&e.At), &e.Hash); err != nil {
-			return n, nil, fmt.Errorf("read the audit log after row %d: %w", id, err)
+			return n, &BrokenLink{ID: id + 1, Reason: "the row cannot be read: " + err.Error()}, nil
 		}
 		switch {
 		case e.ID != id+1:
@@ -162,9 +162,10 @@ type where struct {
 	args  []any
 }
 
-func (w *where) add(term string, arg any) {
+// add puts arg after term; what closes the term may follow.
+func (w *where) add(term string, arg any, closing ...string) {
 	w.args = append(w.args, arg)
-	w.terms = append(w.terms, fmt.Sprintf("%s$%d", term, len(w.args)))
+	w.terms = append(w.terms, fmt.Sprintf("%s$%d%s", term, len(w.args), strings.Join(closing, "")))
 }
 
 func (w *where) equal(column, value string) {
@@ -172,8 +173,6 @@ func (w *where) equal(column, value string) {
 		w.add(column+" = ", value)
 	}
 }
-
-func (w *where) raw(term string) { w.terms = append(w.terms, term) }
 
 func (w *where) String() string {
 	if len(w.terms) == 0 {

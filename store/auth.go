@@ -85,6 +85,10 @@ func scanToken(row scanner) (t Token, err error) {
 // audited one by one.
 func (s *Store) CreateToken(ctx context.Context, t Token) error {
 	return s.InTx(ctx, func(tx *Tx) error {
+		// Every sign-in makes a session: those that are over go here.
+		if _, err := tx.exec(ctx, `DELETE FROM api_tokens WHERE kind = $1 AND expires_at <= $2`, TokenSession, stamp(tx.now())); err != nil {
+			return fmt.Errorf("remove old sessions: %w", err)
+		}
 		if _, err := tx.exec(ctx, `INSERT INTO api_tokens (`+tokenColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 			t.ID, t.Name, t.Kind, t.Role, t.Hash, stamp(tx.now()), t.CreatedBy, stamp(t.ExpiresAt)); err != nil {
 			return fmt.Errorf("create token %s: %w", t.Name, err)

@@ -7,6 +7,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/sluicehq/sluice/rollout"
 )
 
 // What a caller can act on.
@@ -19,6 +21,12 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrHashMismatch is returned for content that is not what its hash says: of an acknowledgement, a version or an assignment.
 	ErrHashMismatch = errors.New("the hash is not that of the assigned content")
+	// ErrRefused is returned for a new deployment of content that a hold refuses:
+	// whoever planned it did not know of the hold. It matches ErrConflict and
+	// rollout.ErrStale.
+	ErrRefused = fmt.Errorf("a hold refuses this content (%w): %w", ErrConflict, rollout.ErrStale)
+	// ErrReadOnly is returned by writes to a database that was opened with ReadOnly.
+	ErrReadOnly = errors.New("the database is open for reading only")
 	// ErrTerminal marks an error of a job that no retry mends.
 	ErrTerminal = errors.New("final")
 )

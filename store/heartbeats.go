@@ -18,6 +18,9 @@ type Heartbeats struct {
 	queue chan beat
 	done  chan struct{}
 	once  sync.Once
+	// pruned is when old samples were dropped last. Dropping them is part of a
+	// batch, so that its failure is told to somebody and stops nothing.
+	pruned time.Time
 }
 
 type beat struct {
@@ -65,16 +68,10 @@ func (h *Heartbeats) Record(ctx context.Context, instanceID string, sample fleet
 // Run writes batches until ctx ends, then what was taken already.
 func (h *Heartbeats) Run(ctx context.Context) error {
 	defer h.once.Do(func() { close(h.done) })
-	prune := time.NewTicker(pruneEvery)
-	defer prune.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-prune.C:
-			if err := h.s.pruneSamples(ctx); err != nil && ctx.Err() == nil {
-				return err
-			}
 		case first := <-h.queue:
 			h.flush(ctx, h.gather(first))
 		}
@@ -104,7 +101,7 @@ func (h *Heartbeats) flush(ctx context.Context, batch []beat) {
 	for i, b := range batch {
 		samples[i] = b.sample
 	}
-	missing, err := h.s.recordSamples(ctx, samples)
+	missing, err := h.s.recordSamples(ctx, samples, &h.pruned)
 	for _, b := range batch {
 		switch {
 		case err != nil:
@@ -118,9 +115,10 @@ func (h *Heartbeats) flush(ctx context.Context, batch []beat) {
 }
 
 // recordSamples stores the samples; missing are the instances that are not registered.
-func (s *Store) recordSamples(ctx context.Context, samples []fleet.Sample) (missing map[string]bool, err error) {
+func (s *Store) recordSamples(ctx context.Context, samples []fleet.Sample, pruned *time.Time) (missing map[string]bool, err error) {
+	var now time.Time
 	err = s.InTx(ctx, func(tx *Tx) error {
-		now := tx.now()
+		now = tx.now()
 		rows, err := json.Marshal(samples)
 		if err != nil {
 			return fmt.Errorf("write heartbeats: %w", err)
@@ -145,17 +143,37 @@ func (s *Store) recordSamples(ctx context.Context, samples []fleet.Sample) (miss
 		for _, id := range beaten {
 			delete(missing, id)
 		}
-		return nil
-	})
-	return missing, err
-}
-
-// pruneSamples drops the samples that no gate looks at any more.
-func (s *Store) pruneSamples(ctx context.Context) error {
-	return s.InTx(ctx, func(tx *Tx) error {
-		if _, err := tx.exec(ctx, `DELETE FROM health_samples WHERE at <= $1`, stamp(tx.now().Add(-keptSamples))); err != nil {
+		if err := tx.wakeForUnhealthy(ctx, samples); err != nil {
+			return err
+		}
+		if now.Sub(*pruned) < pruneEvery {
+			return nil
+		}
+		if _, err := tx.exec(ctx, `DELETE FROM health_samples WHERE at <= $1`, stamp(now.Add(-keptSamples))); err != nil {
 			return fmt.Errorf("drop old samples: %w", err)
 		}
 		return nil
 	})
+	if err == nil && now.Sub(*pruned) >= pruneEvery {
+		*pruned = now
+	}
+	return missing, err
+}
+
+// wakeForUnhealthy makes the deployments that involve an unhealthy instance due.
+func (tx *Tx) wakeForUnhealthy(ctx context.Context, samples []fleet.Sample) error {
+	var ids []string
+	for _, sample := range samples {
+		if sample.Status == fleet.StatusUnhealthy {
+			ids = append(ids, sample.InstanceID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := tx.wake(ctx, `config_name IN (SELECT a.config_name FROM config_assignments a
+		JOIN json_each($2) j ON a.instance_id = j.value)`, asJSON(ids)); err != nil {
+		return fmt.Errorf("wake the deployments of unhealthy instances: %w", err)
+	}
+	return nil
 }

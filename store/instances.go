@@ -59,6 +59,11 @@ func (tx *Tx) giveCurrent(ctx context.Context, i fleet.Instance) error {
 			continue
 		}
 		if r.CurrentVersion != "" {
+			// A generation that was given is a generation of the profile: the
+			// next deployment's must be above it.
+			if _, err := tx.exec(ctx, `UPDATE config_profiles SET generation = 1 WHERE name = $1 AND generation = 0`, r.Name); err != nil {
+				return fmt.Errorf("begin the generations of %s: %w", r.Name, err)
+			}
 			if _, err := tx.exec(ctx, `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, assigned_at)
 				SELECT $1, config_name, version, config_hash, $4, $5 FROM config_versions WHERE config_name = $2 AND version = $3`,
 				i.ID, r.Name, r.CurrentVersion, max(1, r.Generation), stamp(tx.now())); err != nil {
@@ -98,8 +103,7 @@ func (s *Store) Instances(ctx context.Context, f InstanceFilter) ([]fleet.Instan
 	w.equal("environment", f.Environment)
 	w.equal("status", f.Health)
 	if f.ConfigVersion != "" {
-		w.add("instance_id IN (SELECT instance_id FROM config_assignments WHERE applied = ", f.ConfigVersion)
-		w.terms[len(w.terms)-1] += ")"
+		w.add("instance_id IN (SELECT instance_id FROM config_assignments WHERE applied = ", f.ConfigVersion, ")")
 	}
 	return listed(ctx, s.read, w, "service_instances", instanceColumns, "service_name, hostname, instance_id", f.Limit, f.Offset, shown(ctx, s, scanInstance))
 }

@@ -15,6 +15,9 @@ import (
 
 // Migrate brings the schema up to date: Sluice's own tables and the outbox's.
 func (s *Store) Migrate(ctx context.Context) error {
+	if s.write == nil {
+		return ErrReadOnly
+	}
 	provider, err := s.provider()
 	if err != nil {
 		return err
@@ -41,6 +44,9 @@ type Migration struct {
 
 // MigrationStatus lists the migrations, oldest first.
 func (s *Store) MigrationStatus(ctx context.Context) ([]Migration, error) {
+	if s.write == nil {
+		return nil, ErrReadOnly // goose makes its table when it looks
+	}
 	provider, err := s.provider()
 	if err != nil {
 		return nil, err

@@ -21,6 +21,9 @@ import (
 type Options struct {
 	// URL is a file path or sqlite:PATH.
 	URL string
+	// ReadOnly opens an existing database beside the process that has it: every
+	// write returns ErrReadOnly.
+	ReadOnly bool
 	// Logger hears of corrupt rows; nil is silence.
 	Logger *slog.Logger
 	// Now replaces the database's clock in simulations.
@@ -42,7 +45,9 @@ type Store struct {
 	clock func() time.Time
 	fail  func(string)
 	log   *slog.Logger
-	jobs  *river.Client[*sql.Tx] // inserts only
+	// commit ends a transaction; tests of an uncertain outcome replace it.
+	commit func(*sql.Tx) error
+	jobs   *river.Client[*sql.Tx] // inserts only
 }
 
 // Open opens the database and takes it for this process. It does not migrate.
@@ -51,14 +56,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil || opts.URL == "" || strings.Contains(opts.URL, "://") {
 		return nil, errors.New("database URL: want a file path or sqlite:PATH")
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, fmt.Errorf("make the folder of database %s: %w", path, err)
-	}
-	lock, err := lockFile(path + ".lock")
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
-	}
-	s := &Store{path: path, lock: lock, clock: opts.Now, fail: opts.Fail, log: opts.Logger}
+	s := &Store{path: path, commit: (*sql.Tx).Commit, clock: opts.Now, fail: opts.Fail, log: opts.Logger}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -68,13 +66,33 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if s.fail == nil {
 		s.fail = func(string) {}
 	}
-	if err := s.connect(ctx); err != nil {
+	if opts.ReadOnly {
+		err = s.connectReader(ctx)
+	} else {
+		err = s.connect(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), s.Close())
 	}
 	return s, nil
 }
 
+// connect makes the file, which only its owner may read: it holds the hashes of
+// passwords.
 func (s *Store) connect(ctx context.Context) (err error) {
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o750); err != nil {
+		return err
+	}
+	if s.lock, err = lockFile(s.path + ".lock"); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		return err
+	}
 	if s.write, err = sql.Open("sqlite", dsn(s.path, "immediate")); err != nil {
 		return err
 	}
@@ -82,13 +100,28 @@ func (s *Store) connect(ctx context.Context) (err error) {
 	if err := s.write.PingContext(ctx); err != nil {
 		return err
 	}
-	if s.read, err = sql.Open("sqlite", dsn(s.path, "deferred")); err != nil {
+	if err := s.connectReader(ctx); err != nil {
+		return err
+	}
+	s.jobs, err = river.NewClient(riversqlite.New(s.write), &river.Config{Logger: slog.New(slog.DiscardHandler), PollOnly: true})
+	return err
+}
+
+func (s *Store) connectReader(ctx context.Context) (err error) {
+	if s.read, err = sql.Open("sqlite", readerDSN(s.path)); err != nil {
 		return err
 	}
 	s.read.SetMaxOpenConns(8)
 	s.read.SetMaxIdleConns(8)
-	s.jobs, err = river.NewClient(riversqlite.New(s.write), &river.Config{Logger: slog.New(slog.DiscardHandler), PollOnly: true})
-	return err
+	return s.read.PingContext(ctx)
+}
+
+// readerDSN is for connections that never write, nor make a file.
+func readerDSN(path string) string {
+	query := url.Values{"mode": {"rw"}, "_txlock": {"deferred"}, "_pragma": {
+		"busy_timeout(5000)", "query_only(1)", "temp_store(MEMORY)",
+	}}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode()
 }
 
 func dsn(path, lock string) string {
@@ -98,7 +131,7 @@ func dsn(path, lock string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode()
 }
 
-// Close gives the database back.
+// Close gives the database back. Closing twice does no harm.
 func (s *Store) Close() error {
 	var errs []error
 	for _, db := range []*sql.DB{s.read, s.write} {
@@ -108,6 +141,7 @@ func (s *Store) Close() error {
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
+		s.lock = nil
 	}
 	return errors.Join(errs...)
 }

@@ -28,10 +28,10 @@ func scanProfile(row scanner) (profile.Record, error) {
 
 // PutProfile creates or updates a profile's definition, its desired version and
 // whether it is retired. The current version, the generation and the counts
-// are the store's own.
+// are the store's own. A profile that another source or the API manages is ErrConflict.
 func (tx *Tx) PutProfile(ctx context.Context, r profile.Record) error {
 	now := stamp(tx.now())
-	_, err := tx.exec(ctx, `INSERT INTO config_profiles
+	n, err := tx.exec(ctx, `INSERT INTO config_profiles
 		(name, description, service, environment, service_type, schema_id, target_labels, default_strategy, health, windows,
 		 settings, origin, source_id, path, dependencies, desired_version, retired, created_at, updated_at, created_by)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19)
@@ -40,10 +40,14 @@ func (tx *Tx) PutProfile(ctx context.Context, r profile.Record) error {
 		 target_labels = excluded.target_labels, default_strategy = excluded.default_strategy, health = excluded.health,
 		 windows = excluded.windows, settings = excluded.settings, origin = excluded.origin, source_id = excluded.source_id,
 		 path = excluded.path, dependencies = excluded.dependencies, desired_version = excluded.desired_version,
-		 retired = excluded.retired, updated_at = excluded.updated_at`,
+		 retired = excluded.retired, updated_at = excluded.updated_at
+		WHERE config_profiles.origin = excluded.origin AND config_profiles.source_id = excluded.source_id`,
 		r.Name, r.Description, r.Service, r.Environment, r.ServiceType, r.SchemaID, asJSON(r.Targets.Labels), asJSON(r.Strategy),
 		asJSON(r.Health), asJSON(r.Windows), asJSON(r.Settings), r.Origin, r.Source, r.Path, asJSON(r.Dependencies),
 		r.DesiredVersion, r.Retired, now, r.CreatedBy)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("another source or the API manages it: %w", ErrConflict)
+	}
 	if err != nil {
 		return fmt.Errorf("write profile %s: %w", r.Name, err)
 	}
@@ -94,7 +98,8 @@ func (s *Store) Profiles(ctx context.Context, f ProfileFilter) ([]profile.Record
 		if !*f.Held {
 			in = "NOT IN"
 		}
-		w.raw("name " + in + " (SELECT config_name FROM config_holds WHERE released_at IS NULL)")
+		w.add("name "+in+" (SELECT config_name FROM config_holds WHERE released_at IS NULL AND (expires_at IS NULL OR expires_at > ",
+			stamp(s.now()), "))")
 	}
 	return listed(ctx, s.read, w, "config_profiles", profileColumns, "name", f.Limit, f.Offset, shown(ctx, s, scanProfile))
 }

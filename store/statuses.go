@@ -41,7 +41,7 @@ type commitOf struct{ source, commit string }
 // itself, once a transaction: a first sync sets thousands.
 func (tx *Tx) SetStatus(ctx context.Context, status rollout.Status) error {
 	changed, err := tx.putStatus(ctx, status)
-	if changed && status.Context != rollout.AggregateContext {
+	if changed {
 		tx.touched[commitOf{status.Source, status.Commit}] = struct{}{}
 	}
 	return err
@@ -55,6 +55,9 @@ func (tx *Tx) aggregateStatuses(ctx context.Context) error {
 			WHERE source_id = $1 AND commit_sha = $2 AND context <> $3 ORDER BY context`, of.source, of.commit, rollout.AggregateContext)
 		if err != nil {
 			return fmt.Errorf("read the statuses of %s: %w", of.commit, err)
+		}
+		if len(all) == 0 {
+			continue // the aggregate was set by itself: no profile changed
 		}
 		parts := make([]rollout.Status, len(all))
 		for i, c := range all {

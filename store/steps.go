@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -141,30 +142,66 @@ func (s *Store) decided(ctx context.Context, dec rollout.Decision, update func(t
 		return tx.apply(ctx, dec)
 	})
 	if errors.Is(err, errCommit) {
-		if stored, readErr := s.storedOp(ctx, dec.Next.ID, op); readErr == nil && stored {
-			return nil
-		}
+		return s.outcome(ctx, dec.Next, op, err)
 	}
 	return err
 }
 
-// storedOp says whether the operation is the last one that the row took.
-func (s *Store) storedOp(ctx context.Context, id, op string) (bool, error) {
+// outcome says what became of an uncertain commit: nil when it was stored, its
+// error when it was not, and ErrStale when others have changed the row since,
+// so that it cannot be known and must be decided anew.
+func (s *Store) outcome(ctx context.Context, before rollout.Deployment, op string, failure error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
-	n, err := count(ctx, s.read, `SELECT count(*) FROM config_deployments WHERE deployment_id = $1 AND op_id = $2`, id, op)
-	return n == 1, err
+	var last string
+	var revision int64
+	if err := s.read.QueryRowContext(ctx, `SELECT op_id, revision FROM config_deployments WHERE deployment_id = $1`,
+		before.ID).Scan(&last, &revision); err != nil {
+		if errors.Is(err, sql.ErrNoRows) {
+			return failure
+		}
+		return errors.Join(failure, fmt.Errorf("read what became of deployment %s: %w", before.ID, err))
+	}
+	switch {
+	case last == op:
+		return nil
+	case revision > before.Revision:
+		return fmt.Errorf("%w: %w", rollout.ErrStale, failure)
+	}
+	return failure
 }
 
 // Create stores a new deployment and what comes with it; the profile's active
 // deployment becomes Superseded.
+// Its ID says what became of an uncertain commit: with a taken one it would not
+// have come to it.
 func (s *Store) Create(ctx context.Context, dec rollout.Decision) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.CreateDeployment(ctx, dec) })
+	err := s.InTx(ctx, func(tx *Tx) error { return tx.CreateDeployment(ctx, dec) })
+	if !errors.Is(err, errCommit) {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	n, readErr := count(bounded, s.read, `SELECT count(*) FROM config_deployments WHERE deployment_id = $1`, dec.Next.ID)
+	if readErr == nil && n == 1 {
+		return nil
+	}
+	return errors.Join(err, readErr)
 }
 
-// CreateDeployment does so inside a transaction.
+// CreateDeployment does so inside a transaction. Content that a hold in force
+// refuses is ErrRefused.
 func (tx *Tx) CreateDeployment(ctx context.Context, dec rollout.Decision) error {
 	d := dec.Next
+	if d.Kind == rollout.Forward {
+		hold, held, err := tx.ActiveHold(ctx, d.Profile)
+		if err != nil {
+			return err
+		}
+		if held && hold.RefusedHash == d.Hash {
+			return fmt.Errorf("deploy %s of %s: %w", d.Version, d.Profile, ErrRefused)
+		}
+	}
 	if err := tx.SupersedeActive(ctx, d.Profile, fmt.Sprintf("superseded by %s", d.Version)); err != nil {
 		return err
 	}
@@ -234,12 +271,18 @@ func (tx *Tx) apply(ctx context.Context, dec rollout.Decision) error {
 // WakeDeployment makes the profile's active deployment due now, and again after
 // a step that is under way, which may not have seen what happened.
 func (tx *Tx) WakeDeployment(ctx context.Context, profileName string) error {
-	now := stamp(tx.now())
-	if _, err := tx.exec(ctx, `UPDATE config_deployments SET woken = 1,
-		next_step_at = CASE WHEN next_step_at <= $2 THEN next_step_at ELSE $2 END WHERE config_name = $1 AND finished_at IS NULL`, profileName, now); err != nil {
+	if err := tx.wake(ctx, `config_name = $2`, profileName); err != nil {
 		return fmt.Errorf("wake the deployment of %s: %w", profileName, err)
 	}
 	return nil
+}
+
+// wake makes the active deployments due for which the condition on $2 holds.
+func (tx *Tx) wake(ctx context.Context, condition string, arg any) error {
+	_, err := tx.exec(ctx, `UPDATE config_deployments SET woken = 1,
+		next_step_at = CASE WHEN next_step_at <= $1 THEN next_step_at ELSE $1 END
+		WHERE finished_at IS NULL AND `+condition, stamp(tx.now()), arg)
+	return err
 }
 
 // WakeDeployment does so in a transaction of its own.

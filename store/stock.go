@@ -15,10 +15,13 @@ type Stock struct {
 // Stock counts now.
 func (s *Store) Stock(ctx context.Context) (Stock, error) {
 	k := Stock{Instances: map[string]int{}, SourceFailed: map[string]bool{}}
-	var err error
+	holds, err := s.Holds(ctx)
+	if err != nil {
+		return k, err
+	}
+	k.Holds = len(holds)
 	for query, into := range map[string]*int{
 		`SELECT count(*) FROM config_profiles WHERE retired = false`:        &k.Profiles,
-		`SELECT count(*) FROM config_holds WHERE released_at IS NULL`:       &k.Holds,
 		`SELECT count(*) FROM config_deployments WHERE finished_at IS NULL`: &k.Deployments,
 	} {
 		if *into, err = count(ctx, s.read, query); err != nil {

@@ -27,6 +27,9 @@ const (
 // InTx runs fn in one transaction and commits it when fn returns nil. When the
 // database was busy, fn may run again.
 func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
+	if s.write == nil {
+		return ErrReadOnly
+	}
 	for try := 1; ; try++ {
 		err := s.inTxOnce(ctx, fn)
 		if !busy(err) || try == maxTries {
@@ -41,9 +44,14 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 }
 
 func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error) {
+	conn, err := s.write.Conn(ctx) // waits for its turn, as long as the caller does
+	if err != nil {
+		return fmt.Errorf("wait for the database: %w", err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
 	// The transaction must end by our word, not by that of a caller who left:
 	// database/sql rolls back behind our back when its context ends.
-	tx, err := s.write.BeginTx(context.WithoutCancel(ctx), nil)
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
@@ -66,7 +74,7 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := own.aggregateStatuses(ctx); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	if err := s.commit(tx); err != nil {
 		return fmt.Errorf("%w: %w", errCommit, err)
 	}
 	committed = true

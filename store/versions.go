@@ -105,8 +105,7 @@ func (s *Store) Versions(ctx context.Context, name string, f VersionFilter) ([]p
 	w := where{}
 	w.equal("config_name", name)
 	if f.Tag != "" {
-		w.add("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ", f.Tag)
-		w.terms[len(w.terms)-1] += ")"
+		w.add("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ", f.Tag, ")")
 	}
 	return listed(ctx, s.read, w, "config_versions", versionColumns, "seq DESC", f.Limit, f.Offset, scanVersion)
 }

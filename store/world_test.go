@@ -178,3 +178,33 @@ func (w *world) copyOf() *world {
 	})
 	return c
 }
+
+// rows counts a table.
+func (w *world) rows(table string) (n int) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+w.path)
+	w.must(err)
+	defer func() { w.must(db.Close()) }()
+	w.must(db.QueryRowContext(w.t.Context(), `SELECT count(*) FROM `+table).Scan(&n))
+	return n
+}
+
+// plan is how the engine would run a statement.
+func (w *world) plan(statement string) []string {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+w.path)
+	w.must(err)
+	defer func() { w.must(db.Close()) }()
+	rows, err := db.QueryContext(w.t.Context(), `EXPLAIN QUERY PLAN `+statement)
+	w.must(err)
+	defer func() { w.must(rows.Close()) }()
+	var steps []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		w.must(rows.Scan(&id, &parent, &unused, &detail))
+		steps = append(steps, detail)
+	}
+	w.must(rows.Err())
+	return steps
+}

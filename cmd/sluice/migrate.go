@@ -13,14 +13,14 @@ import (
 func newMigrateCommand(sh *shell) *cobra.Command {
 	cmd := parent(&cobra.Command{Use: "migrate", Short: "Bring the database schema up to date"})
 	cmd.AddCommand(
-		databaseCommand(sh, "up", "Apply the migrations that are missing", func(ctx context.Context, db *store.Store) error {
+		databaseCommand(sh, "up", "Apply the migrations that are missing", false, func(ctx context.Context, db *store.Store) error {
 			if err := db.Migrate(ctx); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintln(sh.stdout, "the database is up to date")
 			return err
 		}),
-		databaseCommand(sh, "status", "List the migrations", func(ctx context.Context, db *store.Store) error {
+		databaseCommand(sh, "status", "List the migrations", false, func(ctx context.Context, db *store.Store) error {
 			list, err := db.MigrationStatus(ctx)
 			if err != nil {
 				return err
@@ -42,7 +42,7 @@ func newMigrateCommand(sh *shell) *cobra.Command {
 
 func newAuditCommand(sh *shell) *cobra.Command {
 	cmd := parent(&cobra.Command{Use: "audit", Short: "Check the audit log"})
-	cmd.AddCommand(databaseCommand(sh, "verify", "Check that no row of the audit log was changed, added or removed",
+	cmd.AddCommand(databaseCommand(sh, "verify", "Check that no row of the audit log was changed, added or removed", true,
 		func(ctx context.Context, db *store.Store) error {
 			n, broken, err := db.VerifyAudit(ctx)
 			if err != nil {
@@ -57,8 +57,9 @@ func newAuditCommand(sh *shell) *cobra.Command {
 	return cmd
 }
 
-// databaseCommand works on the database itself, with the daemon's settings.
-func databaseCommand(sh *shell, use, short string, run func(context.Context, *store.Store) error) *cobra.Command {
+// databaseCommand works on the database itself, with the daemon's settings. One
+// that only reads may run beside the daemon.
+func databaseCommand(sh *shell, use, short string, readOnly bool, run func(context.Context, *store.Store) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -66,15 +67,15 @@ func databaseCommand(sh *shell, use, short string, run func(context.Context, *st
 			if err != nil {
 				return err
 			}
-			return withDatabase(cmd.Context(), conf, run)
+			return withDatabase(cmd.Context(), conf, readOnly, run)
 		},
 	}
 	addSettings(cmd.Flags())
 	return cmd
 }
 
-func withDatabase(ctx context.Context, conf settings.Settings, run func(context.Context, *store.Store) error) error {
-	db, err := store.Open(ctx, store.Options{URL: conf.DatabaseURL.Reveal()})
+func withDatabase(ctx context.Context, conf settings.Settings, readOnly bool, run func(context.Context, *store.Store) error) error {
+	db, err := store.Open(ctx, store.Options{URL: conf.DatabaseURL.Reveal(), ReadOnly: readOnly})
 	if err != nil {
 		return err
 	}

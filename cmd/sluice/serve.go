@@ -64,7 +64,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	otel.SetTextMapPropagator(telemetry.Propagator())
 	defer func() { err = errors.Join(err, bounded(ctx, tracing.Shutdown)) }()
 
-	db, err := openStore(ctx, conf)
+	db, err := openStore(ctx, conf, log)
 	if err != nil {
 		return err
 	}
@@ -138,8 +138,8 @@ func newLog(sh *shell, conf settings.Settings) (*slog.Logger, error) {
 }
 
 // openStore opens the database and, where that is set, brings it up to date.
-func openStore(ctx context.Context, conf settings.Settings) (*store.Store, error) {
-	db, err := store.Open(ctx, store.Options{URL: conf.DatabaseURL.Reveal(), Fail: failpoint})
+func openStore(ctx context.Context, conf settings.Settings, log *slog.Logger) (*store.Store, error) {
+	db, err := store.Open(ctx, store.Options{URL: conf.DatabaseURL.Reveal(), Logger: log.With("component", "store"), Fail: failpoint})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ package fakeserver
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -44,6 +45,7 @@ type Server struct {
 	Beats     []wire.Health
 	Gone      []string
 	Refused   int // registrations
+	Misses    int // requests for data that is not in Large
 	Polls     int
 	Streams   int
 
@@ -52,6 +54,7 @@ type Server struct {
 	Silent       bool // watch opens and says nothing
 	RefuseAcks   int  // answers 503 so often
 	RefuseBeats  int
+	RefuseStatus int // what they are refused with, 503 when 0
 	HeartbeatGap int // milliseconds asked for
 	Hint         int // milliseconds; ends each stream after its first event when > 0
 }
@@ -237,7 +240,8 @@ func (f *Server) data(w http.ResponseWriter, r *http.Request) {
 	raw, ok := f.Large[r.PathValue("hash")]
 	f.mu.Unlock()
 	if !ok {
-		fail(w, http.StatusNotFound, "VERSION_NOT_FOUND")
+		f.Update(func() { f.Misses++ })
+		fail(w, http.StatusNotFound, "NOT_FOUND")
 		return
 	}
 	_, _ = w.Write(raw)
@@ -254,7 +258,8 @@ func (f *Server) heartbeat(w http.ResponseWriter, r *http.Request) {
 	if f.RefuseBeats > 0 {
 		f.RefuseBeats--
 		f.touch()
-		fail(w, http.StatusServiceUnavailable, "SERVICE_UNAVAILABLE")
+		w.Header().Set("Retry-After", "2")
+		fail(w, cmp.Or(f.RefuseStatus, http.StatusServiceUnavailable), "SERVICE_UNAVAILABLE")
 		return
 	}
 	f.Beats = append(f.Beats, req.Health)

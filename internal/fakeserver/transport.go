@@ -36,6 +36,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: status, Header: a.header, Body: &body{PipeReader: r, stop: stop}, Request: req, ProtoMajor: 1, ProtoMinor: 1}, nil
 	case <-req.Context().Done():
 		close(stop)
+		_ = r.CloseWithError(req.Context().Err()) // nobody reads what is still written
 		return nil, req.Context().Err()
 	}
 }
