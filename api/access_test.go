@@ -108,6 +108,8 @@ func TestSignIn(t *testing.T) {
 	w.want(w.call("", "POST", "/authentication/login", wire.LoginRequest{Username: "ann", Password: "wrong"}), 401, "UNAUTHORIZED")
 	w.want(w.call("", "POST", "/authentication/login", wire.LoginRequest{Username: "nobody", Password: password}), 401, "UNAUTHORIZED")
 	w.want(w.call("", "POST", "/authentication/login", `{"username": "ann", "pass": "x"}`), 400, "VALIDATION_ERROR")
+	w.want(w.call("", "POST", "/authentication/login", wire.LoginRequest{Username: strings.Repeat("x", 254), Password: password}), 400, "VALIDATION_ERROR")
+	w.want(w.call("", "POST", "/authentication/login", wire.LoginRequest{Password: password}), 400, "VALIDATION_ERROR")
 	for range 12 {
 		w.call("", "POST", "/authentication/login", wire.LoginRequest{Username: "ann", Password: "guess"})
 	}
@@ -154,7 +156,9 @@ func TestTokens(t *testing.T) {
 	if !strings.HasPrefix(made.Token, "slr_") {
 		t.Errorf("a registration token begins with %q", made.Token[:4])
 	}
-	for _, wrong := range []wire.TokenRequest{{Role: "Admin"}, {Name: "x", Role: "King"}, {Name: "x", Role: "Admin", TTL: "soon"}} {
+	w.must(w.store.CreateUser(t.Context(), userNamed("ann", api.Viewer, "x")))
+	w.want(w.admin("POST", "/tokens", wire.TokenRequest{Name: "ann", Role: "Viewer"}), 409, "CONFLICT") // the audit log could not tell them apart
+	for _, wrong := range []wire.TokenRequest{{Name: "Sluice", Role: "Viewer"}, {Name: "gate", Role: "Viewer"}, {Name: "a\nb", Role: "Viewer"}, {Role: "Admin"}, {Name: "x", Role: "King"}, {Name: "x", Role: "Admin", TTL: "soon"}} {
 		w.want(w.admin("POST", "/tokens", wrong), 400, "VALIDATION_ERROR")
 	}
 }

@@ -2,6 +2,9 @@ package api
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"time"
 
 	"github.com/labstack/echo/v4"
 )
@@ -35,3 +38,19 @@ func Wakes(a *API, instanceID string) (wakes <-chan struct{}, stop func()) {
 
 // Spread is within what time so many readers are asked to come back.
 var Spread = spread
+
+// Limiter is a limiter of its own.
+func Limiter(now func() time.Time, most int) (take func(key string, perMinute int) bool, keys func() int) {
+	l := newLimiter(now, most)
+	return func(key string, perMinute int) bool {
+		_, _, ok := l.take(key, perMinute)
+		return ok
+	}, func() int { return len(l.used) }
+}
+
+// Explain is what a caller is told of an error.
+func Explain(a *API, err error) (status int, text string) {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", http.NoBody)
+	p := a.explain(a.echo.NewContext(r, httptest.NewRecorder()), err)
+	return p.status, p.code + p.message
+}

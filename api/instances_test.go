@@ -181,7 +181,12 @@ func TestHeartbeat(t *testing.T) {
 	w.reaches(d.ID, "InProgress")
 	w.want(beat(wire.Health{}), 200).into(t, &out)
 	if out.NextHeartbeatMillis != 5000 || len(out.Assignments) != 1 || out.Assignments[0].Data != nil {
-		t.Errorf("while a deployment runs: %+v", out)
+		t.Fatalf("while a deployment runs: %+v", out)
+	}
+	// Whoever missed the stream finds the data where the heartbeat says.
+	missed := w.want(w.call(one.token, "GET", strings.TrimPrefix(out.Assignments[0].URL, "/api/v1"), nil), 200)
+	if sum := sha256.Sum256(missed.body); hex.EncodeToString(sum[:]) != out.Assignments[0].Hash {
+		t.Errorf("the data is %s", missed.body)
 	}
 	for what, h := range map[string]wire.Health{
 		"an unknown status":         {Status: "Fine"},
@@ -193,6 +198,17 @@ func TestHeartbeat(t *testing.T) {
 			t.Errorf("%s: %d", what, got.status)
 		}
 	}
+	for what, body := range map[string]string{
+		"errors without requests": `{"health":{"errors":1}}`, "more than can be": `{"health":{"requests":18446744073709551615}}`,
+		"a nameless metric": `{"health":{"customMetrics":{"":1}}}`, "a control character": `{"health":{"customMetrics":{"a\n":1}}}`,
+		"a huge figure": `{"health":{"customMetrics":{"a":1e300}}}`, "no number": `{"health":{"p99Latency":1e999}}`,
+	} {
+		if got := w.call(one.token, "POST", "/instances/"+one.id+"/heartbeat", body); got.status != 400 {
+			t.Errorf("%s: %d %s", what, got.status, got.body)
+		}
+	}
+	// An instance of a later release says more than this server understands.
+	w.want(w.call(one.token, "POST", "/instances/"+one.id+"/heartbeat", `{"health":{"status":"Unknown","mood":"good"},"since":1}`), 200)
 	many := map[string]float64{}
 	for i := range 65 {
 		many[fmt.Sprint(i)] = 1
@@ -286,6 +302,11 @@ func TestReads(t *testing.T) {
 	w.want(w.call(w.tokens[api.Operator], "POST", "/sources/configs/sync", nil), 202)
 	if id := <-w.synced; id != "configs" {
 		t.Errorf("synced %s", id)
+	}
+	var asked wire.Page[wire.AuditEvent]
+	w.want(w.call(viewer, "GET", "/audit?eventType=source.sync-asked", nil), 200).into(t, &asked)
+	if asked.Total != 1 || asked.Items[0].User != "operator" || asked.Items[0].EntityID != "configs" {
+		t.Errorf("the audit log says %+v", asked)
 	}
 	w.want(w.call(w.tokens[api.Operator], "POST", "/sources/no-such/sync", nil), 404, "NOT_FOUND")
 	w.want(w.call(viewer, "GET", "/sources", nil), 200)

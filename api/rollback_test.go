@@ -128,3 +128,62 @@ func TestMethodsAreCountedByName(t *testing.T) {
 		t.Error("a made-up method is a label")
 	}
 }
+
+// A deployment is taken back once, and only while it is what runs.
+func TestTakeBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.profile()
+	one := w.register("one")
+	var done []wire.Deployment
+	for i, number := range []string{"1.0.0", "1.0.1", "1.0.2"} {
+		w.version(number, data(strings.Repeat("1", i+1)))
+		done = append(done, w.complete(number, one))
+	}
+	takeBack := func(d wire.Deployment) answer {
+		return w.call(w.tokens[api.Operator], "POST", "/deployments/"+d.ID+"/rollback", wire.ReasonRequest{Reason: "x"})
+	}
+	w.want(takeBack(done[1]), 409, "CONFLICT") // it does not run any more
+	var back, again wire.Deployment
+	w.want(takeBack(done[2]), 200).into(t, &back)
+	one.apply()
+	w.reaches(back.ID, "Completed")
+	w.want(takeBack(done[2]), 200).into(t, &again)
+	if again.ID != back.ID {
+		t.Errorf("taken back twice: by %s and by %s", back.ID, again.ID)
+	}
+	w.want(takeBack(done[1]), 200).into(t, &again) // 1.0.1 runs again, and is sick too
+	if again.ConfigVersion != "1.0.0" {
+		t.Errorf("taken back to %s", again.ConfigVersion)
+	}
+}
+
+// A failed deployment is taken back until something else happens.
+func TestTakeBackAFailedDeployment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.profile()
+	r.Health.AutoRollback = false
+	w.must(w.store.PutProfile(t.Context(), r))
+	one := w.register("one")
+	w.version("1.0.0", data("1"))
+	w.complete("1.0.0", one)
+	w.version("1.0.1", data("2"))
+	failed := w.deploy("1.0.1")
+	w.until("the assignment", func() bool { return one.assigned().Assignments[0].Version == "1.0.1" })
+	a := one.assigned().Assignments[0]
+	w.want(w.call(one.token, "POST", "/instances/"+one.id+"/applied", wire.AppliedRequest{
+		ConfigName: name, Version: a.Version, Hash: a.Hash, Generation: a.Generation, Error: "no",
+	}), 204)
+	w.reaches(failed.ID, "Failed")
+	takeBack := func() answer {
+		return w.call(w.tokens[api.Operator], "POST", "/deployments/"+failed.ID+"/rollback", wire.ReasonRequest{Reason: "x"})
+	}
+	var back wire.Deployment
+	w.want(takeBack(), 200).into(t, &back)
+	one.apply()
+	w.reaches(back.ID, "Completed")
+	w.version("1.0.2", data("3"))
+	w.complete("1.0.2", one)
+	w.want(takeBack(), 409, "CONFLICT") // long past
+}
