@@ -2,11 +2,16 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/fleet"
 )
 
 // RoutesOf lists the doors that the router really has.
@@ -53,4 +58,17 @@ func Explain(a *API, err error) (status int, text string) {
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", http.NoBody)
 	p := a.explain(a.echo.NewContext(r, httptest.NewRecorder()), err)
 	return p.status, p.code + p.message
+}
+
+// DecodeHeartbeat is what the server makes of a heartbeat's body.
+func DecodeHeartbeat(body string) (s fleet.Sample, status int, err error) {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body))
+	var req wire.HeartbeatRequest
+	if err = decodeKnown(echo.New().NewContext(r, httptest.NewRecorder()), &req); err == nil {
+		s, err = sampleOf(req.Health)
+	}
+	if p, ok := errors.AsType[*problem](err); ok {
+		status = p.status
+	}
+	return s, status, err
 }

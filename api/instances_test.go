@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sluicehq/sluice/api"
 	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/profile"
 )
 
@@ -337,15 +339,40 @@ func TestAuditExports(t *testing.T) {
 	}
 }
 
+// Whatever an instance sends is either refused as its mistake or a sample that
+// can be counted with.
 func FuzzHeartbeat(f *testing.F) {
-	for _, seed := range []string{`{"health":{"status":"Healthy","requests":1}}`, `{"health":{"latency":{"bounds":[1],"counts":[1,2]}}}`, `{`, `[]`, `{"health":null}`, `{"health":{"requests":1e400}}`} {
+	for _, seed := range []string{
+		`{"health":{"status":"Healthy","requests":1}}`, `{"health":{"latency":{"bounds":[1],"counts":[1,2]}}}`, `{`, `[]`, `{"health":null}`,
+		`{"health":{"requests":1e400}}`, `{"health":{"requests":18446744073709551615,"errors":18446744073709551615}}`,
+		`{"health":{"latency":{"bounds":[1,1],"counts":[1,2,3]}}}`, `{"health":{"latency":{"bounds":[-1e308,1e308],"counts":[18446744073709551615,1,1]}}}`,
+		`{"health":{"customMetrics":{"a":-1e308,"":0}}}`, `{"health":{"errorRate":-0.0,"p99Latency":1e13}}`, "\xff", strings.Repeat("[", 20_000),
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		w := newWorld(t)
-		one := w.register("one")
-		if got := w.call(one.token, "POST", "/instances/"+one.id+"/heartbeat", body); got.status >= 500 {
-			t.Errorf("%q answered %d %s", body, got.status, got.body)
+		s, status, err := api.DecodeHeartbeat(body)
+		if err != nil {
+			if status < 400 || status > 499 {
+				t.Errorf("%q is told as %d: %v", body, status, err)
+			}
+			return
+		}
+		figures := []*float64{s.ErrorRate, s.P99, s.CPU, s.Memory}
+		for _, value := range s.Custom {
+			figures = append(figures, &value)
+		}
+		for _, value := range figures {
+			if value != nil && !(math.Abs(*value) <= 1e12) {
+				t.Errorf("%q lets %g through", body, *value)
+			}
+		}
+		if s.Errors > s.Requests || s.Requests+s.Errors < s.Requests || !s.Counted && s.Requests > 0 || s.Latency.Validate() != nil {
+			t.Errorf("%q lets %+v through", body, s)
+		}
+		// What was taken can be stored and added up.
+		if _, err := json.Marshal(fleet.Aggregate([]fleet.Sample{s, s})); err != nil {
+			t.Errorf("%q cannot be added up: %v", body, err)
 		}
 	})
 }
