@@ -30,7 +30,8 @@ func Roles() []Role { return []Role{Viewer, Developer, Operator, Admin, Registra
 
 // caller is who stands at the door: a user or tool with a role, or an instance.
 type caller struct {
-	name     string
+	key      string // whose allowance a request uses; "" is nobody's
+	name     string // as the audit log knows it
 	role     Role
 	instance *fleet.Instance
 }
@@ -102,8 +103,8 @@ func (a *API) allowed(r route) echo.MiddlewareFunc {
 // identify looks the bearer token up. No token is nobody; a token that is not
 // known is nobody too.
 func (a *API) identify(c echo.Context) (*caller, error) {
-	token, ok := strings.CutPrefix(c.Request().Header.Get(echo.HeaderAuthorization), "Bearer ")
-	if !ok || token == "" || len(token) > maxToken {
+	scheme, token, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken {
 		return nil, nil
 	}
 	ctx := c.Request().Context()
@@ -115,7 +116,7 @@ func (a *API) identify(c echo.Context) (*caller, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &caller{name: instance.Hostname, instance: &instance}, nil
+		return &caller{key: "instance " + instance.ID, name: instance.Hostname, instance: &instance}, nil
 	}
 	found, err := a.opts.Store.TokenByHash(ctx, HashToken(token))
 	if errors.Is(err, store.ErrNotFound) {
@@ -124,9 +125,9 @@ func (a *API) identify(c echo.Context) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := found.Name
+	by := &caller{key: "token " + found.ID, name: found.Name, role: Role(found.Role)}
 	if found.Kind == store.TokenSession {
-		name = found.CreatedBy
+		by.key, by.name = "user "+found.CreatedBy, found.CreatedBy
 	}
-	return &caller{name: name, role: Role(found.Role)}, nil
+	return by, nil
 }

@@ -31,6 +31,7 @@ type Options struct {
 	KeepAlive      time.Duration            // of streams; 15 s when 0
 	LimitFactor    float64                  // multiplies every rate limit; 1 when 0, negative for no limits
 	Degraded       func() map[string]string // parts that work less well, with why; may be nil
+	WriteTimeout   time.Duration            // of one event to a slow reader; 10 s when 0
 }
 
 // API serves the REST API. Build it with New.
@@ -39,9 +40,14 @@ type API struct {
 	echo    *echo.Echo
 	log     *slog.Logger
 	metrics *metrics
-	limits  *limiter
-	logins  *limiter
 	marks   *watermark
+
+	limits    *limiter      // of callers with a token
+	strangers *limiter      // of those without: a flood of them takes nothing from the others
+	hashing   chan struct{} // bounds the passwords that are checked at once
+
+	readingMu sync.Mutex
+	reading   map[string]int // open event streams by caller
 
 	draining  chan struct{}
 	drainOnce sync.Once
@@ -61,6 +67,9 @@ func New(opts Options) (*API, error) {
 	if opts.KeepAlive <= 0 {
 		opts.KeepAlive = 15 * time.Second
 	}
+	if opts.WriteTimeout <= 0 {
+		opts.WriteTimeout = defaultWriteTimeout
+	}
 	if opts.LimitFactor == 0 {
 		opts.LimitFactor = 1
 	}
@@ -73,13 +82,16 @@ func New(opts Options) (*API, error) {
 	a := &API{
 		opts: opts, echo: echo.New(), log: opts.Logger, draining: make(chan struct{}),
 		metrics: newMetrics(opts.Registry, opts.Store),
-		limits:  newLimiter(opts.Now), logins: newLimiter(opts.Now),
-		marks: newWatermark(opts.Store),
+		limits:  newLimiter(opts.Now, maxCallers), strangers: newLimiter(opts.Now, maxStrangers),
+		hashing: make(chan struct{}, maxHashing),
+		reading: map[string]int{},
+		marks:   newWatermark(opts.Store),
 	}
 	a.echo.HideBanner, a.echo.HidePort = true, true
 	a.echo.HTTPErrorHandler = a.answerError
+	a.echo.JSONSerializer = exactJSON{}
 	a.echo.IPExtractor = ipExtractor(opts.TrustedProxies)
-	a.echo.Use(a.traced, a.recovered, secured, a.measured)
+	a.echo.Use(a.traced, secured, a.measured, a.recovered)
 	return a, a.routes()
 }
 

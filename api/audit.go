@@ -49,6 +49,8 @@ func (a *API) listAudit(c echo.Context) error {
 }
 
 // exportAudit writes every event that the filter lets through, page by page.
+// One that breaks off in the middle breaks the connection: it must not look
+// like a whole one.
 func (a *API) exportAudit(c echo.Context, f store.AuditFilter, kind string, writer func(*echo.Response) func([]store.AuditEvent) error) error {
 	if f.Until.IsZero() {
 		f.Until = a.opts.Now() // events that come meanwhile would move the pages
@@ -58,6 +60,10 @@ func (a *API) exportAudit(c echo.Context, f store.AuditFilter, kind string, writ
 	write := writer(c.Response())
 	for {
 		events, total, err := a.opts.Store.Audit(c.Request().Context(), f)
+		if err != nil && c.Response().Committed {
+			a.log.ErrorContext(c.Request().Context(), "an export of the audit log broke off", "trace_id", traceID(c), "error", err)
+			panic(http.ErrAbortHandler)
+		}
 		if err != nil {
 			return err
 		}

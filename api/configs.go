@@ -165,5 +165,8 @@ func (a *API) followDesired(c echo.Context, name string) error {
 		return err
 	}
 	_, err = a.opts.Engine.Start(ctx, d, who(c).name)
+	if errors.Is(err, rollout.ErrRefused) {
+		return conflict("the hold is released, but what Git says does not start by itself: " + err.Error())
+	}
 	return err
 }

@@ -27,7 +27,7 @@ func wireConfig(r profile.Record, hold *rollout.Hold) wire.Config {
 	out := wire.Config{
 		Name: r.Name, Description: r.Description, ServiceName: r.Service, Environment: string(r.Environment),
 		ServiceType: string(r.ServiceType), SchemaID: r.SchemaID, DefaultStrategy: string(r.Strategy.Type), Labels: r.Targets.Labels,
-		Settings: r.Settings, Origin: string(r.Origin), Source: r.Source, Path: r.Path, CurrentVersion: r.CurrentVersion,
+		Settings: profile.Mask(r.Settings), Origin: string(r.Origin), Source: r.Source, Path: r.Path, CurrentVersion: r.CurrentVersion,
 		DesiredVersion: r.DesiredVersion, Retired: r.Retired, VersionCount: r.VersionCount, DeploymentCount: r.DeploymentCount,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}

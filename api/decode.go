@@ -20,6 +20,17 @@ import (
 func decode(c echo.Context, out any) error {
 	d := json.NewDecoder(c.Request().Body)
 	d.DisallowUnknownFields()
+	return decodeWith(d, out)
+}
+
+// decodeKnown reads what it knows and lets the rest be. Instances are brought
+// up to date before the server now and then: one that says more than is
+// understood must not fall silent for it.
+func decodeKnown(c echo.Context, out any) error {
+	return decodeWith(json.NewDecoder(c.Request().Body), out)
+}
+
+func decodeWith(d *json.Decoder, out any) error {
 	err := d.Decode(out)
 	if errors.Is(err, io.EOF) {
 		return nil

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -98,11 +99,32 @@ func (a *API) createDeployment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.underWay(c, d); err != nil {
+		return err
+	}
 	d, err = a.opts.Engine.Start(c.Request().Context(), d, who(c).name)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusCreated, wireDeployment(d))
+}
+
+// underWay refuses to begin again what is on its way: a request that was sent
+// twice must not send a canary back to its first step.
+func (a *API) underWay(c echo.Context, d rollout.Deployment) error {
+	active, err := a.opts.Store.ActiveDeployment(c.Request().Context(), d.Profile)
+	if errors.Is(err, rollout.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	same := active.Kind == rollout.Forward && active.Version == d.Version && active.Strategy.Type == d.Strategy.Type &&
+		slices.Equal(active.Selector.Instances, d.Selector.Instances) && d.Force == ""
+	if same && active.State != rollout.RollingBack {
+		return conflict(fmt.Sprintf("%s of %s is on its way already, by deployment %s, which is %s", d.Version, d.Profile, active.ID, active.State))
+	}
+	return nil
 }
 
 // draft makes the deployment that a request asks for.
@@ -116,7 +138,14 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 	if err != nil {
 		return none, err
 	}
+	if r.Retired {
+		return none, conflict(r.Name + " is retired: its file left Git")
+	}
 	v, err := s.Version(ctx, r.Name, req.ConfigVersion)
+	if err != nil {
+		return none, err
+	}
+	targets, err := a.chosen(ctx, r, req.TargetInstances)
 	if err != nil {
 		return none, err
 	}
@@ -129,7 +158,7 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 	}
 	d := rollout.Deployment{
 		ID: uuid.Must(uuid.NewV7()).String(), Profile: r.Name, Kind: rollout.Forward,
-		Selector: fleet.Selector{Service: r.Service, Environment: r.Environment, Labels: r.Targets.Labels, Instances: req.TargetInstances},
+		Selector: fleet.Selector{Service: r.Service, Environment: r.Environment, Labels: r.Targets.Labels, Instances: targets},
 		Version:  v.Number, Hash: v.Hash, Previous: r.CurrentVersion, Strategy: r.Strategy, Health: r.Health, Windows: r.Windows,
 		InitiatedBy: who(c).name, Cause: req.Reason, State: rollout.Pending, TraceID: traceID(c),
 	}
@@ -152,6 +181,41 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 	now, err := s.Now(ctx)
 	d.CreatedAt = now
 	return d, err
+}
+
+// maxTargets bounds the instances that one request names.
+const maxTargets = 1000
+
+// chosen checks the instances that somebody chose: a deployment for instances
+// that are not there would complete with nobody to prove its version.
+func (a *API) chosen(ctx context.Context, r profile.Record, ids []string) ([]string, error) {
+	if len(ids) > maxTargets {
+		return nil, invalidField("targetInstances", fmt.Sprintf("names at most %d", maxTargets))
+	}
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	all := fleet.Selector{Service: r.Service, Environment: r.Environment, Labels: r.Targets.Labels}
+	var wrong []wire.FieldError
+	for _, id := range ids {
+		i, err := a.opts.Store.Instance(ctx, id)
+		why := ""
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			why = "is not registered"
+		case err != nil:
+			return nil, err
+		case !all.Matches(i):
+			why = "is no target of " + r.Name
+		case i.Liveness(a.opts.Now()) != fleet.Live:
+			why = "has not been heard of for a while"
+		}
+		if why != "" {
+			wrong = append(wrong, wire.FieldError{Field: "targetInstances", Message: id + " " + why})
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, invalid("some of the instances cannot be deployed to", wrong...)
+	}
+	return ids, nil
 }
 
 // chooseStrategy takes another strategy than the profile's, and breaks the
@@ -177,120 +241,4 @@ func chooseStrategy(d *rollout.Deployment, req wire.CreateDeploymentRequest, by 
 	}
 	d.Force = req.Reason
 	return nil
-}
-
-// rollbackDeployment rolls an active deployment back, and takes a completed one
-// back by a new deployment of the version before it.
-func (a *API) rollbackDeployment(c echo.Context) error {
-	var req wire.ReasonRequest
-	if err := decode(c, &req); err != nil {
-		return err
-	}
-	if req.Reason == "" {
-		return rollout.ErrReason
-	}
-	ctx := c.Request().Context()
-	d, err := a.opts.Store.Deployment(ctx, c.Param("id"))
-	if err != nil {
-		return err
-	}
-	if !d.State.Final() || d.Kind != rollout.Forward {
-		return a.rollBackActive(c, d.ID, req.Reason)
-	}
-	r, err := a.opts.Store.Profile(ctx, d.Profile)
-	if err != nil {
-		return err
-	}
-	running := d.State == rollout.Completed && r.CurrentVersion == d.Version || d.State == rollout.Failed
-	if !running {
-		return &rollout.StateError{Order: rollout.OrderRollback, State: d.State,
-			Allowed: []rollout.State{rollout.InProgress, rollout.Paused, rollout.RollingBack, rollout.Completed, rollout.Failed}}
-	}
-	to := d.Previous
-	if to == "" {
-		return rollout.ErrNoWayBack
-	}
-	return a.goBack(c, r, to, d.Version, req.Reason)
-}
-
-func (a *API) rollBackActive(c echo.Context, id, reason string) error {
-	d, err := a.opts.Engine.Order(c.Request().Context(), id, rollout.OrderRollback, who(c).name, reason)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, wireDeployment(d))
-}
-
-// rollbackConfig is the emergency door of a profile.
-func (a *API) rollbackConfig(c echo.Context) error {
-	var req wire.ReasonRequest
-	if err := decode(c, &req); err != nil {
-		return err
-	}
-	if req.Reason == "" {
-		return rollout.ErrReason
-	}
-	ctx := c.Request().Context()
-	r, err := a.opts.Store.Profile(ctx, c.Param("name"))
-	if err != nil {
-		return err
-	}
-	active, err := a.opts.Store.ActiveDeployment(ctx, r.Name)
-	if err != nil && !errors.Is(err, rollout.ErrNotFound) {
-		return err
-	}
-	if err == nil {
-		fits := req.ToVersion == "" || req.ToVersion == active.Previous
-		switch {
-		case active.Kind == rollout.Rollback && (req.ToVersion == "" || req.ToVersion == active.Version):
-			return c.JSON(http.StatusOK, wireDeployment(active)) // asked again
-		case active.Kind == rollout.Forward && fits && active.Previous != "" && active.State != rollout.Pending:
-			return a.rollBackActive(c, active.ID, req.Reason)
-		}
-	}
-	to, err := a.rollbackTarget(c, r, req.ToVersion)
-	if err != nil {
-		return err
-	}
-	return a.goBack(c, r, to, r.CurrentVersion, req.Reason)
-}
-
-// rollbackTarget is the version asked for, or the last completed one before the
-// current one. Only what completed before may come back without a canary.
-func (a *API) rollbackTarget(c echo.Context, r profile.Record, asked string) (string, error) {
-	completed, err := a.opts.Store.CompletedVersions(c.Request().Context(), r.Name)
-	if err != nil {
-		return "", err
-	}
-	if asked != "" {
-		if !slices.Contains(completed, asked) {
-			return "", conflict(fmt.Sprintf("version %s never completed on %s, so it cannot be rolled back to", asked, r.Name))
-		}
-		return asked, nil
-	}
-	for _, number := range completed {
-		if number != r.CurrentVersion {
-			return number, nil
-		}
-	}
-	return "", rollout.ErrNoWayBack
-}
-
-func (a *API) goBack(c echo.Context, r profile.Record, toNumber, fromNumber, reason string) error {
-	ctx := c.Request().Context()
-	to, err := a.opts.Store.Version(ctx, r.Name, toNumber)
-	if err != nil {
-		return err
-	}
-	from, err := a.opts.Store.Version(ctx, r.Name, fromNumber)
-	if err != nil {
-		return err
-	}
-	d, err := a.opts.Engine.RollbackProfile(ctx, rollout.Back{
-		Record: r, To: to, Refused: from, ID: uuid.Must(uuid.NewV7()).String(), Actor: who(c).name, Reason: reason,
-	})
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, wireDeployment(d))
 }

@@ -1,6 +1,12 @@
 package api_test
 
 import (
+	"context"
+	"errors"
+	"github.com/sluicehq/sluice/rollout"
+	"net/http/httptest"
+	"time"
+
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -64,31 +70,114 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// Callers without end do not fill the memory.
+// Strangers without end do not fill the memory, and give nobody who used up an
+// allowance a fresh one.
 func TestLimiterIsBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *api.Options) {
-		o.LimitFactor = 1
+		o.LimitFactor, o.Now = 1, fixed(time.Now())
 		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	})
 	handler := w.api.Handler()
-	for n := range 20_500 {
+	from := func(address string) int {
 		r, err := http.NewRequestWithContext(t.Context(), "POST", "/api/v1/authentication/login", strings.NewReader("["))
 		w.must(err)
 		r.RemoteAddr = "127.0.0.1:1"
-		r.Header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&255, n&255))
-		handler.ServeHTTP(discard{http.Header{}}, r)
+		r.Header.Set("X-Forwarded-For", address)
+		out := httptest.NewRecorder()
+		handler.ServeHTTP(out, r)
+		return out.Code
+	}
+	for n := range 12 {
+		if got := from("192.0.2.1"); (got == 429) != (n >= 10) {
+			t.Fatalf("try %d answered %d", n, got)
+		}
+		// All of one subscriber's IPv6 addresses are one caller.
+		if got := from(fmt.Sprintf("2001:db8:1:2::%x", n+1)); (got == 429) != (n >= 10) {
+			t.Fatalf("try %d by IPv6 answered %d", n, got)
+		}
+	}
+	for n := range 20_500 {
+		from(fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&255, n&255))
 	}
 	if n := api.LimiterKeys(w.api); n > 20_000 || n == 0 {
 		t.Errorf("%d callers are remembered", n)
 	}
+	if got := from("192.0.2.1"); got != 429 {
+		t.Errorf("the flood gave a new allowance: %d", got)
+	}
+	if got := from("198.51.100.1"); got != 429 {
+		t.Errorf("the flood's overflow has no limit: %d", got)
+	}
+	w.want(w.call(w.tokens[api.Viewer], "GET", "/configs", nil), 200) // who has a token is not bothered
 }
 
-type discard struct{ header http.Header }
+func fixed(now time.Time) func() time.Time { return func() time.Time { return now } }
 
-func (d discard) Header() http.Header         { return d.header }
-func (d discard) Write(p []byte) (int, error) { return len(p), nil }
-func (d discard) WriteHeader(int)             {}
+// A minute later everybody has a fresh allowance, and the memory is used again.
+func TestLimiterForgets(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	take, keys := api.Limiter(func() time.Time { return now }, 2)
+	for _, step := range []struct {
+		key   string
+		after time.Duration
+		ok    bool
+		why   string
+	}{
+		{"a", 0, true, "a first use"},
+		{"a", 0, false, "used up"},
+		{"b", 0, true, "another has its own"},
+		{"c", 0, true, "who finds no room has the shared one"},
+		{"d", 0, false, "which is used up"},
+		{"a", 30 * time.Second, false, "half a minute is none"},
+		{"a", 30 * time.Second, true, "a minute is over"},
+		{"c", 0, true, "room was made"},
+	} {
+		now = now.Add(step.after)
+		if ok := take(step.key, 1); ok != step.ok {
+			t.Errorf("%s: taken %t", step.why, ok)
+		}
+		if keys() > 2 {
+			t.Errorf("%s: %d keys", step.why, keys())
+		}
+	}
+}
+
+// A handler that panics answers for itself alone, says nothing of why, and is counted.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *api.Options) { o.SyncSource = func(string) bool { panic("s3cret") } })
+	got := w.want(w.call(w.tokens[api.Operator], "POST", "/sources/configs/sync", nil), 500, "INTERNAL_ERROR")
+	if strings.Contains(string(got.body), "s3cret") {
+		t.Errorf("the answer tells why: %s", got.body)
+	}
+	metrics := w.want(w.call("", "GET", "//metrics", nil), 200)
+	if !strings.Contains(string(metrics.body), `route="/api/v1/sources/:id/sync",status="500"`) {
+		t.Error("the panic is not counted")
+	}
+}
+
+// What goes wrong inside is told to the log and not to the caller.
+func TestInternalErrors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	err := fmt.Errorf("connect to postgres://sluice:s3cret@db: %w", errors.New("refused"))
+	if status, text := api.Explain(w.api, err); status != 500 || strings.Contains(text, "s3cret") {
+		t.Errorf("told as %d %s", status, text)
+	}
+	for _, known := range []struct {
+		err    error
+		status int
+	}{
+		{store.ErrStopped, 503}, {context.DeadlineExceeded, 503}, {rollout.ErrStale, 409}, {store.ErrExists, 409}, {store.ErrAmbiguous, 400},
+		{store.ErrNotFound, 404}, {rollout.ErrNotFound, 404}, {rollout.ErrNoWayBack, 409}, {&http.MaxBytesError{}, 413},
+	} {
+		if status, _ := api.Explain(w.api, fmt.Errorf("do something: %w", known.err)); status != known.status {
+			t.Errorf("%v is told as %d, want %d", known.err, status, known.status)
+		}
+	}
+}
 
 func TestNewNeedsItsParts(t *testing.T) {
 	t.Parallel()

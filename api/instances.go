@@ -3,10 +3,11 @@ package api
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -17,16 +18,9 @@ import (
 	"github.com/sluicehq/sluice/store"
 )
 
-// How often instances beat.
-const (
-	restingHeartbeat = 30 * time.Second
-	busyHeartbeat    = 5 * time.Second // while a deployment involves the instance
-	minHeartbeat     = 200 * time.Millisecond
-)
-
 func (a *API) registerInstance(c echo.Context) error {
 	var req wire.RegisterRequest
-	if err := decode(c, &req); err != nil {
+	if err := decodeKnown(c, &req); err != nil {
 		return err
 	}
 	if err := checkRegistration(req); err != nil {
@@ -57,7 +51,7 @@ func checkRegistration(req wire.RegisterRequest) error {
 	text := func(field, value string, required bool) {
 		if required && value == "" {
 			wrong(field, "is required")
-		} else if len(value) > maxName || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		} else if len(value) > maxName || !printable(value) {
 			wrong(field, fmt.Sprintf("has at most %d printable characters", maxName))
 		}
 	}
@@ -84,6 +78,10 @@ func checkRegistration(req wire.RegisterRequest) error {
 		return invalid("the registration is not complete", details...)
 	}
 	return nil
+}
+
+func printable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 func (a *API) listInstances(c echo.Context) error {
@@ -136,82 +134,14 @@ func (a *API) deregisterInstance(c echo.Context) error {
 	if err := a.opts.Store.DeregisterInstance(c.Request().Context(), c.Param("id"), who(c).name); err != nil {
 		return err
 	}
+	a.marks.tell(c.Param("id")) // its streams end
 	a.opts.Engine.Wake()
 	return c.NoContent(http.StatusNoContent)
 }
 
-func (a *API) heartbeat(c echo.Context) error {
-	var req wire.HeartbeatRequest
-	if err := decode(c, &req); err != nil {
-		return err
-	}
-	sample, err := sampleOf(req.Health)
-	if err != nil {
-		return err
-	}
-	ctx := c.Request().Context()
-	i := who(c).instance
-	if err := a.opts.Heartbeats.Record(ctx, i.ID, sample); err != nil {
-		return err
-	}
-	interval, active, err := a.opts.Store.ActiveDeploymentFor(ctx, *i)
-	if err != nil {
-		return err
-	}
-	next := time.Duration(float64(restingHeartbeat) * (0.9 + 0.2*rand.Float64()))
-	if active {
-		next = max(min(busyHeartbeat, interval), minHeartbeat)
-	}
-	set, err := a.assignments(c, i.ID)
-	if err != nil {
-		return err
-	}
-	for n := range set.Assignments {
-		set.Assignments[n].Data = nil // the heartbeat says what, the stream brings it
-	}
-	return c.JSON(http.StatusOK, wire.HeartbeatResponse{NextHeartbeatMillis: int(next.Milliseconds()), Assignments: set.Assignments})
-}
-
-// sampleOf checks what an instance says of itself.
-func sampleOf(h wire.Health) (fleet.Sample, error) {
-	s := fleet.Sample{
-		Status: fleet.Status(h.Status), ErrorRate: h.ErrorRate, P99: h.P99Latency, CPU: h.CPUUsage, Memory: h.MemoryUsage, Custom: h.CustomMetrics,
-	}
-	if s.Status == "" {
-		s.Status = fleet.StatusUnknown
-	}
-	if !known([]fleet.Status{fleet.StatusHealthy, fleet.StatusDegraded, fleet.StatusUnhealthy, fleet.StatusUnknown}, s.Status) {
-		return s, invalidField("health.status", "is one of Healthy, Degraded, Unhealthy, Unknown")
-	}
-	if h.Requests != nil {
-		s.Counted, s.Requests = true, *h.Requests
-		if h.Errors != nil {
-			s.Errors = *h.Errors
-		}
-		if s.Errors > s.Requests || s.Requests > math.MaxInt64/2 {
-			return s, invalidField("health.errors", "are at most as many as requests")
-		}
-	}
-	if h.Latency != nil {
-		s.Latency = fleet.Histogram{Bounds: h.Latency.Bounds, Counts: h.Latency.Counts}
-		if err := s.Latency.Validate(); err != nil {
-			return s, invalidField("health.latency", err.Error())
-		}
-	}
-	for field, value := range map[string]*float64{"errorRate": h.ErrorRate, "p99Latency": h.P99Latency, "cpuUsage": h.CPUUsage, "memoryUsage": h.MemoryUsage} {
-		if value != nil && (math.IsNaN(*value) || *value < 0 || *value > 1e12) {
-			return s, invalidField("health."+field, "is a number from 0 on")
-		}
-	}
-	if len(h.CustomMetrics) > maxLabels {
-		return s, invalidField("health.customMetrics", fmt.Sprintf("has at most %d entries", maxLabels))
-	}
-	return s, nil
-}
-
 func (a *API) applied(c echo.Context) error {
 	var req wire.AppliedRequest
-	if err := decode(c, &req); err != nil {
+	if err := decodeKnown(c, &req); err != nil {
 		return err
 	}
 	if req.ConfigName == "" || req.Version == "" {
@@ -226,10 +156,24 @@ func (a *API) applied(c echo.Context) error {
 		return err
 	}
 	if changed {
+		a.opts.Engine.Wake()
 		if req.OK {
 			a.metrics.reload.Observe(took.Seconds())
+			a.propagated(c, req.ConfigName)
 		}
-		a.opts.Engine.Wake()
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// propagated measures how long a version took to come here. What the instance
+// said is kept already: a measurement that fails is not its concern.
+func (a *API) propagated(c echo.Context, profileName string) {
+	ctx := c.Request().Context()
+	took, ok, err := a.opts.Store.Propagation(ctx, who(c).instance.ID, profileName)
+	if err != nil {
+		a.log.WarnContext(ctx, "a propagation could not be measured", "error", err)
+	}
+	if ok {
+		a.metrics.propagation.Observe(took.Seconds())
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sluicehq/sluice/api"
 	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/profile"
 )
 
@@ -181,7 +183,12 @@ func TestHeartbeat(t *testing.T) {
 	w.reaches(d.ID, "InProgress")
 	w.want(beat(wire.Health{}), 200).into(t, &out)
 	if out.NextHeartbeatMillis != 5000 || len(out.Assignments) != 1 || out.Assignments[0].Data != nil {
-		t.Errorf("while a deployment runs: %+v", out)
+		t.Fatalf("while a deployment runs: %+v", out)
+	}
+	// Whoever missed the stream finds the data where the heartbeat says.
+	missed := w.want(w.call(one.token, "GET", strings.TrimPrefix(out.Assignments[0].URL, "/api/v1"), nil), 200)
+	if sum := sha256.Sum256(missed.body); hex.EncodeToString(sum[:]) != out.Assignments[0].Hash {
+		t.Errorf("the data is %s", missed.body)
 	}
 	for what, h := range map[string]wire.Health{
 		"an unknown status":         {Status: "Fine"},
@@ -193,6 +200,17 @@ func TestHeartbeat(t *testing.T) {
 			t.Errorf("%s: %d", what, got.status)
 		}
 	}
+	for what, body := range map[string]string{
+		"errors without requests": `{"health":{"errors":1}}`, "more than can be": `{"health":{"requests":18446744073709551615}}`,
+		"a nameless metric": `{"health":{"customMetrics":{"":1}}}`, "a control character": `{"health":{"customMetrics":{"a\n":1}}}`,
+		"a huge figure": `{"health":{"customMetrics":{"a":1e300}}}`, "no number": `{"health":{"p99Latency":1e999}}`,
+	} {
+		if got := w.call(one.token, "POST", "/instances/"+one.id+"/heartbeat", body); got.status != 400 {
+			t.Errorf("%s: %d %s", what, got.status, got.body)
+		}
+	}
+	// An instance of a later release says more than this server understands.
+	w.want(w.call(one.token, "POST", "/instances/"+one.id+"/heartbeat", `{"health":{"status":"Unknown","mood":"good"},"since":1}`), 200)
 	many := map[string]float64{}
 	for i := range 65 {
 		many[fmt.Sprint(i)] = 1
@@ -287,6 +305,11 @@ func TestReads(t *testing.T) {
 	if id := <-w.synced; id != "configs" {
 		t.Errorf("synced %s", id)
 	}
+	var asked wire.Page[wire.AuditEvent]
+	w.want(w.call(viewer, "GET", "/audit?eventType=source.sync-asked", nil), 200).into(t, &asked)
+	if asked.Total != 1 || asked.Items[0].User != "operator" || asked.Items[0].EntityID != "configs" {
+		t.Errorf("the audit log says %+v", asked)
+	}
 	w.want(w.call(w.tokens[api.Operator], "POST", "/sources/no-such/sync", nil), 404, "NOT_FOUND")
 	w.want(w.call(viewer, "GET", "/sources", nil), 200)
 }
@@ -316,15 +339,40 @@ func TestAuditExports(t *testing.T) {
 	}
 }
 
+// Whatever an instance sends is either refused as its mistake or a sample that
+// can be counted with.
 func FuzzHeartbeat(f *testing.F) {
-	for _, seed := range []string{`{"health":{"status":"Healthy","requests":1}}`, `{"health":{"latency":{"bounds":[1],"counts":[1,2]}}}`, `{`, `[]`, `{"health":null}`, `{"health":{"requests":1e400}}`} {
+	for _, seed := range []string{
+		`{"health":{"status":"Healthy","requests":1}}`, `{"health":{"latency":{"bounds":[1],"counts":[1,2]}}}`, `{`, `[]`, `{"health":null}`,
+		`{"health":{"requests":1e400}}`, `{"health":{"requests":18446744073709551615,"errors":18446744073709551615}}`,
+		`{"health":{"latency":{"bounds":[1,1],"counts":[1,2,3]}}}`, `{"health":{"latency":{"bounds":[-1e308,1e308],"counts":[18446744073709551615,1,1]}}}`,
+		`{"health":{"customMetrics":{"a":-1e308,"":0}}}`, `{"health":{"errorRate":-0.0,"p99Latency":1e13}}`, "\xff", strings.Repeat("[", 20_000),
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		w := newWorld(t)
-		one := w.register("one")
-		if got := w.call(one.token, "POST", "/instances/"+one.id+"/heartbeat", body); got.status >= 500 {
-			t.Errorf("%q answered %d %s", body, got.status, got.body)
+		s, status, err := api.DecodeHeartbeat(body)
+		if err != nil {
+			if status < 400 || status > 499 {
+				t.Errorf("%q is told as %d: %v", body, status, err)
+			}
+			return
+		}
+		figures := []*float64{s.ErrorRate, s.P99, s.CPU, s.Memory}
+		for _, value := range s.Custom {
+			figures = append(figures, &value)
+		}
+		for _, value := range figures {
+			if value != nil && !(math.Abs(*value) <= 1e12) {
+				t.Errorf("%q lets %g through", body, *value)
+			}
+		}
+		if s.Errors > s.Requests || s.Requests+s.Errors < s.Requests || !s.Counted && s.Requests > 0 || s.Latency.Validate() != nil {
+			t.Errorf("%q lets %+v through", body, s)
+		}
+		// What was taken can be stored and added up.
+		if _, err := json.Marshal(fleet.Aggregate([]fleet.Sample{s, s})); err != nil {
+			t.Errorf("%q cannot be added up: %v", body, err)
 		}
 	})
 }

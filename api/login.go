@@ -1,9 +1,12 @@
 package api
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,43 +14,54 @@ import (
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
 
 const (
 	sessionLife      = 12 * time.Hour
 	loginsPerAccount = 10 // a minute, from wherever
+	maxHashing       = 4  // passwords checked at once: each takes 19 MiB
 )
 
 // nobodysHash is verified against when there is no such user, so that an
 // answer's time does not tell names.
-var nobodysHash = mustHash("nobody has this password")
-
-func mustHash(password string) string {
-	hash, err := HashPassword(password)
+var nobodysHash = sync.OnceValue(func() string {
+	hash, err := HashPassword("nobody has this password")
 	if err != nil {
-		panic(err) // a constant of this file
+		panic(err) // of a constant
 	}
 	return hash
-}
+})
 
 func (a *API) login(c echo.Context) error {
 	var req wire.LoginRequest
 	if err := decode(c, &req); err != nil {
 		return err
 	}
-	if _, _, ok := a.logins.take("account "+strings.ToLower(req.Username), loginsPerAccount); !ok {
-		return &problem{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", message: "too many sign-ins of this user; wait a minute"}
+	if req.Username == "" || len(req.Username) > maxName || !printable(req.Username) {
+		return invalidField("username", fmt.Sprintf("has 1 to %d printable characters", maxName))
 	}
+	// No factor lifts this one: it is what stands between a password and guesses.
+	account := "account " + strings.ToLower(req.Username)
+	return a.admit(c, a.strangers, account, loginsPerAccount, func(c echo.Context) error { return a.signIn(c, req) })
+}
+
+func (a *API) signIn(c echo.Context, req wire.LoginRequest) error {
 	ctx := c.Request().Context()
 	user, err := a.opts.Store.User(ctx, req.Username)
 	if errors.Is(err, store.ErrNotFound) {
-		user, err = store.User{PasswordHash: nobodysHash}, nil
+		user, err = store.User{PasswordHash: nobodysHash()}, nil
 	}
 	if err != nil {
 		return err
 	}
-	if !VerifyPassword(user.PasswordHash, req.Password) || user.Name == "" {
+	right, err := a.verify(ctx, user.PasswordHash, req.Password)
+	if err != nil {
+		return err
+	}
+	if !right || user.Name == "" {
+		a.log.WarnContext(ctx, "sign-in refused", "user", req.Username, "address", c.RealIP())
 		return &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "wrong user name or password"}
 	}
 	token := NewToken(UserToken)
@@ -64,13 +78,43 @@ func (a *API) login(c echo.Context) error {
 	})
 }
 
+// verify checks a password when there is room for it.
+func (a *API) verify(ctx context.Context, hash, password string) (bool, error) {
+	select {
+	case a.hashing <- struct{}{}:
+		defer func() { <-a.hashing }()
+		return VerifyPassword(hash, password), nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// checkTokenName keeps a token from writing into the audit log under the name
+// of somebody else.
+func (a *API) checkTokenName(ctx context.Context, name string) error {
+	if name == "" || len(name) > 100 || !printable(name) {
+		return invalidField("name", "has 1 to 100 printable characters")
+	}
+	if known([]string{rollout.Daemon, "gate", "deadline"}, strings.ToLower(name)) {
+		return invalidField("name", "is one that the server uses itself")
+	}
+	_, err := a.opts.Store.User(ctx, name)
+	if err == nil {
+		return conflict("there is a user of this name: the audit log could not tell them apart")
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
 func (a *API) createToken(c echo.Context) error {
 	var req wire.TokenRequest
 	if err := decode(c, &req); err != nil {
 		return err
 	}
-	if req.Name == "" || len(req.Name) > 100 {
-		return invalidField("name", "has 1 to 100 characters")
+	if err := a.checkTokenName(c.Request().Context(), req.Name); err != nil {
+		return err
 	}
 	if !known(Roles(), Role(req.Role)) {
 		return invalidField("role", "is one of Viewer, Developer, Operator, Admin, Registration")

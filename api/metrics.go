@@ -13,10 +13,11 @@ import (
 )
 
 type metrics struct {
-	requests *prometheus.HistogramVec
-	streams  prometheus.Gauge
-	reload   prometheus.Histogram
-	handler  echo.HandlerFunc
+	requests    *prometheus.HistogramVec
+	streams     prometheus.Gauge
+	reload      prometheus.Histogram
+	propagation prometheus.Histogram
+	handler     echo.HandlerFunc
 }
 
 func newMetrics(registry *prometheus.Registry, s *store.Store) *metrics {
@@ -33,7 +34,11 @@ func newMetrics(registry *prometheus.Registry, s *store.Store) *metrics {
 			Buckets: prometheus.ExponentialBuckets(.005, 2, 12),
 		}),
 	}
-	registry.MustRegister(m.requests, m.streams, m.reload, newStock(s))
+	m.propagation = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "sluice_propagation_seconds", Help: "Time from the creation of a deployment until an instance applied its version.",
+		Buckets: prometheus.ExponentialBuckets(.05, 3, 12),
+	})
+	registry.MustRegister(m.requests, m.streams, m.reload, m.propagation, newStock(s))
 	m.handler = echo.WrapHandler(promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
 	return m
 }
@@ -62,7 +67,7 @@ func newStock(s *store.Store) *stock {
 		"inProgress": desc("sluice_deployments_in_progress", "Deployments that have not ended."),
 		"outbox":     desc("sluice_outbox_pending", "Jobs of the outbox that wait or run."),
 		"instances":  desc("sluice_instances", "Registered instances by the health they report.", "status"),
-		"lag":        desc("sluice_source_error", "1 while the source's last sync failed.", "source"),
+		"failed":     desc("sluice_source_error", "1 while the source's last sync failed.", "source"),
 	}}
 }
 
@@ -95,7 +100,7 @@ func (k *stock) Collect(ch chan<- prometheus.Metric) {
 		if failed {
 			n = 1
 		}
-		gauge("lag", n, source)
+		gauge("failed", n, source)
 	}
 }
 

@@ -80,9 +80,18 @@ func (a *API) measured(next echo.HandlerFunc) echo.HandlerFunc {
 		if route == "" {
 			route = "unknown"
 		}
-		a.metrics.requests.WithLabelValues(c.Request().Method, route, strconv.Itoa(c.Response().Status)).Observe(time.Since(start).Seconds())
+		a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)).Observe(time.Since(start).Seconds())
 		return nil
 	}
+}
+
+// knownMethod keeps made-up methods from becoming labels without end.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
 }
 
 // bounded caps a body before anybody reads it.
@@ -97,46 +106,4 @@ func bounded(limit int64) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
-}
-
-// registrationFactor: one registration token serves a whole fleet that starts at once.
-const registrationFactor = 40
-
-// limited bounds how often one caller uses one door.
-func (a *API) limited(r route) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		if r.perMinute == 0 || a.opts.LimitFactor < 0 {
-			return next
-		}
-		return func(c echo.Context) error {
-			perMinute := max(1, int(float64(r.perMinute)*a.opts.LimitFactor))
-			key := r.method + " " + r.path + " "
-			switch caller := who(c); {
-			case caller.instance != nil:
-				key += "instance " + caller.instance.ID
-			case caller.role == Registration:
-				key += "token " + caller.name + " " + c.RealIP()
-				perMinute *= registrationFactor
-			case caller.name != "":
-				key += "user " + caller.name
-			default:
-				key += "address " + c.RealIP()
-			}
-			return a.admit(c, key, perMinute, next)
-		}
-	}
-}
-
-// admit answers 429 once the limit is used up.
-func (a *API) admit(c echo.Context, key string, perMinute int, next echo.HandlerFunc) error {
-	left, reset, ok := a.limits.take(key, perMinute)
-	h := c.Response().Header()
-	h.Set("X-RateLimit-Limit", strconv.Itoa(perMinute))
-	h.Set("X-RateLimit-Remaining", strconv.Itoa(left))
-	h.Set("X-RateLimit-Reset", strconv.FormatInt(reset.Unix(), 10))
-	if ok {
-		return next(c)
-	}
-	h.Set("Retry-After", strconv.Itoa(max(1, int(reset.Sub(a.opts.Now()).Seconds()+0.999))))
-	return &problem{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", message: fmt.Sprintf("at most %d of these a minute", perMinute)}
 }

@@ -3,9 +3,11 @@ package api
 import (
 	"net/http"
 	"regexp"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -17,11 +19,20 @@ func (a *API) listSources(c echo.Context) error {
 	return c.JSON(http.StatusOK, wholePage(convert(sources, wireSource)))
 }
 
+// factSyncAsked is the audit event of a person who has a source looked at.
+const factSyncAsked = "source.sync-asked"
+
 // syncSource makes a source's reconciler look now; what comes of it is seen in
 // the source's position.
 func (a *API) syncSource(c echo.Context) error {
-	if !a.opts.SyncSource(c.Param("id")) {
+	id := c.Param("id")
+	if !a.opts.SyncSource(id) {
 		return store.ErrNotFound
+	}
+	if err := a.opts.Store.Record(c.Request().Context(), rollout.Fact{
+		Type: factSyncAsked, EntityType: "source", EntityID: id, Actor: who(c).name, TraceID: traceID(c),
+	}); err != nil {
+		return err
 	}
 	return c.NoContent(http.StatusAccepted)
 }
@@ -29,7 +40,7 @@ func (a *API) syncSource(c echo.Context) error {
 var commitPrefix = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 
 func (a *API) listStatuses(c echo.Context) error {
-	commit := c.Param("commit")
+	commit := strings.ToLower(c.Param("commit"))
 	if !commitPrefix.MatchString(commit) {
 		return invalidField("commit", "is a SHA, or at least its first 7 digits")
 	}

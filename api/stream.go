@@ -1,9 +1,7 @@
 package api
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -11,26 +9,27 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// writeTimeout bounds one write to a slow reader: who cannot take an event in
-// that time is let go, and connects again.
-const writeTimeout = 10 * time.Second
+// defaultWriteTimeout bounds one write to a slow reader: who cannot take an
+// event in that time is let go, and connects again.
+const defaultWriteTimeout = 10 * time.Second
 
 // eventStream writes server-sent events to one reader.
 type eventStream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	timeout time.Duration
 }
 
-func openStream(c echo.Context) (*eventStream, error) {
+func (a *API) openStream(c echo.Context) (*eventStream, error) {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // proxies must pass events on as they come
-	s := &eventStream{w: c.Response(), control: http.NewResponseController(c.Response().Writer)}
+	s := &eventStream{w: c.Response(), control: http.NewResponseController(c.Response().Writer), timeout: a.opts.WriteTimeout}
 	if err := unhurried(c); err != nil {
 		return nil, err
 	}
 	c.Response().WriteHeader(http.StatusOK)
-	return s, s.flush()
+	return s, s.write(nil)
 }
 
 // unhurried takes the server's bound on reading a request off one that waits on
@@ -42,15 +41,14 @@ func unhurried(c echo.Context) error {
 	return nil
 }
 
-// flush sends what was written.
-func (s *eventStream) flush() error { return s.write("") }
-
-// write sends text within writeTimeout.
-func (s *eventStream) write(text string) error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+// write passes text on at once. The bound is set before: the one of the last
+// write is long over when a quiet stream has something to say, and whatever
+// does not fit into a buffer is written before any flush.
+func (s *eventStream) write(text []byte) error {
+	if err := s.control.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
 		return fmt.Errorf("bound a write: %w", err)
 	}
-	if _, err := io.WriteString(s.w, text); err != nil {
+	if _, err := s.w.Write(text); err != nil {
 		return err
 	}
 	return s.control.Flush()
@@ -58,27 +56,32 @@ func (s *eventStream) write(text string) error {
 
 // send writes one event with JSON data.
 func (s *eventStream) send(name, id string, data any) error {
-	text, err := json.Marshal(data)
+	text, err := encode(data)
 	if err != nil {
-		return fmt.Errorf("encode event %s: %w", name, err)
+		return fmt.Errorf("event %s: %w", name, err)
 	}
-	return s.sendText(name, id, text)
-}
-
-func (s *eventStream) sendText(name, id string, data []byte) error {
 	if id != "" {
 		id = "id: " + id + "\n"
 	}
-	return s.write(fmt.Sprintf("event: %s\n%sdata: %s\n\n", name, id, data))
+	return s.write(fmt.Appendf(nil, "event: %s\n%sdata: %s\n\n", name, id, text))
 }
 
 // keepAlive writes a comment, so that both ends see that the line stands.
-func (s *eventStream) keepAlive() error {
-	return s.write(": here\n\n")
+func (s *eventStream) keepAlive() error { return s.write([]byte(": here\n\n")) }
+
+// How far apart the readers of a stopping server come back: the more there are,
+// the further, so that the next one is not met by all of them at once.
+const (
+	leastSpread     = 2 * time.Second
+	mostSpread      = time.Minute
+	spreadPerReader = 3 * time.Millisecond
+)
+
+func spread(readers int) time.Duration {
+	return min(max(leastSpread, time.Duration(readers)*spreadPerReader), mostSpread)
 }
 
-// reconnect asks the reader to connect again, spread over some time, so that a
-// stopping server does not send all of its readers to the next one at once.
-func (s *eventStream) reconnect() error {
-	return s.send("reconnect", "", map[string]int64{"afterMillis": 100 + rand.Int64N(2000)})
+// reconnect asks the reader to connect again at some time within.
+func (s *eventStream) reconnect(within time.Duration) error {
+	return s.send("reconnect", "", map[string]int64{"afterMillis": 100 + rand.Int64N(within.Milliseconds())})
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -42,9 +44,14 @@ func wireAssignment(v store.AssignedVersion) wire.Assignment {
 	if len(v.Data) <= inlineLimit {
 		out.Data = json.RawMessage(v.Data)
 	} else {
-		out.URL = fmt.Sprintf("/api/v1/instances/%s/configs/%s/%s/data", v.InstanceID, url.PathEscape(v.Profile), v.Hash)
+		out.URL = dataURL(v.Assignment)
 	}
 	return out
+}
+
+// dataURL is where an instance fetches the data that it is assigned.
+func dataURL(a fleet.Assignment) string {
+	return fmt.Sprintf("/api/v1/instances/%s/configs/%s/%s/data", a.InstanceID, url.PathEscape(a.Profile), a.Hash)
 }
 
 // tag names a set of assignments: the same tag, the same set.
@@ -66,14 +73,35 @@ func older(set, sent wire.Assignments) bool {
 	})
 }
 
+// gone answers for an instance that was removed while it waited: it has to
+// register again, and an empty set of assignments must not tell it otherwise.
+var gone = &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "the instance is not registered any more"}
+
+// current is assignments, or gone.
+func (a *API) current(c echo.Context, instanceID string) (wire.Assignments, error) {
+	set, err := a.assignments(c, instanceID)
+	if err == nil && len(set.Assignments) == 0 {
+		err = a.registered(c, instanceID)
+	}
+	return set, err
+}
+
+func (a *API) registered(c echo.Context, instanceID string) error {
+	_, err := a.opts.Store.Instance(c.Request().Context(), instanceID)
+	if errors.Is(err, store.ErrNotFound) {
+		return gone
+	}
+	return err
+}
+
 // watch streams what an instance should run: at once, and at each change.
 func (a *API) watch(c echo.Context) error {
 	ctx := c.Request().Context()
 	id := who(c).instance.ID
-	changed := a.marks.subscribe(ctx, a.opts.Bus)
-	s, err := openStream(c)
+	changed := a.marks.subscribe(ctx, a.opts.Bus, id)
+	s, err := a.openStream(c)
 	if err != nil {
-		return err
+		return nil // the reader is gone
 	}
 	a.metrics.streams.Inc()
 	defer a.metrics.streams.Dec()
@@ -82,28 +110,41 @@ func (a *API) watch(c echo.Context) error {
 	keep := time.NewTicker(a.opts.KeepAlive)
 	defer keep.Stop()
 	for {
-		set, err := a.assignments(c, id)
+		set, err := a.current(c, id)
 		if err != nil {
-			return err
+			return err // the stream ends: its reader asks again, and is told why
 		}
 		if now := tag(set); now != last && !older(set, sent) {
 			if err := s.send("assignments", "", set); err != nil {
-				return nil // the reader is gone
+				return nil
 			}
 			sent, last = set, now
 		}
-		for waiting := true; waiting; {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-a.draining:
-				return ignored(s.reconnect())
-			case <-changed:
-				waiting = false
-			case <-keep.C:
-				if err := s.keepAlive(); err != nil {
-					return nil
-				}
+		if more, err := a.wait(c, s, changed, keep.C); !more {
+			return err
+		}
+	}
+}
+
+// wait keeps a watch stream open until the assignments changed. It answers
+// false when the stream is over.
+func (a *API) wait(c echo.Context, s *eventStream, changed *waiter, keep <-chan time.Time) (bool, error) {
+	for {
+		select {
+		case <-c.Request().Context().Done():
+			return false, nil
+		case <-changed.over:
+			return false, nil
+		case <-a.draining:
+			return false, ignored(s.reconnect(spread(a.marks.readers())))
+		case <-changed.wake:
+			return true, nil
+		case <-keep:
+			if err := a.registered(c, who(c).instance.ID); err != nil {
+				return false, err
+			}
+			if err := s.keepAlive(); err != nil {
+				return false, nil
 			}
 		}
 	}
@@ -114,16 +155,16 @@ func (a *API) watch(c echo.Context) error {
 func (a *API) poll(c echo.Context) error {
 	ctx := c.Request().Context()
 	id := who(c).instance.ID
-	wait := waitOf(c.Request())
 	if err := unhurried(c); err != nil {
 		return err
 	}
-	changed := a.marks.subscribe(ctx, a.opts.Bus)
-	have := c.Request().Header.Get("If-None-Match")
-	timeout := time.NewTimer(wait)
+	timeout := time.NewTimer(waitOf(c.Request()))
 	defer timeout.Stop()
+	changed := a.marks.subscribe(ctx, a.opts.Bus, id)
+	// A proxy that compresses makes the tag a weak one.
+	have := strings.TrimPrefix(c.Request().Header.Get("If-None-Match"), "W/")
 	for {
-		set, err := a.assignments(c, id)
+		set, err := a.current(c, id)
 		if err != nil {
 			return err
 		}
@@ -135,11 +176,13 @@ func (a *API) poll(c echo.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-changed.over:
+			return c.NoContent(http.StatusNotModified)
 		case <-a.draining:
 			return c.NoContent(http.StatusNotModified)
 		case <-timeout.C:
 			return c.NoContent(http.StatusNotModified)
-		case <-changed:
+		case <-changed.wake:
 		}
 	}
 }

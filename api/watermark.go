@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,54 +10,93 @@ import (
 	"github.com/sluicehq/sluice/store"
 )
 
-// watermark wakes every watch stream when any assignment changed, also when the
-// message that said so was lost: one look at the store a second serves all
-// streams of the process.
+// watermark wakes the watch streams of the instances whose assignments changed,
+// also when the message that said so was lost: one look at the store a second
+// serves all streams of the process, and a change of one profile wakes no
+// stream of another.
 type watermark struct {
 	store *store.Store
 
 	mu      sync.Mutex
-	next    int
-	waiting map[int]chan struct{}
+	waiting map[string][]*waiter // by instance, the oldest first
+	streams int
 	running bool
-	wake    chan struct{}
+	idle    chan struct{}
+}
+
+// waiter is one stream or poll of an instance.
+type waiter struct {
+	wake chan struct{} // holds at most one pending wake-up
+	over chan struct{} // closed when newer streams of the same instance took its place
 }
 
 // AnyProfileTopic is the message that some profile's assignments changed.
 const AnyProfileTopic = "profiles"
 
-const markInterval = time.Second
+const (
+	markInterval = time.Second
+	// markGap is the least time between two looks: many changes at once are
+	// looked at together.
+	markGap = 10 * time.Millisecond
+	// streamsPerInstance is how many of its streams are served. A line that
+	// broke without a word is still open here when its instance connects again.
+	streamsPerInstance = 4
+)
 
 func newWatermark(s *store.Store) *watermark {
-	return &watermark{store: s, waiting: map[int]chan struct{}{}, wake: make(chan struct{}, 1)}
+	return &watermark{store: s, waiting: map[string][]*waiter{}, idle: make(chan struct{}, 1)}
 }
 
-// subscribe gives a channel that holds at most one pending wake-up, until ctx ends.
-func (m *watermark) subscribe(ctx context.Context, bus coord.Bus) <-chan struct{} {
+// subscribe waits for changes of the instance's assignments, until ctx ends.
+func (m *watermark) subscribe(ctx context.Context, bus coord.Bus, instanceID string) *waiter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	ch := make(chan struct{}, 1)
-	id := m.next
-	m.next++
-	m.waiting[id] = ch
-	context.AfterFunc(ctx, func() { m.leave(id) })
+	w := &waiter{wake: make(chan struct{}, 1), over: make(chan struct{})}
+	m.waiting[instanceID] = append(m.waiting[instanceID], w)
+	m.streams++
+	if mine := m.waiting[instanceID]; len(mine) > streamsPerInstance {
+		close(mine[0].over)
+		m.remove(instanceID, mine[0])
+	}
+	context.AfterFunc(ctx, func() { m.leave(instanceID, w) })
 	if !m.running {
 		m.running = true
 		go m.run(bus)
 	}
-	return ch
+	return w
 }
 
-func (m *watermark) leave(id int) {
+func (m *watermark) leave(instanceID string, w *waiter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.waiting, id)
-	if len(m.waiting) == 0 {
+	m.remove(instanceID, w)
+	if m.streams == 0 {
 		select {
-		case m.wake <- struct{}{}: // nobody waits any more: run ends
+		case m.idle <- struct{}{}: // nobody waits any more: run ends
 		default:
 		}
 	}
+}
+
+func (m *watermark) remove(instanceID string, w *waiter) {
+	mine := m.waiting[instanceID]
+	i := slices.Index(mine, w)
+	if i < 0 {
+		return
+	}
+	m.streams--
+	if mine = slices.Delete(mine, i, i+1); len(mine) == 0 {
+		delete(m.waiting, instanceID)
+		return
+	}
+	m.waiting[instanceID] = mine
+}
+
+// readers is how many streams and polls are open.
+func (m *watermark) readers() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.streams
 }
 
 // run lives as long as anybody waits.
@@ -66,43 +106,84 @@ func (m *watermark) run(bus coord.Bus) {
 	messages := bus.Subscribe(ctx, AnyProfileTopic)
 	tick := time.NewTicker(markInterval)
 	defer tick.Stop()
-	last := int64(-1)
+	mark := int64(-1)
+	var seen map[string]int64
 	for {
-		heard := false
 		select {
 		case <-messages:
-			heard = true
 		case <-tick.C:
-		case <-m.wake:
+		case <-m.idle:
 		}
 		if m.done() {
 			return
 		}
-		if mark, err := m.store.GenerationMark(ctx); err == nil && mark != last {
-			last, heard = mark, true
+		// A store that does not answer is asked again at the next tick.
+		now, err := m.store.GenerationMark(ctx)
+		if err != nil || now == mark {
+			continue
 		}
-		if heard {
-			m.tell()
+		if fresh, err := m.look(ctx, seen); err == nil {
+			mark, seen = now, fresh
 		}
+		<-time.After(markGap)
 	}
 }
 
 func (m *watermark) done() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.waiting) > 0 {
+	if m.streams > 0 {
 		return false
 	}
 	m.running = false
 	return true
 }
 
-func (m *watermark) tell() {
+// look wakes the instances of the profiles that changed since seen was read.
+func (m *watermark) look(ctx context.Context, seen map[string]int64) (map[string]int64, error) {
+	fresh, err := m.store.Generations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if seen == nil { // the first look does not know what changed
+		m.tellAll()
+		return fresh, nil
+	}
+	var changed []string
+	for name, generation := range fresh {
+		if seen[name] != generation {
+			changed = append(changed, name)
+		}
+	}
+	instances, err := m.store.InstancesOf(ctx, changed...)
+	if err != nil {
+		return nil, err
+	}
+	m.tell(instances...)
+	return fresh, nil
+}
+
+// tell wakes the streams of some instances.
+func (m *watermark) tell(instances ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, ch := range m.waiting {
+	for _, id := range instances {
+		wakeAll(m.waiting[id])
+	}
+}
+
+func (m *watermark) tellAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, mine := range m.waiting {
+		wakeAll(mine)
+	}
+}
+
+func wakeAll(waiters []*waiter) {
+	for _, w := range waiters {
 		select {
-		case ch <- struct{}{}:
+		case w.wake <- struct{}{}:
 		default:
 		}
 	}

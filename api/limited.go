@@ -1,0 +1,66 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// registrationFactor: one registration token serves a whole fleet that starts at once.
+const registrationFactor = 40
+
+// limited bounds how often one caller uses one door.
+func (a *API) limited(r route) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		if r.perMinute == 0 || a.opts.LimitFactor < 0 {
+			return next
+		}
+		perMinute := max(1, int(float64(r.perMinute)*a.opts.LimitFactor))
+		door := r.method + " " + r.path + " "
+		return func(c echo.Context) error {
+			by := who(c)
+			if by.key == "" {
+				return a.admit(c, a.strangers, door+addressKey(c), perMinute, next)
+			}
+			if by.role == Registration {
+				return a.admit(c, a.limits, door+by.key+" "+addressKey(c), perMinute*registrationFactor, next)
+			}
+			return a.admit(c, a.limits, door+by.key, perMinute, next)
+		}
+	}
+}
+
+// addressKey names where a request comes from. One subscriber has a whole /64
+// of IPv6 addresses, so they count as one.
+func addressKey(c echo.Context) string {
+	address, err := netip.ParseAddr(c.RealIP())
+	if err != nil {
+		return "address unknown"
+	}
+	address = address.Unmap().WithZone("")
+	if address.Is6() {
+		if prefix, err := address.Prefix(64); err == nil {
+			return "address " + prefix.String()
+		}
+	}
+	return "address " + address.String()
+}
+
+// admit answers 429 once the limit is used up.
+func (a *API) admit(c echo.Context, of *limiter, key string, perMinute int, next echo.HandlerFunc) error {
+	left, reset, ok := of.take(key, perMinute)
+	h := c.Response().Header()
+	h.Set("X-RateLimit-Limit", strconv.Itoa(perMinute))
+	h.Set("X-RateLimit-Remaining", strconv.Itoa(left))
+	h.Set("X-RateLimit-Reset", strconv.FormatInt(reset.Unix(), 10))
+	if ok {
+		return next(c)
+	}
+	wait := reset.Sub(a.opts.Now()) + time.Second - 1 // rounded up
+	h.Set("Retry-After", strconv.Itoa(max(1, int(wait/time.Second))))
+	return &problem{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", message: fmt.Sprintf("at most %d of these a minute", perMinute)}
+}
