@@ -281,7 +281,9 @@ func (s *step) complete(c crowd) {
 // settleAll makes the version the current one: whoever is silent now gets it
 // when it comes back.
 func (s *step) settleAll(c crowd) {
-	s.dec.Current = s.next.Version
+	if len(s.next.Selector.Instances) == 0 { // what some instances run is not what the profile runs
+		s.dec.Current = s.next.Version
+	}
 	for _, t := range c.all {
 		if t.Assignment.Version != s.next.Version {
 			s.assign(t, s.next.Version, s.next.Hash)
