@@ -1,0 +1,465 @@
+package simulation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/sluicehq/sluice/coord"
+	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/reconciler"
+	"github.com/sluicehq/sluice/rollout"
+	"github.com/sluicehq/sluice/store"
+)
+
+const (
+	name   = "payment-service.production"
+	file   = "payment-service/production.yaml"
+	canary = "canary-secret-5e0f" // a plain secret that must show up nowhere
+	source = "configs"
+)
+
+// text is the profile with a value. The instances refuse "refused"; "hurts"
+// fails every third request.
+func text(value string) *string {
+	s := fmt.Sprintf(`apiVersion: sluice/v1
+kind: ConfigProfile
+name: %s
+service: payment-service
+environment: Production
+schema: payment
+strategy: {type: Canary, steps: [25, 50, 100], phaseInterval: 30s, progressDeadline: 10m}
+health: {checkInterval: 10s}
+data: {value: %q, password: {type: secret, value: %s}}
+`, name, value, canary)
+	return &s
+}
+
+func schema() *string {
+	s := "$schema: https://json-schema.org/draft/2020-12/schema\ntype: object\nrequired: [value]\n"
+	return &s
+}
+
+// TestAnyHistory draws histories of commits, health, crashes and orders.
+func TestAnyHistory(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		// rapid's own failures must not happen inside the bubble: they are
+		// collected, and told outside.
+		var failure string
+		dir, err := os.MkdirTemp("", "sluice-sim-")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		script := draw(rt)
+		synctest.Test(t, func(t *testing.T) { failure = live(t, dir, script) })
+		if failure != "" {
+			rt.Fatalf("%s\nafter: %s", failure, script)
+		}
+	})
+}
+
+// happening is one thing that happens, with a number that chooses how.
+type happening struct {
+	what string
+	n    int
+}
+
+func (h happening) String() string { return fmt.Sprintf("%s %d", h.what, h.n) }
+
+var happenings = []string{
+	"commit", "commit", "commit", "hurts", "refused", "broken", "delete", "force-push", "two commits",
+	"sync", "sync", "sync twice", "sync crashes", "step", "step", "crash", "pause past lease", "late step",
+	"time", "time", "time", "outage", "join", "leave", "silent", "back", "stuck",
+	"rollback", "emergency", "pause", "resume", "promote", "cancel", "release", "old ack",
+}
+
+func draw(rt *rapid.T) []happening {
+	return rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) happening {
+		return happening{rapid.SampledFrom(happenings).Draw(rt, "what"), rapid.IntRange(0, 11).Draw(rt, "n")}
+	}), 1, 40).Draw(rt, "history")
+}
+
+// member is one modelled instance.
+type member struct {
+	id, host      string
+	generation    int64
+	version, hash string
+	hurts         bool
+	silent, stuck bool
+	told          fleet.Ack // its last word, for saying it again too late
+}
+
+// sim is one life.
+type sim struct {
+	t       *testing.T
+	ctx     context.Context
+	db      *store.Store
+	beats   *store.Heartbeats
+	repo    *repository
+	members []*member
+	engines []*rollout.Engine
+	crash   string // point at which the next step or sync dies
+	held    []rollout.Claim
+	outage  bool
+	values  int
+	failed  string
+	logs    strings.Builder
+	hosts   int
+}
+
+// crashed is the panic of a simulated kill -9.
+type crashed struct{ point string }
+
+func live(t *testing.T, dir string, script []happening) (failure string) {
+	ctx := context.Background()
+	s := &sim{t: t, ctx: ctx, repo: newRepository()}
+	var err error
+	logger := slog.New(slog.NewTextHandler(&s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.db, err = store.Open(ctx, store.Options{URL: filepath.Join(dir, "sluice.db"), Now: time.Now, Logger: logger})
+	if err != nil {
+		return err.Error()
+	}
+	defer func() {
+		if err := s.db.Close(); err != nil && failure == "" {
+			failure = err.Error()
+		}
+	}()
+	if err := s.db.Migrate(ctx); err != nil {
+		return err.Error()
+	}
+	s.beats = store.NewHeartbeatWriter(s.db, time.Millisecond)
+	writing, stop := context.WithCancel(ctx)
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.beats.Run(writing) }()
+	defer func() {
+		stop()
+		if err := <-stopped; err != nil && failure == "" {
+			failure = err.Error()
+		}
+	}()
+	for i := range 3 {
+		s.engines = append(s.engines, rollout.NewEngine(s.db, nobody{}, rollout.EngineOptions{Owner: owner(i), Logger: logger, Fail: s.fail}))
+	}
+	s.repo.commit(map[string]*string{file: text("first"), "schemas/payment.yaml": schema()})
+	for range 4 {
+		s.join()
+	}
+	s.sync()
+	s.pass(2 * time.Minute)
+	for _, h := range script {
+		s.do(h)
+		s.check()
+		if s.failed != "" {
+			return fmt.Sprintf("at %q: %s", h, s.failed)
+		}
+	}
+	s.heal()
+	return s.failed
+}
+
+func owner(i int) string { return fmt.Sprint("replica-", i) }
+
+type nobody struct{}
+
+func (nobody) Publish(context.Context, string) {}
+
+// fail dies at the point that the history chose.
+func (s *sim) fail(point string) {
+	if s.crash != "" && point == s.crash {
+		s.crash = ""
+		panic(crashed{point})
+	}
+}
+
+// surviving runs f; a simulated crash ends f and nothing else.
+func (s *sim) surviving(f func()) {
+	defer func() {
+		cause := recover()
+		if _, dead := cause.(crashed); cause != nil && !dead {
+			panic(cause)
+		}
+	}()
+	f()
+}
+
+func (s *sim) wrong(format string, args ...any) {
+	if s.failed == "" {
+		s.failed = fmt.Sprintf(format, args...)
+	}
+}
+
+func (s *sim) must(err error) {
+	if err != nil {
+		s.wrong("%v", err)
+	}
+}
+
+// sync is one pass of a fresh reconciler: nothing of an earlier one is needed.
+func (s *sim) sync() {
+	r, err := reconciler.New(reconciler.Options{
+		Source: reconciler.SourceOptions{ID: source, Branch: "main"}, Git: s.repo, Store: reconcilerStore{s.db}, Locker: coord.NewMemory(), Fail: s.fail,
+	})
+	s.must(err)
+	if err == nil {
+		s.surviving(func() {
+			if _, err := r.Sync(s.ctx); err != nil && !errors.Is(err, rollout.ErrStale) && !strings.Contains(err.Error(), "K") {
+				s.wrong("sync: %v", err)
+			}
+		})
+	}
+}
+
+type reconcilerStore struct{ *store.Store }
+
+func (r reconcilerStore) InTx(ctx context.Context, fn func(reconciler.Tx) error) error {
+	return r.Store.InTx(ctx, func(tx *store.Tx) error { return fn(tx) })
+}
+
+// step lets one replica work off what is due.
+func (s *sim) step(replica int) {
+	claims, err := s.db.ClaimDue(s.ctx, owner(replica), 15*time.Second, 8)
+	s.must(err)
+	for _, claim := range claims {
+		s.surviving(func() {
+			if err := s.engines[replica].Step(s.ctx, claim); err != nil && !errors.Is(err, rollout.ErrStale) {
+				s.wrong("step: %v", err)
+			}
+		})
+	}
+}
+
+// pass lives on for d: instances take what they are assigned and beat every
+// five seconds, and some replica steps what is due.
+func (s *sim) pass(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end) && s.failed == ""; {
+		for range 6 {
+			s.apply()
+			due, ok, err := s.db.NextDue(s.ctx)
+			s.must(err)
+			if !ok || due.After(time.Now()) {
+				break
+			}
+			s.step(0)
+		}
+		time.Sleep(5 * time.Second) // of the bubble's clock
+		s.beat()
+		s.check()
+	}
+}
+
+func (s *sim) join() {
+	s.hosts++
+	m := &member{id: uuid.NewString(), host: fmt.Sprintf("host-%02d", s.hosts)}
+	s.must(s.db.RegisterInstance(s.ctx, fleet.Instance{
+		ID: m.id, Service: "payment-service", Hostname: m.host, Environment: profile.Production,
+	}, []byte(m.id)))
+	s.members = append(s.members, m)
+}
+
+// apply is what the agents do: refuse an older generation and another hash, take
+// the rest, say so.
+func (s *sim) apply() {
+	for _, m := range s.members {
+		if m.silent || m.stuck {
+			continue
+		}
+		assigned, err := s.db.InstanceAssignments(s.ctx, m.id)
+		s.must(err)
+		for _, a := range assigned {
+			if a.Generation < m.generation {
+				s.wrong("%s was given generation %d after %d", m.host, a.Generation, m.generation)
+			}
+			if digest(string(a.Data)) != a.Hash {
+				s.wrong("%s was given data with another hash", m.host)
+			}
+			if a.Acknowledged() || a.ApplyError != "" {
+				continue
+			}
+			m.generation = a.Generation
+			ack := fleet.Ack{InstanceID: m.id, Profile: name, Version: a.Version, Hash: a.Hash, Generation: a.Generation, OK: true}
+			if strings.Contains(string(a.Data), "refused") {
+				ack.OK, ack.Error = false, "the value is refused"
+			} else {
+				m.version, m.hash, m.hurts = a.Version, a.Hash, strings.Contains(string(a.Data), "hurts")
+			}
+			m.told = ack
+			_, err := s.db.Acknowledge(s.ctx, ack)
+			s.must(err)
+		}
+	}
+}
+
+func (s *sim) beat() {
+	for _, m := range s.members {
+		if m.silent {
+			continue
+		}
+		sample := fleet.Sample{Status: fleet.StatusHealthy, Counted: true, Requests: 100, Latency: fleet.Histogram{Bounds: []float64{50, 100}, Counts: []uint64{100, 0, 0}}}
+		if m.hurts || s.outage {
+			sample.Errors = 33
+		}
+		s.must(s.beats.Record(s.ctx, m.id, sample))
+	}
+}
+
+func (s *sim) one(n int) *member {
+	if len(s.members) == 0 {
+		return &member{}
+	}
+	return s.members[n%len(s.members)]
+}
+
+func (s *sim) value(kind string) *string {
+	s.values++
+	return text(fmt.Sprint(kind, "-", s.values))
+}
+
+// do lets one thing happen.
+func (s *sim) do(h happening) {
+	m := s.one(h.n)
+	switch h.what {
+	case "commit", "hurts", "refused":
+		s.repo.commit(map[string]*string{file: s.value(h.what)})
+	case "two commits":
+		s.repo.commit(map[string]*string{file: s.value("commit")})
+		s.repo.commit(map[string]*string{file: s.value("commit")})
+	case "broken":
+		broken := strings.Replace(*s.value("x"), "data:", "dat:", 1)
+		s.repo.commit(map[string]*string{file: &broken})
+	case "delete":
+		s.repo.commit(map[string]*string{file: nil})
+	case "force-push":
+		s.repo.rewind()
+	case "sync":
+		s.sync()
+	case "sync twice":
+		s.sync()
+		s.sync()
+	case "sync crashes":
+		s.crash = []string{"K1", "K3", "K4"}[h.n%3]
+		s.sync()
+		s.crash = ""
+	case "step":
+		s.step(h.n % len(s.engines))
+	case "crash":
+		s.crash = []string{"K5", "K6", "K7", "K8", "K9"}[h.n%5]
+		s.pass(40 * time.Second)
+		s.crash = ""
+	case "pause past lease":
+		claims, err := s.db.ClaimDue(s.ctx, "sleeper", 15*time.Second, 8)
+		s.must(err)
+		s.held = append(s.held, claims...)
+	case "late step":
+		s.late()
+	case "time":
+		s.pass(time.Duration(5+10*h.n) * time.Second)
+	case "outage":
+		s.outage = !s.outage
+	case "join":
+		if len(s.members) < 10 {
+			s.join()
+		}
+	case "leave":
+		if len(s.members) > 1 {
+			s.must(s.db.DeregisterInstance(s.ctx, m.id, "test"))
+			i := h.n % len(s.members)
+			s.members = append(s.members[:i], s.members[i+1:]...)
+		}
+	case "silent":
+		m.silent = true
+	case "back":
+		m.silent, m.stuck = false, false
+	case "stuck":
+		m.stuck = true
+	case "old ack":
+		if m.told.Generation > 1 {
+			ack := m.told
+			ack.Generation--
+			if _, err := s.db.Acknowledge(s.ctx, ack); err != nil && !errors.Is(err, store.ErrHashMismatch) {
+				s.must(err)
+			}
+		}
+	default:
+		s.order(h.what)
+	}
+}
+
+// late lets a replica that slept past its lease finish what it began: it must
+// lose, whatever was decided.
+func (s *sim) late() {
+	for _, claim := range s.held {
+		d, err := s.db.Deployment(s.ctx, claim.DeploymentID)
+		s.must(err)
+		if d.Epoch == claim.Epoch {
+			continue // nobody took over yet
+		}
+		next := d
+		next.Explanation = "written too late"
+		if err := s.db.Step(s.ctx, claim, rollout.Decision{Next: next, Changed: true, Wake: time.Now()}); !errors.Is(err, rollout.ErrStale) {
+			s.wrong("a step under a lost claim got %v", err)
+		}
+	}
+	s.held = nil
+}
+
+// order lets a person do something. That it does not fit is no fault.
+func (s *sim) order(what string) {
+	if what == "release" {
+		if err := s.db.ReleaseHold(s.ctx, name, "ann", "try again"); err != nil && !errors.Is(err, store.ErrNotFound) {
+			s.must(err)
+		}
+		return
+	}
+	if what == "emergency" {
+		s.emergency()
+		return
+	}
+	d, err := s.db.ActiveDeployment(s.ctx, name)
+	if errors.Is(err, rollout.ErrNotFound) {
+		return
+	}
+	s.must(err)
+	_, err = s.engines[0].Order(s.ctx, d.ID, rollout.Order(what), "ann", "because")
+	if _, refused := errors.AsType[*rollout.StateError](err); err != nil && !refused && !errors.Is(err, rollout.ErrNoWayBack) {
+		s.must(err)
+	}
+}
+
+func (s *sim) emergency() {
+	r, err := s.db.Profile(s.ctx, name)
+	s.must(err)
+	completed, err := s.db.CompletedVersions(s.ctx, name)
+	s.must(err)
+	for _, number := range completed {
+		if number == r.CurrentVersion || r.CurrentVersion == "" {
+			continue
+		}
+		to, err := s.db.Version(s.ctx, name, number)
+		s.must(err)
+		from, err := s.db.Version(s.ctx, name, r.CurrentVersion)
+		s.must(err)
+		_, err = s.engines[1].RollbackProfile(s.ctx, rollout.Back{Record: r, To: to, Refused: from, ID: uuid.NewString(), Actor: "ann", Reason: "emergency"})
+		s.must(err)
+		for _, m := range s.members {
+			assigned, err := s.db.InstanceAssignments(s.ctx, m.id)
+			s.must(err)
+			if len(assigned) != 1 || assigned[0].Version != number {
+				s.wrong("after the emergency rollback %s is assigned %+v", m.host, assigned)
+			}
+		}
+		return
+	}
+}
