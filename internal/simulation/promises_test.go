@@ -27,6 +27,11 @@ func (s *sim) check() {
 			s.wrong("a late writer was heard")
 		}
 	}
+	if len(deployments) > 0 && deployments[0].State == rollout.RolledBack && s.released.Before(deployments[0].RollbackAt) {
+		if _, ok, err := s.db.ActiveHold(s.ctx, name); err != nil || !ok {
+			s.wrong("%s was rolled back and there is no hold (%v)", deployments[0].Version, err)
+		}
+	}
 	if active > 1 {
 		s.wrong("%d deployments are active at once", active)
 	}

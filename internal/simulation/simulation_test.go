@@ -81,7 +81,7 @@ func (h happening) String() string { return fmt.Sprintf("%s %d", h.what, h.n) }
 
 var happenings = []string{
 	"commit", "commit", "commit", "hurts", "refused", "broken", "delete", "force-push", "two commits",
-	"sync", "sync", "sync twice", "sync crashes", "step", "step", "crash", "pause past lease", "late step",
+	"sync", "sync", "sync twice", "sync crashes", "step", "crash", "crash", "sleeper", "sleeper", "join in mid-step", "join in mid-step",
 	"time", "time", "time", "outage", "join", "leave", "silent", "back", "stuck",
 	"rollback", "emergency", "pause", "resume", "promote", "cancel", "release", "old ack",
 }
@@ -104,20 +104,21 @@ type member struct {
 
 // sim is one life.
 type sim struct {
-	t       *testing.T
-	ctx     context.Context
-	db      *store.Store
-	beats   *store.Heartbeats
-	repo    *repository
-	members []*member
-	engines []*rollout.Engine
-	crash   string // point at which the next step or sync dies
-	held    []rollout.Claim
-	outage  bool
-	values  int
-	failed  string
-	logs    strings.Builder
-	hosts   int
+	t        *testing.T
+	ctx      context.Context
+	db       *store.Store
+	beats    *store.Heartbeats
+	repo     *repository
+	members  []*member
+	engines  []*rollout.Engine
+	crash    string // point at which the next step or sync dies
+	between  func() // happens once, between a step's reading and its writing
+	released time.Time
+	outage   bool
+	values   int
+	failed   string
+	logs     strings.Builder
+	hosts    int
 }
 
 // crashed is the panic of a simulated kill -9.
@@ -178,6 +179,10 @@ func (nobody) Publish(context.Context, string) {}
 
 // fail dies at the point that the history chose.
 func (s *sim) fail(point string) {
+	if between := s.between; between != nil && point == "K6" && len(s.members) < 12 {
+		s.between = nil
+		between()
+	}
 	if s.crash != "" && point == s.crash {
 		s.crash = ""
 		panic(crashed{point})
@@ -358,14 +363,15 @@ func (s *sim) do(h happening) {
 		s.crash = []string{"K5", "K6", "K7", "K8", "K9"}[h.n%5]
 		s.pass(40 * time.Second)
 		s.crash = ""
-	case "pause past lease":
-		claims, err := s.db.ClaimDue(s.ctx, "sleeper", 15*time.Second, 8)
-		s.must(err)
-		s.held = append(s.held, claims...)
-	case "late step":
-		s.late()
+	case "sleeper":
+		s.sleeper()
+	case "join in mid-step":
+		s.between = s.join
+		s.sync()
+		s.pass(time.Duration(20+10*h.n) * time.Second)
+		s.between = nil
 	case "time":
-		s.pass(time.Duration(5+10*h.n) * time.Second)
+		s.pass(time.Duration(5+20*h.n) * time.Second)
 	case "outage":
 		s.outage = !s.outage
 	case "join":
@@ -397,14 +403,18 @@ func (s *sim) do(h happening) {
 	}
 }
 
-// late lets a replica that slept past its lease finish what it began: it must
-// lose, whatever was decided.
-func (s *sim) late() {
-	for _, claim := range s.held {
+// sleeper lets a replica claim what is under way and sleep past its lease. What
+// it began must lose, whatever was decided meanwhile.
+func (s *sim) sleeper() {
+	s.must(s.db.WakeDeployment(s.ctx, name))
+	claims, err := s.db.ClaimDue(s.ctx, "sleeper", 15*time.Second, 8)
+	s.must(err)
+	s.pass(40 * time.Second)
+	for _, claim := range claims {
 		d, err := s.db.Deployment(s.ctx, claim.DeploymentID)
 		s.must(err)
-		if d.Epoch == claim.Epoch {
-			continue // nobody took over yet
+		if d.Epoch == claim.Epoch || d.State.Final() {
+			continue // nobody took over, or there is nothing left to break
 		}
 		next := d
 		next.Explanation = "written too late"
@@ -412,12 +422,12 @@ func (s *sim) late() {
 			s.wrong("a step under a lost claim got %v", err)
 		}
 	}
-	s.held = nil
 }
 
 // order lets a person do something. That it does not fit is no fault.
 func (s *sim) order(what string) {
 	if what == "release" {
+		s.released = time.Now()
 		if err := s.db.ReleaseHold(s.ctx, name, "ann", "try again"); err != nil && !errors.Is(err, store.ErrNotFound) {
 			s.must(err)
 		}
