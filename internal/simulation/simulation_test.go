@@ -406,6 +406,8 @@ func (s *sim) do(h happening) {
 // sleeper lets a replica claim what is under way and sleep past its lease. What
 // it began must lose, whatever was decided meanwhile.
 func (s *sim) sleeper() {
+	s.repo.commit(map[string]*string{file: s.value("commit")})
+	s.sync()
 	s.must(s.db.WakeDeployment(s.ctx, name))
 	claims, err := s.db.ClaimDue(s.ctx, "sleeper", 15*time.Second, 8)
 	s.must(err)
