@@ -192,14 +192,15 @@ func (tx *Tx) acknowledge(ctx context.Context, a fleet.Assignment, ack fleet.Ack
 		if a.Acknowledged() {
 			return false, nil
 		}
-		// When it first ran this version counts, not when it said so again.
+		// When it first ran this version counts, not when it said so again. Word on
+		// a generation that was never given counts for the one that was.
 		since := stamp(tx.now())
 		if a.Applied == ack.Version && a.AppliedHash == ack.Hash {
 			since = stamp(a.AppliedAt)
 		}
 		_, err = tx.exec(ctx, `UPDATE config_assignments SET applied = $3, applied_hash = $4, applied_generation = $5, applied_at = $6,
 			apply_micros = $7, apply_error = '' WHERE instance_id = $1 AND config_name = $2`,
-			ack.InstanceID, ack.Profile, ack.Version, ack.Hash, ack.Generation, since, ack.Duration.Microseconds())
+			ack.InstanceID, ack.Profile, ack.Version, ack.Hash, a.Generation, since, ack.Duration.Microseconds())
 	} else {
 		why := cut(ack.Error, maxApplyError)
 		if why == "" {

@@ -24,7 +24,9 @@ type Heartbeats struct {
 }
 
 type beat struct {
-	sample fleet.Sample
+	id     string
+	status fleet.Status
+	sample json.RawMessage
 	result chan error
 }
 
@@ -46,10 +48,16 @@ func NewHeartbeatWriter(s *Store, delay time.Duration) *Heartbeats {
 }
 
 // Record keeps an instance's heartbeat and returns when it is stored.
-// ErrNotFound tells an instance that is not registered any more.
+// ErrNotFound tells an instance that is not registered any more. A sample that
+// JSON cannot hold, such as a rate that is not a number, is an error of its own
+// and not of the batch.
 func (h *Heartbeats) Record(ctx context.Context, instanceID string, sample fleet.Sample) error {
 	sample.InstanceID = instanceID
-	b := beat{sample: sample, result: make(chan error, 1)}
+	text, err := json.Marshal(sample)
+	if err != nil {
+		return fmt.Errorf("write the heartbeat of instance %s: %w", instanceID, err)
+	}
+	b := beat{id: instanceID, status: sample.Status, sample: text, result: make(chan error, 1)}
 	select {
 	case h.queue <- b:
 	case <-h.done:
@@ -73,13 +81,13 @@ func (h *Heartbeats) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case first := <-h.queue:
-			h.flush(ctx, h.gather(first))
+			h.flush(ctx, h.gather(ctx, first))
 		}
 	}
 }
 
-// gather takes what comes within the delay.
-func (h *Heartbeats) gather(first beat) []beat {
+// gather takes what comes within the delay, or until ctx ends.
+func (h *Heartbeats) gather(ctx context.Context, first beat) []beat {
 	batch := []beat{first}
 	timer := time.NewTimer(h.delay)
 	defer timer.Stop()
@@ -89,6 +97,8 @@ func (h *Heartbeats) gather(first beat) []beat {
 			batch = append(batch, b)
 		case <-timer.C:
 			return batch
+		case <-ctx.Done():
+			return batch
 		}
 	}
 	return batch
@@ -97,54 +107,47 @@ func (h *Heartbeats) gather(first beat) []beat {
 func (h *Heartbeats) flush(ctx context.Context, batch []beat) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	samples := make([]fleet.Sample, len(batch))
-	for i, b := range batch {
-		samples[i] = b.sample
-	}
-	missing, err := h.s.recordSamples(ctx, samples, &h.pruned)
+	known, err := h.s.recordBeats(ctx, batch, &h.pruned)
 	for _, b := range batch {
 		switch {
 		case err != nil:
 			b.result <- err
-		case missing[b.sample.InstanceID]:
-			b.result <- fmt.Errorf("instance %s: %w", b.sample.InstanceID, ErrNotFound)
+		case !known[b.id]:
+			b.result <- fmt.Errorf("instance %s: %w", b.id, ErrNotFound)
 		default:
 			b.result <- nil
 		}
 	}
 }
 
-// recordSamples stores the samples; missing are the instances that are not registered.
-func (s *Store) recordSamples(ctx context.Context, samples []fleet.Sample, pruned *time.Time) (missing map[string]bool, err error) {
+// recordBeats stores heartbeats; known are the instances that are registered.
+func (s *Store) recordBeats(ctx context.Context, batch []beat, pruned *time.Time) (known map[string]bool, err error) {
+	samples := make([]json.RawMessage, len(batch))
+	statuses := map[string]fleet.Status{} // of two heartbeats in one batch the later one says how the instance is
+	for i, b := range batch {
+		samples[i], statuses[b.id] = b.sample, b.status
+	}
 	var now time.Time
 	err = s.InTx(ctx, func(tx *Tx) error {
 		now = tx.now()
-		rows, err := json.Marshal(samples)
-		if err != nil {
-			return fmt.Errorf("write heartbeats: %w", err)
+		if err := tx.wakeForUnhealthy(ctx, statuses); err != nil {
+			return err
 		}
 		// The span of a sample begins at the heartbeat before it.
 		if _, err := tx.exec(ctx, `INSERT INTO health_samples (instance_id, since, at, sample)
 			SELECT i.instance_id, i.last_heartbeat, $1, j.value FROM json_each($2) j
-			  JOIN service_instances i ON i.instance_id = json_extract(j.value, '$.InstanceID')`, stamp(now), string(rows)); err != nil {
+			  JOIN service_instances i ON i.instance_id = json_extract(j.value, '$.InstanceID')`, stamp(now), asJSON(samples)); err != nil {
 			return fmt.Errorf("write heartbeats: %w", err)
 		}
 		beaten, err := collect(ctx, tx.tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
-			`UPDATE service_instances SET last_heartbeat = $1, status = j.status
-			  FROM (SELECT json_extract(value, '$.InstanceID') AS id, json_extract(value, '$.Status') AS status FROM json_each($2)) j
-			 WHERE instance_id = j.id RETURNING instance_id`, stamp(now), string(rows))
+			`UPDATE service_instances SET last_heartbeat = $1, status = j.value FROM json_each($2) j
+			 WHERE instance_id = j.key RETURNING instance_id`, stamp(now), asJSON(statuses))
 		if err != nil {
 			return fmt.Errorf("write heartbeats: %w", err)
 		}
-		missing = map[string]bool{}
-		for _, sample := range samples {
-			missing[sample.InstanceID] = true
-		}
+		known = make(map[string]bool, len(beaten))
 		for _, id := range beaten {
-			delete(missing, id)
-		}
-		if err := tx.wakeForUnhealthy(ctx, samples); err != nil {
-			return err
+			known[id] = true
 		}
 		if now.Sub(*pruned) < pruneEvery {
 			return nil
@@ -157,22 +160,25 @@ func (s *Store) recordSamples(ctx context.Context, samples []fleet.Sample, prune
 	if err == nil && now.Sub(*pruned) >= pruneEvery {
 		*pruned = now
 	}
-	return missing, err
+	return known, err
 }
 
-// wakeForUnhealthy makes the deployments that involve an unhealthy instance due.
-func (tx *Tx) wakeForUnhealthy(ctx context.Context, samples []fleet.Sample) error {
+// wakeForUnhealthy makes the deployments due that involve an instance which was
+// not unhealthy until now. One that stays unhealthy says nothing new: the gate's
+// next check counts it, and a sick fleet's heartbeats must not keep the engine busy.
+func (tx *Tx) wakeForUnhealthy(ctx context.Context, statuses map[string]fleet.Status) error {
 	var ids []string
-	for _, sample := range samples {
-		if sample.Status == fleet.StatusUnhealthy {
-			ids = append(ids, sample.InstanceID)
+	for id, status := range statuses {
+		if status == fleet.StatusUnhealthy {
+			ids = append(ids, id)
 		}
 	}
 	if len(ids) == 0 {
 		return nil
 	}
-	if err := tx.wake(ctx, `config_name IN (SELECT a.config_name FROM config_assignments a
-		JOIN json_each($2) j ON a.instance_id = j.value)`, asJSON(ids)); err != nil {
+	if err := tx.wake(ctx, `config_name IN (SELECT a.config_name FROM json_each($2) j
+		JOIN service_instances i ON i.instance_id = j.value AND i.status <> 'Unhealthy'
+		JOIN config_assignments a ON a.instance_id = i.instance_id)`, asJSON(ids)); err != nil {
 		return fmt.Errorf("wake the deployments of unhealthy instances: %w", err)
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/rollout"
@@ -114,10 +113,10 @@ func (s *Store) DeregisterInstance(ctx context.Context, id, actor string) error 
 }
 
 func (tx *Tx) deregister(ctx context.Context, id, actor, why string) error {
-	profiles, err := collect(ctx, tx.tx, func(row scanner) (name string, err error) { return name, row.Scan(&name) },
-		`SELECT config_name FROM config_assignments WHERE instance_id = $1`, id)
-	if err != nil {
-		return fmt.Errorf("find the profiles of instance %s: %w", id, err)
+	// Also those that have assigned it nothing yet: it counted in their shares.
+	if err := tx.wake(ctx, `config_name IN (SELECT p.name FROM service_instances i
+		JOIN config_profiles p ON p.service = i.service_name AND p.environment = i.environment WHERE i.instance_id = $2)`, id); err != nil {
+		return fmt.Errorf("wake the deployments of instance %s: %w", id, err)
 	}
 	n, err := tx.exec(ctx, `DELETE FROM service_instances WHERE instance_id = $1`, id)
 	if err == nil && n == 0 {
@@ -125,11 +124,6 @@ func (tx *Tx) deregister(ctx context.Context, id, actor, why string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("remove instance %s: %w", id, err)
-	}
-	for _, name := range profiles {
-		if err := tx.WakeDeployment(ctx, name); err != nil {
-			return err
-		}
 	}
 	return tx.Record(ctx, rollout.Fact{
 		Type: "instance.removed", EntityType: "instance", EntityID: id, Actor: actor, Details: map[string]any{"reason": why},
@@ -145,20 +139,25 @@ func (s *Store) SweepInstances(ctx context.Context) (removed int, err error) {
 		return 0, fmt.Errorf("look for instances that are gone: %w", err)
 	}
 	for _, id := range ids {
-		err := s.InTx(ctx, func(tx *Tx) error {
-			var last time.Time
-			if err := tx.tx.QueryRowContext(ctx, `SELECT last_heartbeat FROM service_instances WHERE instance_id = $1`, id).Scan(at(&last)); err != nil {
-				return notFound(err, ErrNotFound, "instance", id)
-			}
-			if last.After(time.Time(silent)) {
-				return nil // it beat meanwhile
-			}
+		switch err := s.InTx(ctx, func(tx *Tx) error { return tx.sweep(ctx, id, silent) }); {
+		case err == nil:
 			removed++
-			return tx.deregister(ctx, id, rollout.Daemon, "silent for an hour")
-		})
-		if err != nil {
+		case !errors.Is(err, ErrNotFound): // it beat or left meanwhile
 			return removed, err
 		}
 	}
 	return removed, nil
+}
+
+// sweep removes an instance that has been silent since then; ErrNotFound when
+// it is not.
+func (tx *Tx) sweep(ctx context.Context, id string, since stamp) error {
+	n, err := count(ctx, tx.tx, `SELECT count(*) FROM service_instances WHERE instance_id = $1 AND last_heartbeat <= $2`, id, since)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("look at instance %s: %w", id, err)
+	}
+	return tx.deregister(ctx, id, rollout.Daemon, "silent for an hour")
 }
