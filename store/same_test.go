@@ -21,7 +21,7 @@ func fillValue(v reflect.Value, depth int) {
 	if !v.CanSet() {
 		return
 	}
-	if _, ok := v.Interface().(time.Time); ok {
+	if _, ok := reflect.TypeAssert[time.Time](v); ok {
 		v.Set(reflect.ValueOf(time.Date(2026, 1, 2, 3, 4, 5, 678_000, time.UTC)))
 		return
 	}
@@ -37,8 +37,8 @@ func fillValue(v reflect.Value, depth int) {
 	case reflect.Float64:
 		v.SetFloat(0.25)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fillValue(v.Field(i), depth)
+		for _, field := range v.Fields() {
+			fillValue(field, depth)
 		}
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))

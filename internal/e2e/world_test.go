@@ -276,7 +276,7 @@ func (i *instance) apply(c client.Config) error {
 func (i *instance) stop() {
 	if i.cancel != nil {
 		i.cancel()
-		<-i.ended
+		<-i.ended //nolint:errcheck // it says that it was cancelled
 		i.watcher.Close()
 		i.cancel = nil
 	}

@@ -62,7 +62,7 @@ func TestAnyHistory(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		defer os.RemoveAll(dir)
+		defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 		script := draw(rt)
 		synctest.Test(t, func(t *testing.T) { failure = live(t, dir, script) })
 		if failure != "" {
