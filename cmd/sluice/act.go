@@ -157,7 +157,7 @@ func newOrderCommand(sh *shell, verb, what string) *cobra.Command {
 		}
 		id := args[0]
 		if !isDeployment(id) {
-			newest, err := r.newestDeployment(cmd.Context(), id)
+			newest, err := r.newestDeployment(cmd.Context(), id, "")
 			if err != nil {
 				return err
 			}

@@ -79,18 +79,21 @@ func (r remote) deployments(ctx context.Context, f deploymentFilter) ([]wire.Dep
 	})
 }
 
-// newestDeployment finds a profile's newest deployment. A profile that does
-// not exist is told from one that was never deployed.
-func (r remote) newestDeployment(ctx context.Context, profile string) (wire.Deployment, error) {
-	found, err := r.deployments(ctx, deploymentFilter{Profile: profile, Limit: 1})
+// newestDeployment finds a profile's newest deployment, of a commit where one
+// is given. A profile that does not exist is told from one that was never
+// deployed, but for a commit: that may be what makes the profile.
+func (r remote) newestDeployment(ctx context.Context, profile, commit string) (wire.Deployment, error) {
+	found, err := r.deployments(ctx, deploymentFilter{Profile: profile, Commit: commit, Limit: 1})
 	if err != nil {
 		return wire.Deployment{}, err
 	}
 	if len(found) > 0 {
 		return found[0], nil
 	}
-	if _, err := r.c.Config(ctx, profile); err != nil {
-		return wire.Deployment{}, err
+	if commit == "" {
+		if _, err := r.c.Config(ctx, profile); err != nil {
+			return wire.Deployment{}, err
+		}
 	}
 	return wire.Deployment{}, fmt.Errorf("%s %w", profile, errNoDeployment)
 }
@@ -149,7 +152,7 @@ func (r remote) rollbackPlan(ctx context.Context, target, to string) string {
 	if isDeployment(target) {
 		d, err = r.c.Deployment(ctx, target)
 	} else {
-		d, err = r.newestDeployment(ctx, target)
+		d, err = r.newestDeployment(ctx, target, "")
 	}
 	if err != nil {
 		return fmt.Sprintf("Rolls back %s. What runs now could not be read: %s", oneLine(target), oneLine(err.Error()))

@@ -16,6 +16,7 @@ import (
 
 func newWatchCommand(sh *shell) *cobra.Command {
 	var next bool
+	var commit string
 	cmd := &cobra.Command{
 		Use:   "watch DEPLOYMENT|PROFILE",
 		Short: "Follow a deployment live until it ends",
@@ -28,13 +29,14 @@ Exit code 0 when the deployment completed, 1 when it ended any other way.`,
 	}
 	conn := connected(sh, cmd)
 	cmd.Flags().BoolVar(&next, "next", false, "when the profile's newest deployment has ended, wait for the one after it")
+	cmd.Flags().StringVar(&commit, "commit", "", "wait for the deployment that this commit (the whole SHA) makes of the profile, and follow it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r, err := conn.open()
 		if err != nil {
 			return err
 		}
 		w := &watcher{sh: sh, remote: r, tick: time.Second}
-		id, err := w.find(cmd.Context(), args[0], next)
+		id, err := w.find(cmd.Context(), args[0], commit, next || commit != "")
 		if err != nil {
 			return err
 		}
@@ -51,17 +53,17 @@ type watcher struct {
 }
 
 // find resolves a profile to its newest deployment.
-func (w *watcher) find(ctx context.Context, arg string, next bool) (string, error) {
+func (w *watcher) find(ctx context.Context, arg, commit string, next bool) (string, error) {
 	if isDeployment(arg) {
 		return arg, nil
 	}
 	told := false
 	for {
-		d, err := w.remote.newestDeployment(ctx, arg)
+		d, err := w.remote.newestDeployment(ctx, arg, commit)
 		switch {
 		case err != nil && !(next && errors.Is(err, errNoDeployment)):
 			return "", err
-		case err == nil && !(next && client.Final(d.Status)):
+		case err == nil && (commit != "" || !(next && client.Final(d.Status))):
 			return d.ID, nil
 		}
 		if !told {

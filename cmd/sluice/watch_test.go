@@ -134,7 +134,7 @@ func TestWatchForTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := &watcher{sh: c.shell, remote: r, tick: time.Millisecond}
-	id, err := w.find(t.Context(), "payment", true)
+	id, err := w.find(t.Context(), "payment", "", true)
 	if err != nil || id != deploymentID {
 		t.Errorf("found %q, %v", id, err)
 	}
@@ -142,7 +142,7 @@ func TestWatchForTheNext(t *testing.T) {
 		t.Errorf("stderr is %q", c.err.String())
 	}
 	n = 1
-	if id, err := w.find(t.Context(), "payment", false); err != nil || id != done.ID {
+	if id, err := w.find(t.Context(), "payment", "", false); err != nil || id != done.ID {
 		t.Errorf("without --next it found %q, %v", id, err)
 	}
 }
