@@ -25,6 +25,7 @@ func TestValidateNew(t *testing.T) {
 	}{
 		{"a canary may be", func(*rollout.Deployment) {}, ""},
 		{"nothing skips staging", func(d *rollout.Deployment) { d.Strategy.Type = profile.Direct }, "Direct to Production"},
+		{"a canary of one step skips it too", func(d *rollout.Deployment) { d.Strategy.Steps = []int{100} }, "Direct to Production"},
 		{"what completed before may come back at once", func(d *rollout.Deployment) { d.Strategy.Type, d.Proven = profile.Direct, true }, ""},
 		{"the glass was broken", func(d *rollout.Deployment) { d.Strategy.Type, d.Force = profile.Direct, "fire" }, ""},
 		{"Direct is for elsewhere", func(d *rollout.Deployment) {

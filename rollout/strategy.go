@@ -54,8 +54,10 @@ func ValidateNew(d Deployment) error {
 			return fmt.Errorf("%w: metric %s: provider %q is not one that this server can ask: use custom, a metric of the heartbeats", ErrRefused, m.Name, m.Provider)
 		}
 	}
-	if d.Selector.Environment == profile.Production && d.Strategy.Type == profile.Direct && !d.Proven && d.Force == "" {
-		return fmt.Errorf("%w: version %s never completed on %s, so it cannot go Direct to Production: use Canary or Rolling, or force it with a reason", ErrRefused, d.Version, d.Profile)
+	const many = 1000 // instances, where a first phase of everybody shows
+	everybody := strategyOf(d).share(0, many) == many
+	if d.Selector.Environment == profile.Production && everybody && !d.Proven && d.Force == "" {
+		return fmt.Errorf("%w: version %s never completed on %s, so it cannot go Direct to Production, to every instance at once: use Canary or Rolling in steps, or force it with a reason", ErrRefused, d.Version, d.Profile)
 	}
 	return nil
 }
