@@ -109,12 +109,15 @@ func (s *sim) heal() {
 // rest: nothing is under way, every live instance runs the current version, the
 // statuses say how their deployments ended, and no secret is anywhere.
 func (s *sim) rest() {
+	r, err := s.db.Profile(s.ctx, name)
+	s.must(err)
+	if r.Retired {
+		return // what runs goes on, whatever that is
+	}
 	if d, err := s.db.ActiveDeployment(s.ctx, name); err == nil {
 		s.wrong("after an hour of peace %s is still %s: %s", d.Version, d.State, d.Explanation)
 		return
 	}
-	r, err := s.db.Profile(s.ctx, name)
-	s.must(err)
 	last, _, err := s.db.Deployments(s.ctx, store.DeploymentFilter{Profile: name, Limit: 1})
 	s.must(err)
 	stopped := len(last) > 0 && last[0].State == rollout.Failed // it stays where people stopped it
