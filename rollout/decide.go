@@ -235,7 +235,9 @@ func (s *step) settled(c crowd) {
 			s.wakeAt(ends)
 			return
 		}
-		if !s.evidence() {
+		// Who waits for a person waits, also when traffic goes quiet meanwhile.
+		waits := s.read.Awaiting == AwaitingPromotion && s.read.Phase == s.next.Phase
+		if !s.evidence() && !waits {
 			s.stand(AwaitingEvidence, "%s: %s", s.position(), s.next.Verdict.Reason)
 			s.overdue("the gate could not tell: " + s.next.Verdict.Reason)
 			return
@@ -293,7 +295,11 @@ func (s *step) settleAll(c crowd) {
 
 // overdue ends a deployment that made no progress for too long.
 func (s *step) overdue(why string) {
-	deadline := s.next.ProgressAt.Add(s.next.Strategy.ProgressDeadline.Std())
+	progress := s.next.ProgressAt
+	if settled := s.next.PhaseSettledAt; !settled.IsZero() {
+		progress = later(progress, settled.Add(s.how.bake())) // being watched is no lack of progress
+	}
+	deadline := progress.Add(s.next.Strategy.ProgressDeadline.Std())
 	s.wakeAt(s.now.Add(s.checkInterval()))
 	if s.now.Before(deadline) {
 		s.wakeAt(deadline)
@@ -304,18 +310,25 @@ func (s *step) overdue(why string) {
 
 // giveUp rolls back where it may, and stops where it must.
 func (s *step) giveUp(by, reason string) {
-	if s.next.Health.AutoRollback && s.next.Previous != "" {
+	if s.next.Health.AutoRollback && s.next.hasWayBack() {
 		s.rollBack(by, Daemon, reason)
 		return
 	}
 	way := "there is no earlier version to go back to"
-	if s.next.Previous != "" {
+	if s.next.hasWayBack() {
 		way = "automatic rollback is off"
 	}
 	s.next.RollbackReason = reason
-	s.hold(Daemon, reason)
+	if s.next.Version != s.next.Previous {
+		s.hold(Daemon, reason)
+	}
 	s.stand(AwaitingNothing, "%s; %s", reason, way)
 	s.finish(Failed, FactFailed, map[string]any{"reason": reason, "by": by})
+}
+
+// hasWayBack says that there is another version to go back to.
+func (d Deployment) hasWayBack() bool {
+	return d.Previous != "" && d.Previous != d.Version && d.PreviousHash != d.Hash
 }
 
 // rollBack gives the previous version to every target in one decision.

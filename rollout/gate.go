@@ -17,6 +17,7 @@ const (
 	baselineWindow     = 10 * time.Minute
 	minSlidingWindow   = 15 * time.Second
 	slidingCheckCounts = 3
+	maxSilence         = 20 * time.Second // of an updated instance: four heartbeats of a deployment's pace
 )
 
 // judge checks the gate when a check is due, and ends the deployment when it
@@ -157,13 +158,13 @@ func (s *step) applyCheck(c crowd) MetricCheck {
 // it fell silent is none.
 func (s *step) heard(c crowd) MetricCheck {
 	m := MetricCheck{Name: "heartbeats", N: uint64(len(c.updated)), Outcome: Pass}
-	since := s.now.Add(-s.recently())
+	since := s.now.Add(-maxSilence)
 	quiet := slices.DeleteFunc(slices.Clone(c.updated), func(t Target) bool {
 		return t.Assignment.AppliedAt.After(since) || t.Instance.LastHeartbeat.After(since)
 	})
 	if len(quiet) > 0 {
 		m.Outcome = Inconclusive
-		m.Reason = fmt.Sprintf("no heartbeat for %s of %s", s.recently(), names(quiet))
+		m.Reason = fmt.Sprintf("no heartbeat for %s of %s", maxSilence, names(quiet))
 	}
 	return m
 }

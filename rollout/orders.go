@@ -111,7 +111,7 @@ func Cancel(d Deployment, snap Snapshot, actor, reason string, now time.Time) (D
 		return Decision{}, err
 	}
 	if d.State != Pending {
-		if d.Previous == "" || d.Kind != Forward {
+		if !d.hasWayBack() || d.Kind != Forward {
 			return Decision{}, ErrNoWayBack
 		}
 		s := newStep(d, snap, now)
@@ -140,7 +140,7 @@ func RollBack(d Deployment, snap Snapshot, actor, reason string, now time.Time) 
 	if d.State == Pending {
 		return Cancel(d, snap, actor, reason, now)
 	}
-	if d.Previous == "" || d.Kind != Forward {
+	if !d.hasWayBack() || d.Kind != Forward {
 		return Decision{}, ErrNoWayBack
 	}
 	s := newStep(d, snap, now)
