@@ -20,11 +20,11 @@ build: ## Build bin/sluice
 
 .PHONY: test
 test: test-deps ## Run every test with the race detector, after getting what they need
-	go test -race -coverprofile=coverage.out ./...
+	go test -race -timeout 20m -coverprofile=coverage.out ./...
 
 .PHONY: test/race
 test/race: test-deps ## Hunt for races and flakes: every test three times, in random order
-	go test -race -count=3 -shuffle=on ./...
+	go test -race -timeout 60m -count=3 -shuffle=on ./...
 
 .PHONY: test-deps
 test-deps: ## Get what the tests need beside Go (Debian as root), or say what to install

@@ -89,7 +89,7 @@ var happenings = []string{
 func draw(rt *rapid.T) []happening {
 	return rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) happening {
 		return happening{rapid.SampledFrom(happenings).Draw(rt, "what"), rapid.IntRange(0, 11).Draw(rt, "n")}
-	}), 1, 40).Draw(rt, "history")
+	}), 1, 30).Draw(rt, "history")
 }
 
 // member is one modelled instance.
