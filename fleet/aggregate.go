@@ -14,12 +14,16 @@ func Aggregate(samples []Sample) Window {
 	for _, s := range samples {
 		instances[s.InstanceID] = struct{}{}
 		w.Samples++
-		if s.Status == StatusUnhealthy {
+		switch s.Status {
+		case StatusUnhealthy:
 			w.Unhealthy++
+		case StatusUnknown, "":
+			w.Unknown++
 		}
 		if s.Counted {
-			w.Requests += s.Requests
-			w.Errors += min(s.Errors, s.Requests)
+			w.Counted++
+			w.Requests = plus(w.Requests, s.Requests)
+			w.Errors = plus(w.Errors, min(s.Errors, s.Requests))
 		} else if s.ErrorRate != nil {
 			w.RatedErrors += *s.ErrorRate
 			w.RatedSamples++

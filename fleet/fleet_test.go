@@ -1,8 +1,6 @@
 package fleet_test
 
 import (
-	"errors"
-	"math"
 	"testing"
 	"time"
 
@@ -10,155 +8,133 @@ import (
 	"github.com/sluicehq/sluice/profile"
 )
 
-var now = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
-
 func TestLiveness(t *testing.T) {
 	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for silent, want := range map[time.Duration]fleet.Liveness{
-		0: fleet.Live, 119 * time.Second: fleet.Live, 2 * time.Minute: fleet.Stale, 59 * time.Minute: fleet.Stale, time.Hour: fleet.Gone, -time.Minute: fleet.Live,
+		0:                               fleet.Live,
+		-time.Minute:                    fleet.Live, // a clock that went back
+		2*time.Minute - time.Nanosecond: fleet.Live,
+		2 * time.Minute:                 fleet.Stale,
+		time.Hour - time.Nanosecond:     fleet.Stale,
+		time.Hour:                       fleet.Gone,
 	} {
 		if got := (fleet.Instance{LastHeartbeat: now.Add(-silent)}).Liveness(now); got != want {
 			t.Errorf("silent for %s: %s, want %s", silent, got, want)
 		}
 	}
+	if got := (fleet.Instance{}).Liveness(now); got != fleet.Gone {
+		t.Errorf("never heard of: %s", got)
+	}
 }
 
-func TestSelector(t *testing.T) {
+func TestSelectorMatches(t *testing.T) {
 	t.Parallel()
-	i := fleet.Instance{ID: "a", Service: "s", Environment: profile.Production, Labels: map[string]string{"region": "eu", "zone": "1"}}
-	for _, tt := range []struct {
-		rule string
+	web := fleet.Instance{ID: "a", Service: "web", Environment: profile.Production, Labels: map[string]string{"region": "eu", "tier": "1"}}
+	for name, c := range map[string]struct {
 		s    fleet.Selector
 		want bool
 	}{
-		{"service and environment", fleet.Selector{Service: "s", Environment: profile.Production}, true},
-		{"another service", fleet.Selector{Service: "t", Environment: profile.Production}, false},
-		{"another environment", fleet.Selector{Service: "s", Environment: profile.Staging}, false},
-		{"all labels", fleet.Selector{Service: "s", Environment: profile.Production, Labels: map[string]string{"region": "eu"}}, true},
-		{"one label differs", fleet.Selector{Service: "s", Environment: profile.Production, Labels: map[string]string{"region": "eu", "zone": "2"}}, false},
-		{"named", fleet.Selector{Service: "s", Environment: profile.Production, Instances: []string{"b", "a"}}, true},
-		{"not named", fleet.Selector{Service: "s", Environment: profile.Production, Instances: []string{"b"}}, false},
+		"service and environment":       {fleet.Selector{Service: "web", Environment: profile.Production}, true},
+		"another service":               {fleet.Selector{Service: "db", Environment: profile.Production}, false},
+		"another environment":           {fleet.Selector{Service: "web", Environment: profile.Staging}, false},
+		"every label must match":        {fleet.Selector{Service: "web", Environment: profile.Production, Labels: map[string]string{"region": "eu", "tier": "2"}}, false},
+		"labels that match":             {fleet.Selector{Service: "web", Environment: profile.Production, Labels: map[string]string{"region": "eu"}}, true},
+		"a label that it does not have": {fleet.Selector{Service: "web", Environment: profile.Production, Labels: map[string]string{"zone": "b"}}, false},
+		"one of the named instances":    {fleet.Selector{Service: "web", Environment: profile.Production, Instances: []string{"b", "a"}}, true},
+		"none of the named instances":   {fleet.Selector{Service: "web", Environment: profile.Production, Instances: []string{"b"}}, false},
+		"nothing selects nothing":       {fleet.Selector{}, false},
 	} {
-		if got := tt.s.Matches(i); got != tt.want {
-			t.Errorf("%s: %v", tt.rule, got)
+		if got := c.s.Matches(web); got != c.want {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }
 
 func TestAcknowledged(t *testing.T) {
 	t.Parallel()
-	good := fleet.Assignment{Version: "2", Generation: 5, Applied: "2", AppliedGeneration: 5}
-	if !good.Acknowledged() {
-		t.Error("it runs what it should")
-	}
-	for what, change := range map[string]func(*fleet.Assignment){
-		"another version":     func(a *fleet.Assignment) { a.Applied = "1" },
-		"an older generation": func(a *fleet.Assignment) { a.AppliedGeneration = 4 },
-		"an error":            func(a *fleet.Assignment) { a.ApplyError = "no" },
+	for name, c := range map[string]struct {
+		a    fleet.Assignment
+		want bool
+	}{
+		"runs what it should":                {fleet.Assignment{Version: "2", Generation: 5, Applied: "2", AppliedGeneration: 5}, true},
+		"heard of a newer generation":        {fleet.Assignment{Version: "2", Generation: 5, Applied: "2", AppliedGeneration: 6}, true},
+		"runs the version before":            {fleet.Assignment{Version: "2", Generation: 5, Applied: "1", AppliedGeneration: 5}, false},
+		"right version, older generation":    {fleet.Assignment{Version: "2", Generation: 5, Applied: "2", AppliedGeneration: 4}, false},
+		"could not apply it the last time":   {fleet.Assignment{Version: "2", Generation: 5, Applied: "2", AppliedGeneration: 5, ApplyError: "no"}, false},
+		"nothing assigned, nothing to prove": {fleet.Assignment{}, true},
 	} {
-		a := good
-		if change(&a); a.Acknowledged() {
-			t.Errorf("%s acknowledges", what)
+		if got := c.a.Acknowledged(); got != c.want {
+			t.Errorf("%s: %t", name, got)
 		}
-	}
-}
-
-func TestHistogram(t *testing.T) {
-	t.Parallel()
-	a := fleet.Histogram{Bounds: []float64{10, 100}, Counts: []uint64{90, 10, 0}}
-	b := fleet.Histogram{Bounds: []float64{50, 100, 200}, Counts: []uint64{0, 0, 100, 5}}
-	merged := a.Merge(b)
-	if merged.Total() != 205 || len(merged.Bounds) != 4 {
-		t.Errorf("merged %+v", merged)
-	}
-	if err := merged.Validate(); err != nil {
-		t.Error(err)
-	}
-	if got := (fleet.Histogram{}).Merge(a); got.Total() != 100 {
-		t.Errorf("nothing and a are %+v", got)
-	}
-	if got := a.Merge(fleet.Histogram{}); got.Total() != 100 {
-		t.Errorf("a and nothing are %+v", got)
-	}
-	if p, ok := a.Quantile(0.95); !ok || p < 10 || p > 100 {
-		t.Errorf("p95 is %v, %v", p, ok)
-	}
-	if p, ok := b.Quantile(1); !ok || p != 200 {
-		t.Errorf("what lies above the last bound counts as it: %v, %v", p, ok)
-	}
-	if _, ok := (fleet.Histogram{}).Quantile(0.99); ok {
-		t.Error("nothing has a p99")
-	}
-	if above := a.Above(55); above != 5 {
-		t.Errorf("%v above the middle of the second bucket, want 5", above)
-	}
-	if above := b.Above(1000); above != 5 {
-		t.Errorf("%v above what no bound reaches, want 5", above)
-	}
-	for what, h := range map[string]fleet.Histogram{
-		"a count too few": {Bounds: []float64{1, 2}, Counts: []uint64{1, 2}},
-		"falling bounds":  {Bounds: []float64{2, 1}, Counts: []uint64{1, 2, 3}},
-		"no number":       {Bounds: []float64{math.NaN()}, Counts: []uint64{1, 2}},
-		"infinite":        {Bounds: []float64{math.Inf(1)}, Counts: []uint64{1, 2}},
-		"not positive":    {Bounds: []float64{0}, Counts: []uint64{1, 2}},
-		"too much":        {Bounds: []float64{1}, Counts: []uint64{math.MaxUint64, math.MaxUint64}},
-		"too many bounds": {Bounds: make([]float64, 300), Counts: make([]uint64, 301)},
-	} {
-		if err := h.Validate(); !errors.Is(err, fleet.ErrHistogram) {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-	if err := (fleet.Histogram{}).Validate(); err != nil {
-		t.Error(err)
 	}
 }
 
 func TestAggregate(t *testing.T) {
 	t.Parallel()
-	f := func(v float64) *float64 { return &v }
+	five, nine := 5.0, 9.0
+	fast, slow, slower := 10.0, 40.0, 90.0
 	w := fleet.Aggregate([]fleet.Sample{
-		{InstanceID: "a", Counted: true, Requests: 100, Errors: 5, Status: fleet.StatusUnhealthy, Latency: fleet.Histogram{Bounds: []float64{10}, Counts: []uint64{100, 0}}},
-		{InstanceID: "a", Counted: true, Requests: 100, Errors: 200, Custom: map[string]float64{"queue": 4}},
-		{InstanceID: "b", ErrorRate: f(2), P99: f(30), Custom: map[string]float64{"queue": 8}},
-		{InstanceID: "c", ErrorRate: f(4), P99: f(10)},
+		{InstanceID: "a", Status: fleet.StatusHealthy, Counted: true, Requests: 100, Errors: 3, ErrorRate: &nine, Custom: map[string]float64{"queue": 4}},
+		{InstanceID: "a", Status: fleet.StatusUnhealthy, Counted: true, Requests: 10, Errors: 50},
+		{InstanceID: "b", Status: fleet.StatusUnknown, ErrorRate: &five, P99: &slow, Custom: map[string]float64{"queue": 8}},
+		{InstanceID: "c", Status: fleet.StatusDegraded, ErrorRate: &nine, P99: &fast},
+		{InstanceID: "d", P99: &slower},
 	})
-	if w.Instances != 3 || w.Samples != 4 || w.Unhealthy != 1 || w.Requests != 200 || w.Errors != 105 || w.RatedErrors != 3 || w.RatedP99 != 30 || w.Custom["queue"] != 6 {
-		t.Errorf("%+v", w)
+	if w.Instances != 4 || w.Samples != 5 || w.Unhealthy != 1 || w.Unknown != 2 || w.Counted != 2 {
+		t.Errorf("counts: %+v", w)
 	}
-	if rate, ok := w.ErrorRate(); !ok || rate != 52.5 {
-		t.Errorf("counts speak before words: %v, %v", rate, ok)
+	if w.Requests != 110 || w.Errors != 13 {
+		t.Errorf("%d errors of %d requests: there are never more errors than requests", w.Errors, w.Requests)
 	}
-	if rate, ok := (fleet.Window{RatedSamples: 1, RatedErrors: 3}).ErrorRate(); !ok || rate != 3 {
-		t.Errorf("%v, %v", rate, ok)
+	if w.RatedSamples != 2 || w.RatedErrors != 7 {
+		t.Errorf("rates of those that do not count: %v of %d", w.RatedErrors, w.RatedSamples)
 	}
-	if _, ok := (fleet.Window{}).ErrorRate(); ok {
-		t.Error("nothing has an error rate")
+	if w.RatedP99 != 40 {
+		t.Errorf("the median of the p99s is %v", w.RatedP99)
 	}
-	if p, ok := (fleet.Window{RatedP99: 30}).P99(); !ok || p != 30 {
-		t.Errorf("%v, %v", p, ok)
-	}
-	if p, ok := w.P99(); !ok || p > 10 {
-		t.Errorf("%v, %v", p, ok)
+	if w.Custom["queue"] != 6 {
+		t.Errorf("the mean of a custom metric is over those who sent it: %v", w.Custom)
 	}
 }
 
-func FuzzHistogram(f *testing.F) {
-	f.Add(1.0, 2.0, uint64(3), uint64(4), uint64(5), 0.99)
-	f.Add(-1.0, math.Inf(1), uint64(0), uint64(math.MaxUint64), uint64(5), 2.0)
-	f.Fuzz(func(t *testing.T, b1, b2 float64, c1, c2, c3 uint64, q float64) {
-		h := fleet.Histogram{Bounds: []float64{b1, b2}, Counts: []uint64{c1, c2, c3}}
-		if h.Validate() != nil {
-			return
+func TestAggregateDoesNotOverflow(t *testing.T) {
+	t.Parallel()
+	huge := fleet.Sample{Counted: true, Requests: 1 << 63, Errors: 1 << 63}
+	w := fleet.Aggregate([]fleet.Sample{huge, huge, huge})
+	if rate, ok := w.ErrorRate(); !ok || rate != 100 {
+		t.Errorf("%v %t", rate, ok)
+	}
+}
+
+func TestErrorRate(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		w    fleet.Window
+		want float64
+		ok   bool
+	}{
+		"counted":                      {fleet.Window{Requests: 200, Errors: 3}, 1.5, true},
+		"counts are better than rates": {fleet.Window{Requests: 100, Errors: 1, RatedSamples: 1, RatedErrors: 50}, 1, true},
+		"rates at their word":          {fleet.Window{RatedSamples: 2, RatedErrors: 4}, 4, true},
+		"no requests":                  {fleet.Window{Samples: 9, Counted: 9}, 0, false},
+	} {
+		if got, ok := c.w.ErrorRate(); got != c.want || ok != c.ok {
+			t.Errorf("%s: %v %t", name, got, ok)
 		}
-		merged := h.Merge(fleet.Histogram{Bounds: []float64{5}, Counts: []uint64{1, 1}})
-		if merged.Total() != h.Total()+2 || merged.Validate() != nil {
-			t.Fatalf("%+v merged to %+v", h, merged)
-		}
-		if p, ok := h.Quantile(min(max(q, 0), 1)); ok && (p < 0 || p > b2 || math.IsNaN(p)) {
-			t.Fatalf("quantile %v of %+v is %v", q, h, p)
-		}
-		if above := h.Above(b1); above < 0 || above > float64(h.Total())*1.0001 {
-			t.Fatalf("%v of %d above", above, h.Total())
-		}
-	})
+	}
+}
+
+func TestP99(t *testing.T) {
+	t.Parallel()
+	h := fleet.Histogram{Bounds: []float64{10, 20}, Counts: []uint64{90, 10, 0}}
+	if ms, ok := (fleet.Window{Latency: h, RatedP99: 500}).P99(); !ok || ms != 19 {
+		t.Errorf("the histogram is better than a rate: %v %t", ms, ok)
+	}
+	if ms, ok := (fleet.Window{RatedP99: 500}).P99(); !ok || ms != 500 {
+		t.Errorf("taken at its word: %v %t", ms, ok)
+	}
+	if _, ok := (fleet.Window{}).P99(); ok {
+		t.Error("nothing is known of nothing")
+	}
 }

@@ -48,9 +48,17 @@ func (h Histogram) Empty() bool { return h.Total() == 0 }
 func (h Histogram) Total() uint64 {
 	var total uint64
 	for _, n := range h.Counts {
-		total += n
+		total = plus(total, n)
 	}
 	return total
+}
+
+// plus adds counts from outside; what cannot be counted stays the most that can.
+func plus(a, b uint64) uint64 {
+	if a > math.MaxUint64-b {
+		return math.MaxUint64
+	}
+	return a + b
 }
 
 // Merge adds two histograms over the union of their bounds. A count keeps its
@@ -72,7 +80,7 @@ func (h Histogram) Merge(other Histogram) Histogram {
 			if i < len(part.Bounds) {
 				at, _ = slices.BinarySearch(bounds, part.Bounds[i])
 			}
-			merged.Counts[at] += n
+			merged.Counts[at] = plus(merged.Counts[at], n)
 		}
 	}
 	return merged
@@ -96,7 +104,7 @@ func (h Histogram) Quantile(q float64) (ms float64, ok bool) {
 	for i, bound := range h.Bounds {
 		n := float64(h.Counts[i])
 		if n > 0 && seen+n >= rank {
-			return lower + (bound-lower)*max(0, rank-seen)/n, true
+			return lower + (bound-lower)*min(1, max(0, rank-seen)/n), true
 		}
 		seen += n
 		lower = bound
@@ -113,7 +121,7 @@ func (h Histogram) Above(ms float64) float64 {
 		case lower >= ms, i == len(h.Bounds):
 			above += float64(n)
 		case h.Bounds[i] > ms:
-			above += float64(n) * (h.Bounds[i] - ms) / (h.Bounds[i] - lower)
+			above += float64(n) * ((h.Bounds[i] - ms) / (h.Bounds[i] - lower))
 		}
 		if i < len(h.Bounds) {
 			lower = h.Bounds[i]

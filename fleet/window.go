@@ -12,6 +12,8 @@ type Window struct {
 	Instances int       `json:"instances"`
 	Samples   int       `json:"samples"`
 	Unhealthy int       `json:"unhealthy"` // samples whose status was Unhealthy
+	Unknown   int       `json:"unknown"`   // samples that did not say how the instance is
+	Counted   int       `json:"counted"`   // samples that counted requests
 	Requests  uint64    `json:"requests"`  // of samples that count
 	Errors    uint64    `json:"errors"`
 	Latency   Histogram `json:"latency"`

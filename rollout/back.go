@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/sluicehq/sluice/fleet"
@@ -12,7 +11,7 @@ import (
 func (s *step) rollingBack() {
 	live, acked, late := s.returning(s.next.Previous, s.next.PreviousHash)
 	waited := s.now.Sub(s.next.RollbackAt)
-	s.next.Progress.Targets, s.next.Progress.Applied, s.next.Progress.Assigned = live, 0, live-acked
+	s.countBack()
 	if acked < live && waited < rollbackPatience {
 		s.stand(AwaitingAcks, "going back to %s: %d of %d instances are there", s.next.Previous, acked, live)
 		s.wakeAt(s.now.Add(s.checkInterval()))
@@ -25,27 +24,42 @@ func (s *step) rollingBack() {
 	restored, sure := s.healthRestored()
 	deadline := s.next.PhaseSettledAt.Add(min(verifyPatience, 3*s.checkInterval()))
 	if !sure && s.now.Before(deadline) {
-		s.stand(AwaitingEvidence, "every instance is back on %s; seeing whether health returns", s.next.Previous)
+		s.stand(AwaitingEvidence, "%d of %d instances are back on %s; seeing whether health returns", acked, live, s.next.Previous)
 		s.wakeAt(s.now.Add(min(time.Second, s.checkInterval())))
 		s.wakeAt(deadline)
 		return
 	}
 	s.next.HealthRestored = restored
 	if len(late) > 0 {
-		s.stand(AwaitingNothing, "back on %s, but not heard of: %s", s.next.Previous, names(late))
+		s.stand(AwaitingNothing, "back on %s on %d of %d instances, not heard of: %s: %s", s.next.Previous, acked, live, names(late), s.next.RollbackReason)
 	} else {
 		s.stand(AwaitingNothing, "back on %s on %d of %d instances: %s", s.next.Previous, acked, live, s.next.RollbackReason)
 	}
 	s.finish(RolledBack, FactRolledBack, map[string]any{"to": s.next.Previous, "health": string(restored), "late": names(late)})
 }
 
+// countBack writes down who still runs the version that is taken back. The
+// percent stays: it says how far the version came.
+func (s *step) countBack() {
+	p := Progress{Phases: s.next.Progress.Phases, Percent: s.next.Progress.Percent}
+	for _, t := range s.snap.Targets {
+		if t.Instance.Liveness(s.now) != fleet.Live {
+			continue
+		}
+		p.Targets++
+		if t.Assignment.Applied == s.next.Version {
+			p.Applied++
+		}
+		if t.Assignment.Version == s.next.Previous && t.Assignment.ApplyError != "" {
+			p.Failed++
+		}
+	}
+	s.next.Progress = p
+}
+
 // bringBack runs a rollback deployment: everybody at once, no gate.
 func (s *step) bringBack() {
-	live, acked, late := s.returning(s.next.Version, s.next.Hash)
-	s.next.Progress = Progress{Targets: live, Assigned: live, Applied: acked, Phases: 1, Percent: 100}
-	if s.next.PhaseSettledAt.IsZero() {
-		s.next.PhaseSettledAt = s.now
-	}
+	live, acked, late := s.sendBack()
 	switch {
 	case acked == live:
 		s.dec.Current = s.next.Version
@@ -60,6 +74,13 @@ func (s *step) bringBack() {
 		s.wakeAt(s.now.Add(s.checkInterval()))
 		s.wakeAt(s.next.StartedAt.Add(rollbackPatience))
 	}
+}
+
+// sendBack gives a rollback's version to everybody.
+func (s *step) sendBack() (live, acked int, late []Target) {
+	live, acked, late = s.returning(s.next.Version, s.next.Hash)
+	s.next.Progress = Progress{Targets: live, Assigned: live, Applied: acked, Phases: 1, Percent: 100}
+	return live, acked, late
 }
 
 // returning assigns the version to whoever does not have it, and counts who
@@ -86,11 +107,12 @@ func (s *step) returning(version, hash string) (live, acked int, late []Target) 
 	return live, acked, late
 }
 
-// healthRestored compares the fleet since the last acknowledgement with the
-// baseline from before the deployment. sure is false while more samples could
-// still change the answer.
+// healthRestored judges the fleet since the last acknowledgement by the gate's
+// own rules against the baseline from before the deployment. sure is false
+// while more samples could still change the answer.
 func (s *step) healthRestored() (restored HealthRestored, sure bool) {
-	if !s.next.Health.Enabled {
+	h := s.next.Health
+	if !h.Enabled {
 		return HealthNoData, true
 	}
 	var samples []fleet.Sample
@@ -100,15 +122,18 @@ func (s *step) healthRestored() (restored HealthRestored, sure bool) {
 		}
 	}
 	w := fleet.Aggregate(samples)
-	rate, ok := w.ErrorRate()
-	if !ok || w.Requests > 0 && w.Requests < minRequests {
+	e := evidence{recent: w, whole: w, baseline: s.next.Baseline}
+	seen := map[Outcome]int{}
+	for _, m := range []MetricCheck{failedChecks(e, h.FailedCheckThreshold), errorRate(e, h.ErrorRateThreshold), latency(e, h.LatencyThreshold)} {
+		seen[m.Outcome]++
+	}
+	switch {
+	case seen[Fail] > 0:
+		return HealthNotReturned, false
+	case seen[Pass] == 0:
 		return HealthNoData, false
 	}
-	before, _ := s.next.Baseline.ErrorRate()
-	if rate-before < s.next.Health.ErrorRateThreshold {
-		return HealthReturned, true
-	}
-	return HealthNotReturned, false
+	return HealthReturned, seen[Inconclusive] == 0
 }
 
 func (s *step) checkInterval() time.Duration {
@@ -136,5 +161,3 @@ func since(samples []fleet.Sample, t time.Time) []fleet.Sample {
 	}
 	return kept
 }
-
-func percentText(p float64) string { return fmt.Sprintf("%.1f%%", p) }

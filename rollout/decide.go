@@ -2,11 +2,8 @@ package rollout
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/sluicehq/sluice/profile"
 )
 
 // How long the end of a rollback is waited for.
@@ -14,6 +11,13 @@ const (
 	rollbackPatience = 5 * time.Minute // for the last acknowledgements
 	verifyPatience   = 2 * time.Minute // for the samples that show that health returned
 	maxCheckInterval = time.Minute     // a bad version is seen within it, whatever the profile says
+)
+
+// Who ends a deployment, beside people.
+const (
+	byGate     = "gate"
+	byDeadline = "deadline"
+	byCancel   = "cancel" // a person's doing, but no judgement of the change
 )
 
 // Decide says what a deployment does next. It is the whole state machine: it
@@ -102,27 +106,44 @@ func (s *step) finish(state State, kind string, details map[string]any) {
 	s.fact(kind, Daemon, details)
 }
 
-// pending waits for an approval or the end of a deny window, then starts.
+// pending waits for an approval, the end of a deny window or a live instance,
+// then starts.
 func (s *step) pending() {
 	if s.next.Guard != "" && !s.next.Approved {
 		s.stand(AwaitingApproval, "waits for a person to promote it: %s", s.next.Guard)
+		s.bringHome(s.sortTargets(), nil)
 		return
 	}
-	if s.next.Kind == Forward {
-		if until, rule, denied := s.next.Windows.Denies(s.now); denied {
-			s.stand(AwaitingWindow, "the deny window %q is open until %s", rule, until.UTC().Format(time.RFC3339))
-			s.wakeAt(until)
-			return
-		}
-	}
-	s.next.State, s.next.StartedAt, s.next.PhaseEnteredAt, s.next.ProgressAt = InProgress, s.now, s.now, s.now
-	s.next.Baseline = baseline(s.snap.Targets, s.next.Previous, s.now)
-	s.fact(FactStarted, Daemon, map[string]any{"strategy": string(s.next.Strategy.Type), "previous": s.next.Previous})
 	if s.next.Kind == Rollback {
+		s.begin()
 		s.bringBack()
 		return
 	}
+	c := s.sortTargets()
+	if until, rule, denied := s.next.Windows.Denies(s.now); denied {
+		s.stand(AwaitingWindow, "the deny window %q is open until %s", rule, until.UTC().Format(time.RFC3339))
+		s.bringHome(c, nil)
+		s.wakeAt(until)
+		return
+	}
+	if c.live == 0 && len(c.present) > 0 {
+		s.stand(AwaitingEvidence, "none of %d registered instances is live; starts when one is", len(c.present))
+		s.wakeAt(s.now.Add(s.checkInterval()))
+		return
+	}
+	s.begin()
+	if c.live == 0 {
+		s.nobody(c)
+		return
+	}
 	s.advance()
+}
+
+// begin leaves Pending.
+func (s *step) begin() {
+	s.next.State, s.next.StartedAt, s.next.PhaseEnteredAt, s.next.ProgressAt = InProgress, s.now, s.now, s.now
+	s.next.Baseline = baseline(s.snap.Targets, s.next.Previous, s.now)
+	s.fact(FactStarted, Daemon, map[string]any{"strategy": string(s.next.Strategy.Type), "previous": s.next.Previous})
 }
 
 // advance moves a deployment on its way, or judges that it must not go on.
@@ -132,65 +153,52 @@ func (s *step) advance() {
 	if s.judge(c) {
 		return
 	}
-	if s.next.State == Paused {
-		s.stand(AwaitingNothing, "paused at %s", s.position())
+	switch {
+	case s.next.State == Paused: // who paused it and why stays written
+		s.bringHome(c, nil)
 		s.wakeAt(s.now.Add(s.checkInterval()))
-		return
+	case c.live == 0:
+		s.stand(AwaitingEvidence, "%s: no live instance is left to judge by", s.position())
+		s.overdue("no live instance was left to judge by")
+	case len(c.updated) < len(c.silent):
+		s.bringHome(c, nil)
+		s.stand(AwaitingEvidence, "%s: %d of %d instances that were assigned it fell silent", s.position(), len(c.silent), len(c.silent)+len(c.updated))
+		s.overdue("instances that were assigned it fell silent: " + names(c.silent))
+	case s.fill(c):
+		s.settled(c)
+	default:
+		s.stand(AwaitingAcks, "%s: %d of %d instances have acknowledged", s.position(), c.acked, s.next.Progress.Assigned)
+		s.overdue(unanswered(c))
 	}
-	if c.live == 0 {
-		s.nobody(c)
-		return
-	}
-	// More than one phase can pass in one step only when nothing is left to assign or to wait for.
-	if !s.fill(c) {
-		if len(c.updated) == 0 && len(c.silent) > 0 && len(s.dec.Assign) == 0 {
-			s.stand(AwaitingEvidence, "%s: nothing is heard of %s, which had it", s.position(), names(c.silent))
-			s.overdue("nothing was heard of " + names(c.silent) + " since it had the version")
-			return
-		}
-		s.stand(AwaitingAcks, "%s: %d of %d instances have acknowledged", s.position(), c.acked, len(c.updated)+len(s.dec.Assign))
-		s.overdue("not every instance acknowledged: " + names(unacked(c)))
-		return
-	}
-	s.settled(c)
 }
 
-// count writes down how far the deployment is.
+// count writes down how far the deployment is. An acknowledgement is progress
+// once, when it was first heard: an instance that comes and goes is none.
 func (s *step) count(c crowd) {
-	p := Progress{
+	s.next.Progress = Progress{
 		Targets: c.live, Assigned: len(c.updated), Applied: c.acked, Failed: len(c.failed),
-		Phases: s.how.phases(c.live), Percent: s.how.percent(s.next.Phase, c.live),
+		Phases: s.how.phases(c.size()), Percent: s.how.percent(s.next.Phase, c.size()),
 	}
-	if p.Applied > s.next.Progress.Applied {
-		s.next.ProgressAt = s.now
+	for _, t := range c.updated {
+		if at := t.Assignment.AppliedAt; t.Assignment.Acknowledged() && at.After(s.next.ProgressAt) && !at.After(s.now) {
+			s.next.ProgressAt = at
+		}
 	}
-	s.next.Progress = p
 }
 
 // position names the phase, as in "canary 30%".
-func (s *step) position() string {
-	return fmt.Sprintf("%s %d%%", strings.ToLower(string(s.next.Strategy.Type)), s.next.Progress.Percent)
-}
+func (s *step) position() string { return position(s.next) }
 
-// nobody handles a fleet without a live instance.
-func (s *step) nobody(c crowd) {
-	if len(c.all) == 0 || s.next.Progress.Assigned == 0 && s.next.Phase == 0 && s.read.Progress.Assigned == 0 {
-		s.settleAll(c)
-		s.stand(AwaitingNothing, "no instance was there to prove %s", s.next.Version)
-		s.finish(Completed, FactCompleted, map[string]any{"proved": false})
-		return
-	}
-	s.stand(AwaitingEvidence, "no live instance is left to judge by")
-	s.overdue("no live instance was left to judge by")
+func position(d Deployment) string {
+	return fmt.Sprintf("%s %d%%", strings.ToLower(string(d.Strategy.Type)), d.Progress.Percent)
 }
 
 // fill assigns the version to as many targets as the phase allows, and gives
 // strays beyond that the previous version back. It answers whether the phase
-// is complete: everybody assigned has answered.
+// is complete: everybody assigned has answered. A silent instance that was
+// assigned the version still counts against the share, since it may run it.
 func (s *step) fill(c crowd) bool {
-	// Who fell silent with the version keeps its place in the share: a version
-	// that kills must not walk through the fleet, one instance at a time.
-	want := s.how.share(s.next.Phase, c.live+len(c.silent))
+	want := s.how.share(s.next.Phase, c.size())
 	room := max(0, want-len(c.updated)-len(c.silent))
 	if limit := s.how.inFlight(); limit > 0 {
 		room = min(room, max(0, limit-(len(c.updated)-c.acked-len(c.failed))))
@@ -199,22 +207,32 @@ func (s *step) fill(c crowd) bool {
 	for _, t := range c.waiting[:room] {
 		s.assign(t, s.next.Version, s.next.Hash)
 	}
-	if s.next.Previous != "" {
-		for _, t := range c.waiting[room:] {
-			if t.Assignment.Version != s.next.Previous && (s.stray(t) || t.Assignment.Version == "") {
-				s.assign(t, s.next.Previous, s.next.PreviousHash)
-			}
-		}
-		for _, t := range c.lost {
-			s.assign(t, s.next.Previous, s.next.PreviousHash)
-		}
-	}
+	s.bringHome(c, c.waiting[:room])
 	if room > 0 {
 		s.next.ProgressAt = s.now
 		s.next.Progress.Assigned += room
 	}
-	placed := len(c.updated)+len(c.silent) >= want && len(c.updated) > 0
-	return room == 0 && placed && c.acked+len(c.failed) == len(c.updated)
+	if room > c.acked { // most of the phase is new: what was watched so far was another one
+		s.next.PhaseSettledAt = time.Time{}
+	}
+	return room == 0 && len(c.updated)+len(c.silent) >= want && c.acked+len(c.failed) == len(c.updated)
+}
+
+// bringHome gives the previous version to strays and to whoever has none, but
+// for those who were just chosen.
+func (s *step) bringHome(c crowd, chosen []Target) {
+	if s.next.Previous == "" {
+		return
+	}
+	taken := make(map[string]bool, len(chosen))
+	for _, t := range chosen {
+		taken[t.Instance.ID] = true
+	}
+	for _, t := range c.all {
+		if !taken[t.Instance.ID] && (s.stray(t) || t.Assignment.Version == "") {
+			s.assign(t, s.next.Previous, s.next.PreviousHash)
+		}
+	}
 }
 
 // settled bakes a complete phase and goes to the next one, or to the end.
@@ -226,37 +244,48 @@ func (s *step) settled(c crowd) {
 			return
 		}
 	}
-	last := s.next.Phase+1 >= s.how.phases(c.live)
-	ends := s.next.PhaseSettledAt.Add(s.how.bake())
-	byHand := s.next.Promoted > s.next.Phase
-	if !byHand {
-		if s.now.Before(ends) {
-			s.stand(AwaitingNothing, "%s, %d of %d instances; watched until %s", s.position(), c.acked, c.live, ends.UTC().Format(time.TimeOnly))
-			s.wakeAt(ends)
-			return
-		}
-		// Who waits for a person waits, also when traffic goes quiet meanwhile.
-		waits := s.read.Awaiting == AwaitingPromotion && s.read.Phase == s.next.Phase
-		if !s.evidence() && !waits {
-			s.stand(AwaitingEvidence, "%s: %s", s.position(), s.next.Verdict.Reason)
-			s.overdue("the gate could not tell: " + s.next.Verdict.Reason)
-			return
-		}
-		if !s.next.Strategy.AutoPromote && !last {
-			s.stand(AwaitingPromotion, "%s passed; waits for a person to promote it", s.position())
-			s.wakeAt(s.now.Add(s.checkInterval()))
-			return
-		}
+	last := s.next.Phase+1 >= s.how.phases(c.size())
+	if s.next.Promoted <= s.next.Phase && !s.passed(c, last) {
+		return
 	}
 	if last {
 		s.complete(c)
 		return
 	}
+	s.enter(c)
+}
+
+// passed says that the present phase was watched long enough and passed.
+func (s *step) passed(c crowd, last bool) bool {
+	ends := s.next.PhaseSettledAt.Add(s.how.bake())
+	// Who waits for a person waits, also when traffic goes quiet meanwhile.
+	waiting := s.read.Awaiting == AwaitingPromotion && s.read.Phase == s.next.Phase
+	switch {
+	case s.now.Before(ends):
+		s.stand(AwaitingNothing, "%s, %d of %d instances; watched until %s", s.position(), c.acked, c.live, ends.UTC().Format(time.TimeOnly))
+		s.wakeAt(ends)
+	case !s.evidence() && !waiting:
+		s.stand(AwaitingEvidence, "%s: %s", s.position(), s.next.Verdict.Reason)
+		s.overdue("the gate could not tell: " + s.next.Verdict.Reason)
+	case !s.next.Strategy.AutoPromote && !last:
+		s.stand(AwaitingPromotion, "%s passed; waits for a person to promote it", s.position())
+		s.wakeAt(s.now.Add(s.checkInterval()))
+	default:
+		return true
+	}
+	return false
+}
+
+// enter begins the next phase. One that has nothing to assign is watched all
+// the same, from now.
+func (s *step) enter(c crowd) {
 	s.next.Phase++
 	s.next.PhaseEnteredAt, s.next.ProgressAt, s.next.PhaseSettledAt = s.now, s.now, time.Time{}
-	s.next.Progress.Percent = s.how.percent(s.next.Phase, c.live)
+	s.next.Progress.Percent = s.how.percent(s.next.Phase, c.size())
+	s.dec.Assign = nil // of the phase before; decided anew for this one
 	if s.fill(c) {
-		s.wakeAt(s.now) // nobody is left to assign: nothing will wake it
+		s.settled(c)
+		return
 	}
 	s.stand(AwaitingAcks, "%s: assigned to %d of %d instances", s.position(), s.next.Progress.Assigned, c.live)
 	s.wakeAt(s.now.Add(s.checkInterval()))
@@ -266,124 +295,4 @@ func (s *step) settled(c crowd) {
 func (s *step) evidence() bool {
 	passed := s.next.Verdict.Outcome == Pass || s.next.Verdict.Outcome == Skipped
 	return passed && !s.next.CheckedAt.Before(s.next.PhaseSettledAt)
-}
-
-// complete ends a deployment that every live target acknowledged.
-func (s *step) complete(c crowd) {
-	if len(c.failed) > 0 || c.acked < c.live {
-		s.stand(AwaitingAcks, "%d of %d instances have acknowledged", c.acked, c.live)
-		s.overdue("not every instance acknowledged: " + names(unacked(c)))
-		return
-	}
-	s.settleAll(c)
-	s.stand(AwaitingNothing, "%s runs on %d of %d instances", s.next.Version, c.acked, c.live)
-	s.finish(Completed, FactCompleted, map[string]any{"instances": c.acked})
-}
-
-// settleAll makes the version the current one: whoever is silent now gets it
-// when it comes back.
-func (s *step) settleAll(c crowd) {
-	if len(s.next.Selector.Instances) == 0 { // what some instances run is not what the profile runs
-		s.dec.Current = s.next.Version
-	}
-	for _, t := range c.all {
-		if t.Assignment.Version != s.next.Version {
-			s.assign(t, s.next.Version, s.next.Hash)
-		}
-	}
-}
-
-// overdue ends a deployment that made no progress for too long.
-func (s *step) overdue(why string) {
-	progress := s.next.ProgressAt
-	if settled := s.next.PhaseSettledAt; !settled.IsZero() {
-		progress = later(progress, settled.Add(s.how.bake())) // being watched is no lack of progress
-	}
-	deadline := progress.Add(s.next.Strategy.ProgressDeadline.Std())
-	s.wakeAt(s.now.Add(s.checkInterval()))
-	if s.now.Before(deadline) {
-		s.wakeAt(deadline)
-		return
-	}
-	s.giveUp("deadline", fmt.Sprintf("no progress for %s: %s", profile.Duration(s.next.Strategy.ProgressDeadline).Std(), why))
-}
-
-// giveUp rolls back where it may, and stops where it must.
-func (s *step) giveUp(by, reason string) {
-	if s.next.Health.AutoRollback && s.next.hasWayBack() {
-		s.rollBack(by, Daemon, reason)
-		return
-	}
-	way := "there is no earlier version to go back to"
-	if s.next.hasWayBack() {
-		way = "automatic rollback is off"
-	}
-	s.next.RollbackReason = reason
-	if s.next.Version != s.next.Previous {
-		s.hold(Daemon, reason)
-	}
-	s.stand(AwaitingNothing, "%s; %s", reason, way)
-	s.finish(Failed, FactFailed, map[string]any{"reason": reason, "by": by})
-}
-
-// hasWayBack says that there is another version to go back to.
-func (d Deployment) hasWayBack() bool {
-	return d.Previous != "" && d.Previous != d.Version && d.PreviousHash != d.Hash
-}
-
-// rollBack gives the previous version to every target in one decision.
-func (s *step) rollBack(by, actor, reason string) {
-	s.dec.Assign = slices.DeleteFunc(s.dec.Assign, func(Assign) bool { return true })
-	for _, t := range s.snap.Targets {
-		if t.Assignment.Version != s.next.Previous {
-			s.assign(t, s.next.Previous, s.next.PreviousHash)
-		}
-	}
-	s.next.State, s.next.RollbackAt, s.next.ProgressAt = RollingBack, s.now, s.now
-	s.next.RollbackReason, s.next.RollbackBy = reason, by
-	s.stand(AwaitingAcks, "going back to %s: %s", s.next.Previous, reason)
-	s.fact(FactRollback, actor, map[string]any{"reason": reason, "by": by, "to": s.next.Previous, "instances": len(s.dec.Assign)})
-	s.hold(actor, reason)
-	s.wakeAt(s.now.Add(time.Second))
-}
-
-// hold pins the profile to what it goes back to.
-func (s *step) hold(actor, reason string) {
-	s.dec.Hold = &Hold{
-		Profile: s.next.Profile, PinnedVersion: s.next.Previous, RefusedVersion: s.next.Version, RefusedHash: s.next.Hash,
-		Reason: reason, Actor: actor, DeploymentID: s.next.ID, CreatedAt: s.now,
-	}
-	s.dec.Facts = append(s.dec.Facts, Fact{
-		Type: FactHoldBegun, EntityType: "profile", EntityID: s.next.Profile, Actor: actor, TraceID: s.next.TraceID,
-		Details: map[string]any{"pinned": s.next.Previous, "refused": s.next.Version, "reason": reason},
-	})
-}
-
-// retire ends a profile once a person has promoted it.
-func (s *step) retire() {
-	if !s.next.Approved {
-		s.stand(AwaitingApproval, "waits for a person to promote it: %s", s.next.Guard)
-		return
-	}
-	s.next.StartedAt = s.now
-	s.dec.Retire = true
-	s.stand(AwaitingNothing, "%s is retired; what runs goes on", s.next.Profile)
-	s.finish(Completed, FactCompleted, map[string]any{"retired": true})
-}
-
-func unacked(c crowd) []Target {
-	return slices.DeleteFunc(slices.Clone(c.updated), func(t Target) bool { return t.Assignment.Acknowledged() })
-}
-
-// names lists a few instances for a sentence.
-func names(targets []Target) string {
-	const few = 3
-	var words []string
-	for _, t := range targets[:min(few, len(targets))] {
-		words = append(words, t.Instance.Hostname)
-	}
-	if more := len(targets) - few; more > 0 {
-		words = append(words, fmt.Sprintf("%d more", more))
-	}
-	return strings.Join(words, ", ")
 }

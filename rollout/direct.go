@@ -14,12 +14,3 @@ func (direct) share(_, n int) int   { return n }
 func (direct) percent(int, int) int { return 100 }
 func (direct) bake() time.Duration  { return 0 }
 func (d direct) inFlight() int      { return d.MaxConcurrency }
-
-// everywhere is the way of a rollback: all targets, at once, without a bound.
-type everywhere struct{}
-
-func (everywhere) phases(int) int       { return 1 }
-func (everywhere) share(_, n int) int   { return n }
-func (everywhere) percent(int, int) int { return 100 }
-func (everywhere) bake() time.Duration  { return 0 }
-func (everywhere) inFlight() int        { return 0 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -75,18 +76,32 @@ func (e *Engine) Wake() {
 }
 
 // Run steps deployments as they fall due until ctx ends. It then waits for the
-// steps under way and hands its claims back.
+// steps under way and hands its claims back. After a step that stored nothing it
+// rests, longer each time, so that a database that is down for a moment does not
+// use up the attempts of every deployment.
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.handBack(ctx)
+	failures := 0
 	for ctx.Err() == nil {
-		stepped := e.pass(ctx)
-		if stepped > 0 {
-			continue // what was just stepped may be due again
+		switch stepped, failed := e.pass(ctx); {
+		case failed:
+			e.wait(ctx, min(firstRest<<min(failures, 10), longestRest), nil)
+			failures++
+		case stepped > 0:
+			failures = 0 // what was just stepped may be due again
+		default:
+			failures = 0
+			e.sleep(ctx)
 		}
-		e.sleep(ctx)
 	}
 	return nil
 }
+
+// How long the engine rests after a pass that failed.
+const (
+	firstRest   = 250 * time.Millisecond
+	longestRest = 5 * time.Second
+)
 
 func (e *Engine) handBack(ctx context.Context) {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -96,24 +111,30 @@ func (e *Engine) handBack(ctx context.Context) {
 	}
 }
 
-// pass claims what is due and steps each in its own goroutine.
-func (e *Engine) pass(ctx context.Context) int {
+// pass claims what is due and steps each in its own goroutine. It answers how
+// many there were, and whether anything went wrong.
+func (e *Engine) pass(ctx context.Context) (stepped int, failed bool) {
 	claims, err := e.store.ClaimDue(ctx, e.opts.Owner, e.opts.Lease, e.opts.Workers)
 	if err != nil {
 		if ctx.Err() == nil {
 			e.opts.Logger.ErrorContext(ctx, "due deployments could not be claimed", "error", err)
 		}
-		return 0
+		return 0, true
 	}
 	if len(claims) > 0 {
 		e.opts.Fail("K11")
 	}
 	var group sync.WaitGroup
+	var trouble atomic.Bool
 	for _, claim := range claims {
-		group.Go(func() { e.stepSafely(ctx, claim) })
+		group.Go(func() {
+			if !e.stepSafely(ctx, claim) {
+				trouble.Store(true)
+			}
+		})
 	}
 	group.Wait()
-	return len(claims)
+	return len(claims), trouble.Load()
 }
 
 // sleep waits until something is due, somebody wakes the engine, or MaxIdle has passed.
@@ -125,24 +146,30 @@ func (e *Engine) sleep(ctx context.Context) {
 			idle = min(idle, max(due.Sub(now), 10*time.Millisecond))
 		}
 	}
-	timer := time.NewTimer(idle)
+	e.wait(ctx, idle, e.wake)
+}
+
+func (e *Engine) wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-e.wake:
+	case <-wake:
 	case <-timer.C:
 	}
 }
 
-// stepSafely keeps one deployment's trouble away from the others.
-func (e *Engine) stepSafely(ctx context.Context, claim Claim) {
+// stepSafely keeps one deployment's trouble away from the others. It answers
+// whether there was none.
+func (e *Engine) stepSafely(ctx context.Context, claim Claim) (fine bool) {
 	log := e.opts.Logger.With("deployment", claim.DeploymentID)
 	if claim.Attempts > maxAttempts {
 		reason := fmt.Sprintf("set aside after %d attempts that stored nothing; see the log for %s", claim.Attempts-1, claim.DeploymentID)
 		if err := e.store.Quarantine(ctx, claim, reason); err != nil {
 			log.ErrorContext(ctx, "deployment could not be set aside", "error", err)
+			return false
 		}
-		return
+		return true
 	}
 	start := time.Now()
 	defer func() {
@@ -159,10 +186,13 @@ func (e *Engine) stepSafely(ctx context.Context, claim Claim) {
 	}
 	switch {
 	case err == nil || ctx.Err() != nil:
+		return true
 	case errors.Is(err, ErrStale):
 		log.DebugContext(ctx, "another was quicker; looking again", "error", err)
+		return true
 	default:
 		log.ErrorContext(ctx, "step failed", "error", err, "attempt", claim.Attempts)
+		return false
 	}
 }
 

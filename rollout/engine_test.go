@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -16,57 +18,88 @@ import (
 	"github.com/sluicehq/sluice/rollout"
 )
 
-// memory is a store of deployments in plain maps, with the claims and the
-// compare-and-set of the real one.
-type memory struct {
-	mu          sync.Mutex
-	deployments map[string]rollout.Deployment
-	due         map[string]time.Time
-	owner       map[string]string
-	lease       map[string]time.Time
-	attempts    map[string]int
-	quarantined map[string]string
-	snap        rollout.Snapshot
-	published   []string
-	stored      int
-	// snapshot, when set, stands between the read and the step.
-	snapshot func(id string) error
-	broken   error
+// row is a deployment as the database keeps it.
+type row struct {
+	d           rollout.Deployment
+	owner       string
+	lease       time.Time
+	due         time.Time
+	attempts    int
+	quarantined string
 }
 
-func newMemory(deployments ...rollout.Deployment) *memory {
-	m := &memory{deployments: map[string]rollout.Deployment{}, due: map[string]time.Time{}, owner: map[string]string{}, lease: map[string]time.Time{}, attempts: map[string]int{}, quarantined: map[string]string{}}
-	for _, d := range deployments {
-		d.Revision = 1
-		m.deployments[d.ID], m.due[d.ID] = d, time.Now()
+// memory is a store in memory with the rules of the real one. Its clock is
+// that of the test's bubble.
+type memory struct {
+	mu          sync.Mutex
+	rows        map[string]*row
+	instances   map[string]*rollout.Target
+	generation  int64
+	current     string
+	holds       []rollout.Hold
+	facts       []rollout.Fact
+	claimed     int
+	stepped     int
+	failClaim   func() error
+	failStep    func(claim rollout.Claim) error
+	onSnapshot  func() // called after a snapshot was read, outside the lock
+	snapshotErr error
+}
+
+func newMemory(n int) *memory {
+	m := &memory{rows: map[string]*row{}, instances: map[string]*rollout.Target{}, generation: 1, current: "1.0.0"}
+	for i := range n {
+		id := fmt.Sprintf("web-%d", i+1)
+		m.instances[id] = &rollout.Target{
+			Instance: fleet.Instance{ID: id, Hostname: id, Service: "web", Environment: profile.Production, LastHeartbeat: time.Now()},
+			Assignment: fleet.Assignment{
+				InstanceID: id, Version: "1.0.0", Hash: "h1.0.0", Generation: 1, Applied: "1.0.0", AppliedGeneration: 1, AppliedAt: time.Now(),
+			},
+		}
 	}
 	return m
 }
 
-func (m *memory) Publish(_ context.Context, name string) {
+// ack lets every instance but some take what it was assigned, and wakes the deployments.
+func (m *memory) ack(but ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.published = append(m.published, name)
+	for id, t := range m.instances {
+		t.Instance.LastHeartbeat = time.Now()
+		a := &t.Assignment
+		if slices.Contains(but, id) || a.Applied == a.Version && a.AppliedGeneration == a.Generation {
+			continue
+		}
+		a.Applied, a.AppliedGeneration, a.AppliedAt = a.Version, a.Generation, time.Now()
+		for _, r := range m.rows {
+			r.due = time.Now()
+		}
+	}
 }
 
 func (m *memory) Now(context.Context) (time.Time, error) { return time.Now(), nil }
 
 func (m *memory) ClaimDue(_ context.Context, owner string, lease time.Duration, limit int) ([]rollout.Claim, error) {
+	if m.failClaim != nil {
+		if err := m.failClaim(); err != nil {
+			return nil, err
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.broken != nil {
-		return nil, m.broken
-	}
 	var claims []rollout.Claim
-	for id, d := range m.deployments {
-		held := m.owner[id] != "" && m.owner[id] != owner && time.Now().Before(m.lease[id])
-		if d.State.Final() || m.quarantined[id] != "" || held || m.due[id].IsZero() || m.due[id].After(time.Now()) || len(claims) == limit {
+	now := time.Now()
+	for _, id := range slices.Sorted(maps.Keys(m.rows)) {
+		r := m.rows[id]
+		free := r.owner == "" || r.owner == owner || r.lease.Before(now)
+		if len(claims) == limit || r.d.State.Final() || r.quarantined != "" || r.due.IsZero() || r.due.After(now) || !free {
 			continue
 		}
-		d.Epoch++
-		m.deployments[id], m.owner[id], m.lease[id] = d, owner, time.Now().Add(lease)
-		m.attempts[id]++
-		claims = append(claims, rollout.Claim{DeploymentID: id, Owner: owner, Epoch: d.Epoch, Attempts: m.attempts[id]})
+		r.owner, r.lease = owner, now.Add(lease)
+		r.d.Epoch++
+		r.attempts++
+		m.claimed++
+		claims = append(claims, rollout.Claim{DeploymentID: id, Owner: owner, Epoch: r.d.Epoch, Attempts: r.attempts})
 	}
 	return claims, nil
 }
@@ -74,12 +107,9 @@ func (m *memory) ClaimDue(_ context.Context, owner string, lease time.Duration, 
 func (m *memory) NextDue(context.Context) (due time.Time, ok bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for id, at := range m.due {
-		if m.deployments[id].State.Final() || m.quarantined[id] != "" || at.IsZero() {
-			continue
-		}
-		if !ok || at.Before(due) {
-			due, ok = at, true
+	for _, r := range m.rows {
+		if !r.d.State.Final() && r.quarantined == "" && !r.due.IsZero() && (!ok || r.due.Before(due)) {
+			due, ok = r.due, true
 		}
 	}
 	return due, ok, nil
@@ -88,379 +118,588 @@ func (m *memory) NextDue(context.Context) (due time.Time, ok bool, err error) {
 func (m *memory) ReleaseClaims(_ context.Context, owner string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for id, by := range m.owner {
-		if by == owner {
-			delete(m.owner, id)
+	for _, r := range m.rows {
+		if r.owner == owner {
+			r.owner = ""
 		}
 	}
-	return m.broken
+	return nil
 }
 
 func (m *memory) Deployment(_ context.Context, id string) (rollout.Deployment, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d, ok := m.deployments[id]
-	if !ok {
-		return d, rollout.ErrNotFound
+	if r, ok := m.rows[id]; ok {
+		return r.d, nil
 	}
-	return d, nil
+	return rollout.Deployment{}, fmt.Errorf("deployment %s: %w", id, rollout.ErrNotFound)
 }
 
 func (m *memory) ActiveDeployment(_ context.Context, name string) (rollout.Deployment, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, d := range m.deployments {
-		if d.Profile == name && !d.State.Final() {
-			return d, nil
+	for _, r := range m.rows {
+		if r.d.Profile == name && !r.d.State.Final() {
+			return r.d, nil
 		}
 	}
 	return rollout.Deployment{}, rollout.ErrNotFound
 }
 
-func (m *memory) Snapshot(_ context.Context, d rollout.Deployment) (rollout.Snapshot, error) {
+func (m *memory) Snapshot(context.Context, rollout.Deployment) (rollout.Snapshot, error) {
 	m.mu.Lock()
-	hook, snap := m.snapshot, m.snap
+	var snap rollout.Snapshot
+	for _, id := range slices.Sorted(maps.Keys(m.instances)) {
+		snap.Targets = append(snap.Targets, *m.instances[id])
+	}
+	hook, err := m.onSnapshot, m.snapshotErr
 	m.mu.Unlock()
 	if hook != nil {
-		if err := hook(d.ID); err != nil {
-			return rollout.Snapshot{}, err
-		}
+		hook()
 	}
-	snap.Targets = slices.Clone(snap.Targets)
-	for i := range snap.Targets {
-		snap.Targets[i].Instance.LastHeartbeat = time.Now()
-	}
-	return snap, nil
+	return snap, err
 }
 
 func (m *memory) Step(_ context.Context, claim rollout.Claim, dec rollout.Decision) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	d := m.deployments[claim.DeploymentID]
-	if d.Revision != dec.Next.Revision || d.Epoch != claim.Epoch || m.owner[d.ID] != claim.Owner {
-		return rollout.ErrStale
-	}
-	delete(m.owner, d.ID)
-	m.attempts[d.ID], m.due[d.ID] = 0, dec.Wake
-	m.put(dec)
-	return nil
-}
-
-// put keeps a decision and lets the instances apply it at once.
-func (m *memory) put(dec rollout.Decision) {
-	next := dec.Next
-	if dec.Changed {
-		m.stored++
-		next.Revision++
-	}
-	next.Epoch = max(next.Epoch, m.deployments[next.ID].Epoch)
-	m.deployments[next.ID] = next
-	for _, a := range dec.Assign {
-		for i := range m.snap.Targets {
-			t := &m.snap.Targets[i]
-			if t.Instance.ID == a.InstanceID {
-				t.Assignment = fleet.Assignment{
-					InstanceID: a.InstanceID, Version: a.Version, Hash: a.Hash, Generation: t.Assignment.Generation + 1, DeploymentID: next.ID,
-					Applied: a.Version, AppliedHash: a.Hash, AppliedGeneration: t.Assignment.Generation + 1, AppliedAt: time.Now(),
-				}
-			}
+	if m.failStep != nil {
+		if err := m.failStep(claim); err != nil {
+			return err
 		}
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.rows[claim.DeploymentID]
+	if r.owner != claim.Owner || r.d.Epoch != claim.Epoch || r.d.Revision != dec.Next.Revision {
+		return rollout.ErrStale
+	}
+	r.owner, r.attempts, r.due = "", 0, dec.Wake
+	m.stepped++
+	m.take(r, dec)
+	return nil
 }
 
 func (m *memory) Order(_ context.Context, dec rollout.Decision) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d := m.deployments[dec.Next.ID]
-	if d.Revision != dec.Next.Revision {
+	r := m.rows[dec.Next.ID]
+	if r.d.Revision != dec.Next.Revision || r.d.State.Final() {
 		return rollout.ErrStale
 	}
-	d.Epoch++
-	m.deployments[d.ID] = d
-	delete(m.owner, d.ID)
-	delete(m.quarantined, d.ID)
-	m.due[d.ID] = time.Now()
-	m.put(dec)
+	r.owner, r.attempts, r.due, r.quarantined = "", 0, dec.Wake, ""
+	m.take(r, dec)
+	r.d.Epoch++
 	return nil
 }
 
 func (m *memory) Create(_ context.Context, dec rollout.Decision) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.due[dec.Next.ID] = time.Now()
-	dec.Changed = true
-	m.put(dec)
-	return m.broken
+	for _, r := range m.rows {
+		if r.d.Profile == dec.Next.Profile && !r.d.State.Final() {
+			m.take(r, rollout.Supersede(r.d, "superseded by "+dec.Next.Version, time.Now()))
+			r.d.Epoch++
+		}
+	}
+	r := &row{d: dec.Next, due: time.Now()}
+	m.rows[dec.Next.ID] = r
+	m.take(r, dec)
+	return nil
 }
 
 func (m *memory) Quarantine(_ context.Context, claim rollout.Claim, reason string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.quarantined[claim.DeploymentID] = reason
+	r := m.rows[claim.DeploymentID]
+	if r.d.Epoch != claim.Epoch {
+		return rollout.ErrStale
+	}
+	r.quarantined, r.owner = reason, ""
 	return nil
 }
 
-func (m *memory) state(id string) rollout.State {
+func (m *memory) take(r *row, dec rollout.Decision) {
+	epoch := r.d.Epoch
+	if dec.Changed {
+		r.d = dec.Next
+		r.d.Revision++
+		r.d.Epoch = epoch
+	}
+	if len(dec.Assign) > 0 {
+		m.generation++
+	}
+	for _, a := range dec.Assign {
+		if t, ok := m.instances[a.InstanceID]; ok {
+			t.Assignment.Version, t.Assignment.Hash, t.Assignment.Generation, t.Assignment.ApplyError = a.Version, a.Hash, m.generation, ""
+			t.Assignment.DeploymentID = dec.Next.ID
+		}
+	}
+	if dec.Current != "" {
+		m.current = dec.Current
+	}
+	if dec.Hold != nil {
+		m.holds = append(m.holds, *dec.Hold)
+	}
+	m.facts = append(m.facts, dec.Facts...)
+}
+
+// on counts the instances that are assigned a version.
+func (m *memory) on(version string) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.deployments[id].State
-}
-
-// fourInstances run 1.0.0.
-func fourInstances() rollout.Snapshot {
-	var snap rollout.Snapshot
-	for i := range 4 {
-		id := fmt.Sprint("i", i)
-		snap.Targets = append(snap.Targets, rollout.Target{
-			Instance:   fleet.Instance{ID: id, Hostname: id, Service: service, Environment: profile.Production, LastHeartbeat: time.Now()},
-			Assignment: fleet.Assignment{InstanceID: id, Version: stable, Applied: stable, Generation: 1, AppliedGeneration: 1},
-		})
+	n := 0
+	for _, t := range m.instances {
+		if t.Assignment.Version == version {
+			n++
+		}
 	}
-	return snap
+	return n
 }
 
-func simple(id string) rollout.Deployment {
-	w := &town{now: time.Now(), current: stable}
-	d := w.deployment(id)
-	d.Health.Enabled = false
-	return d
+// steps counts what was stored.
+func (m *memory) steps() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stepped
 }
 
-// run runs an engine for d inside a bubble.
-func run(t *testing.T, m *memory, d time.Duration, opts rollout.EngineOptions) *rollout.Engine {
+// heard counts what was published.
+type heard struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (h *heard) Publish(context.Context, string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.n++
+}
+
+func (h *heard) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.n
+}
+
+func forward(id string) rollout.Deployment {
+	s := profile.DefaultStrategy(profile.Canary)
+	s.Steps, s.PhaseInterval = []int{50, 100}, profile.Duration(time.Minute)
+	return rollout.Deployment{
+		ID: id, Profile: "web.production", Kind: rollout.Forward, Selector: selector(), Version: "1.1.0", Hash: "h1.1.0",
+		Previous: "1.0.0", PreviousHash: "h1.0.0", Strategy: s, Health: profile.Health{AutoRollback: true, CheckInterval: profile.Duration(30 * time.Second)},
+		State: rollout.Pending,
+	}
+}
+
+// running starts an engine that ends with the test.
+func running(t *testing.T, m *memory, opts rollout.EngineOptions) (*rollout.Engine, *heard) {
 	t.Helper()
+	h := &heard{}
 	if opts.Owner == "" {
 		opts.Owner = "one"
 	}
-	e := rollout.NewEngine(m, m, opts)
-	ctx, stop := context.WithTimeout(t.Context(), d)
-	defer stop()
-	if err := e.Run(ctx); err != nil {
+	e := rollout.NewEngine(m, h, opts)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- e.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		for id, r := range m.rows {
+			if r.owner == opts.Owner {
+				t.Errorf("the claim on %s was not handed back", id)
+			}
+		}
+	})
+	return e, h
+}
+
+func start(t *testing.T, e *rollout.Engine, d rollout.Deployment) {
+	t.Helper()
+	if _, err := e.Start(t.Context(), d, "bob"); err != nil {
 		t.Fatal(err)
 	}
-	return e
 }
 
-func TestEngineRollsOut(t *testing.T) {
+func state(t *testing.T, m *memory, id string) rollout.Deployment {
+	t.Helper()
+	synctest.Wait()
+	d, err := m.Deployment(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// beat lets time pass while the instances answer each second.
+func beat(m *memory, d time.Duration, but ...string) {
+	for range int(d / time.Second) {
+		time.Sleep(time.Second)
+		synctest.Wait()
+		m.ack(but...)
+	}
+}
+
+func TestEngineRunsADeploymentToItsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory(simple("d1"))
-		m.snap = fourInstances()
-		finished, checked, stepped := 0, 0, 0
-		var mu sync.Mutex
-		run(t, m, 10*time.Minute, rollout.EngineOptions{Metrics: rollout.EngineMetrics{
-			Finished: func(rollout.Deployment) { mu.Lock(); finished++; mu.Unlock() },
-			Checked:  func(string, rollout.Outcome) { mu.Lock(); checked++; mu.Unlock() },
-			Stepped:  func(time.Duration, error) { mu.Lock(); stepped++; mu.Unlock() },
+		m := newMemory(4)
+		var finished, checks []string
+		e, h := running(t, m, rollout.EngineOptions{Metrics: rollout.EngineMetrics{
+			Finished: func(d rollout.Deployment) { finished = append(finished, string(d.State)) },
+			Checked:  func(_ string, o rollout.Outcome) { checks = append(checks, string(o)) },
 		}})
-		if m.state("d1") != rollout.Completed || finished != 1 {
-			t.Errorf("%s, %d finished", m.state("d1"), finished)
+		start(t, e, forward("a"))
+		synctest.Wait()
+		if n := m.on("1.1.0"); n != 2 {
+			t.Fatalf("%d instances have it at once", n)
 		}
-		if checked == 0 || len(m.published) == 0 || !slices.Contains(m.published, "p") {
-			t.Errorf("%d checks, published %v", checked, m.published)
+		beat(m, 3*time.Minute)
+		if d := state(t, m, "a"); d.State != rollout.Completed || m.current != "1.1.0" {
+			t.Fatalf("%s: %s", d.State, d.Explanation)
 		}
-		if stepped > 200 {
-			t.Errorf("%d steps for one deployment: it runs in circles", stepped)
+		if !slices.Equal(finished, []string{"Completed"}) || len(checks) == 0 || h.count() < 3 {
+			t.Errorf("told: finished %v, %d checks, %d published", finished, len(checks), h.count())
 		}
 	})
 }
 
-func TestEngineHandsItsClaimsBack(t *testing.T) {
+func TestEngineSleepsUntilDue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory(simple("d1"))
-		m.snap = fourInstances()
-		run(t, m, 30*time.Second, rollout.EngineOptions{})
-		if len(m.owner) != 0 {
-			t.Errorf("still claimed: %v", m.owner)
+		m := newMemory(4)
+		e, _ := running(t, m, rollout.EngineOptions{MaxIdle: time.Hour})
+		start(t, e, forward("a"))
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		before := m.steps()
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		if n := m.steps() - before; n != 0 {
+			t.Errorf("%d steps between two wake-ups", n)
 		}
-		m.broken = errors.New("away")
-		run(t, m, 5*time.Second, rollout.EngineOptions{}) // says so, and ends all the same
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if m.steps() == before {
+			t.Error("it slept past the time that a step fell due")
+		}
 	})
 }
 
-// A step that was decided on an old state is never stored: what another did
-// meanwhile stands.
-func TestEngineLosesToWhoeverWasQuicker(t *testing.T) {
+func TestEngineStepsAgainAfterACrash(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := newMemory(simple("d1"))
-		m.snap = fourInstances()
-		once := sync.OnceFunc(func() {
-			dec, err := rollout.Cancel(m.deployments["d1"], m.snap, "ann", "no", time.Now())
-			if err != nil {
-				t.Error(err)
-			}
-			if err := m.Order(t.Context(), dec); err != nil {
-				t.Error(err)
-			}
+	for _, point := range []string{"K5", "K6", "K7", "K9", "K11"} {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m := newMemory(4)
+				crashed := false
+				e, _ := running(t, m, rollout.EngineOptions{Fail: func(at string) {
+					if at == point && point != "K11" && !crashed {
+						crashed = true
+						panic("killed at " + point)
+					}
+					crashed = crashed || at == point
+				}})
+				start(t, e, forward("a"))
+				beat(m, 4*time.Minute)
+				if d := state(t, m, "a"); d.State != rollout.Completed || !crashed {
+					t.Fatalf("%s: %s (crashed: %t)", d.State, d.Explanation, crashed)
+				}
+				started := 0
+				for _, f := range m.facts {
+					if f.Type == rollout.FactStarted {
+						started++
+					}
+				}
+				if started != 1 {
+					t.Errorf("it started %d times", started)
+				}
+			})
 		})
-		m.snapshot = func(string) error { once(); return nil }
-		run(t, m, time.Minute, rollout.EngineOptions{})
-		if m.state("d1") != rollout.Cancelled {
-			t.Errorf("it is %s", m.state("d1"))
-		}
-	})
+	}
 }
 
-// Another replica takes over what a dead one held, once its lease is over.
-func TestEngineTakesOver(t *testing.T) {
+func TestEngineIsolatesAPanic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory(simple("d1"))
-		m.snap = fourInstances()
-		dead, err := m.ClaimDue(t.Context(), "dead", 15*time.Second, 8)
-		if err != nil || len(dead) != 1 {
-			t.Fatal(dead, err)
+		m := newMemory(2)
+		m.failStep = func(c rollout.Claim) error {
+			if c.DeploymentID == "poison" {
+				panic("a row that nobody can decide")
+			}
+			return nil
 		}
-		run(t, m, 14*time.Second, rollout.EngineOptions{})
-		if m.state("d1") != rollout.Pending {
-			t.Errorf("stepped to %s while another held it", m.state("d1"))
+		var panics int
+		var log strings.Builder
+		e, _ := running(t, m, rollout.EngineOptions{
+			Logger:  slog.New(slog.NewTextHandler(&log, nil)),
+			Metrics: rollout.EngineMetrics{Panicked: func(string) { panics++ }},
+		})
+		poison := forward("poison")
+		poison.Profile = "other.production"
+		start(t, e, poison)
+		start(t, e, forward("sound"))
+		beat(m, 4*time.Minute)
+		if d := state(t, m, "sound"); d.State != rollout.Completed {
+			t.Errorf("the other one is %s: %s", d.State, d.Explanation)
 		}
-		run(t, m, 10*time.Minute, rollout.EngineOptions{})
-		if m.state("d1") != rollout.Completed {
-			t.Errorf("it is %s", m.state("d1"))
+		if q := m.rows["poison"].quarantined; panics != 5 || !strings.Contains(q, "5 attempts") {
+			t.Errorf("%d panics, then %q", panics, q)
 		}
-		// The dead one wakes up and finishes its step.
-		if err := rollout.NewEngine(m, m, rollout.EngineOptions{Owner: "dead"}).Step(t.Context(), dead[0]); !errors.Is(err, rollout.ErrStale) {
-			t.Errorf("the late step got %v", err)
+		if !strings.Contains(log.String(), "nobody can decide") {
+			t.Error("the log does not say what panicked")
+		}
+		if _, err := e.Order(t.Context(), "poison", rollout.OrderCancel, "alice", "bad row"); err != nil {
+			t.Errorf("a person can still end it: %v", err)
+		}
+		if m.rows["poison"].quarantined != "" || state(t, m, "poison").State != rollout.Cancelled {
+			t.Error("the order did not end the quarantine")
 		}
 	})
 }
 
-// One deployment that panics or cannot be read never stops the others, and is
-// set aside after a few attempts; a person's order takes it up again.
-func TestEngineSetsThePoisonedAside(t *testing.T) {
+func TestEngineOutlivesAShortOutage(t *testing.T) {
 	t.Parallel()
-	for name, poison := range map[string]func() error{
-		"panic": func() error { panic("poison") },
-		"error": func() error { return errors.New("damaged row") },
+	for name, outage := range map[string]func(m *memory, fail func() error){
+		"steps cannot be stored": func(m *memory, fail func() error) { m.failStep = func(rollout.Claim) error { return fail() } },
+		"nothing can be claimed": func(m *memory, fail func() error) { m.failClaim = fail },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				m := newMemory(simple("bad"), simple("good"))
-				m.snap = fourInstances()
-				healed := false
-				m.snapshot = func(id string) error {
-					if id == "bad" && !healed {
-						return poison()
+				m := newMemory(2)
+				over := time.Now().Add(2 * time.Second)
+				tries := 0
+				outage(m, func() error {
+					if time.Now().Before(over) {
+						tries++
+						return errors.New("the disk is full")
 					}
 					return nil
+				})
+				e, _ := running(t, m, rollout.EngineOptions{})
+				start(t, e, forward("a"))
+				beat(m, 4*time.Minute)
+				if d := state(t, m, "a"); d.State != rollout.Completed {
+					t.Errorf("%s: %s %s", d.State, d.Explanation, m.rows["a"].quarantined)
 				}
-				panics := 0
-				run(t, m, 20*time.Minute, rollout.EngineOptions{Metrics: rollout.EngineMetrics{Panicked: func(string) { panics++ }}})
-				if m.state("good") != rollout.Completed {
-					t.Errorf("the good one is %s", m.state("good"))
-				}
-				if !strings.Contains(m.quarantined["bad"], "attempts") {
-					t.Errorf("the bad one was not set aside: %q", m.quarantined["bad"])
-				}
-				if name == "panic" && panics == 0 {
-					t.Error("nobody counted the panics")
-				}
-				healed = true
-				e := rollout.NewEngine(m, m, rollout.EngineOptions{Owner: "one"})
-				if _, err := e.Order(t.Context(), "bad", rollout.OrderCancel, "ann", "broken"); err != nil {
-					t.Error(err)
-				}
-				if m.state("bad") != rollout.Cancelled {
-					t.Errorf("after the order it is %s", m.state("bad"))
+				if tries == 0 || tries > 10 {
+					t.Errorf("%d tries in two seconds", tries)
 				}
 			})
 		})
 	}
 }
 
-func TestEngineOrders(t *testing.T) {
+func TestEngineLosesToANewerClaim(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory(simple("d1"))
-		m.snap = fourInstances()
-		e := run(t, m, 30*time.Second, rollout.EngineOptions{})
-		ctx := t.Context()
-		if _, err := e.Order(ctx, "d1", rollout.OrderResume, "ann", ""); err == nil {
-			t.Error("resumed what was not paused")
-		} else if s, ok := errors.AsType[*rollout.StateError](err); !ok || s.State != rollout.InProgress {
-			t.Errorf("refused with %v", err)
+		m := newMemory(4)
+		e := rollout.NewEngine(m, &heard{}, rollout.EngineOptions{Owner: "one"})
+		start(t, e, forward("a"))
+		claims, err := m.ClaimDue(t.Context(), "one", 15*time.Second, 1)
+		if err != nil || len(claims) != 1 {
+			t.Fatal(claims, err)
 		}
-		if _, err := e.Order(ctx, "none", rollout.OrderPause, "ann", ""); !errors.Is(err, rollout.ErrNotFound) {
-			t.Errorf("an unknown deployment: %v", err)
+		time.Sleep(16 * time.Second) // it was paused longer than its lease
+		if other, err := m.ClaimDue(t.Context(), "two", 15*time.Second, 1); err != nil || len(other) != 1 {
+			t.Fatal(other, err)
 		}
-		if _, err := e.Order(ctx, "d1", "dance", "ann", ""); err == nil {
-			t.Error("an unknown order was taken")
+		if err := e.Step(t.Context(), claims[0]); !errors.Is(err, rollout.ErrStale) {
+			t.Errorf("a late writer got %v", err)
 		}
-		// Two people at once: both orders are decided on what is really there.
-		var wait sync.WaitGroup
-		for range 2 {
-			wait.Go(func() {
-				if _, err := e.Order(ctx, "d1", rollout.OrderRollback, "ann", "enough"); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wait.Wait()
-		run(t, m, time.Minute, rollout.EngineOptions{})
-		if m.state("d1") != rollout.RolledBack {
-			t.Errorf("it is %s", m.state("d1"))
+		if m.on("1.1.0") != 0 {
+			t.Error("a late writer assigned")
 		}
 	})
 }
 
-func TestEngineEmergencyRollback(t *testing.T) {
+func TestRollbackWinsAgainstAStepInFlight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory()
-		m.snap = fourInstances()
-		e := rollout.NewEngine(m, m, rollout.EngineOptions{Owner: "one"})
-		back := rollout.Back{
-			Record: profile.Record{Name: "p", Service: service, Environment: profile.Production},
-			To:     profile.Version{Number: "0.9.0", Hash: "h0.9.0"}, Refused: profile.Version{Number: stable, Hash: "h1.0.0"},
-			ID: "back", Actor: "ann", Reason: "slow",
-		}
-		d, err := e.RollbackProfile(t.Context(), back)
-		if err != nil || d.Kind != rollout.Rollback || d.Version != "0.9.0" {
-			t.Fatalf("%+v, %v", d, err)
-		}
-		for _, target := range m.snap.Targets {
-			if target.Assignment.Version != "0.9.0" {
-				t.Errorf("%s still has %s after the call", target.Instance.ID, target.Assignment.Version)
+		m := newMemory(4)
+		e := rollout.NewEngine(m, &heard{}, rollout.EngineOptions{Owner: "one"})
+		start(t, e, forward("a"))
+		step := func() error {
+			claims, err := m.ClaimDue(t.Context(), "one", 15*time.Second, 1)
+			if err != nil || len(claims) != 1 {
+				t.Fatal(claims, err)
 			}
+			return e.Step(t.Context(), claims[0])
 		}
-		run(t, m, time.Minute, rollout.EngineOptions{})
-		if m.state("back") != rollout.Completed {
-			t.Errorf("it is %s", m.state("back"))
-		}
-		back.Reason = ""
-		if _, err := e.RollbackProfile(t.Context(), back); !errors.Is(err, rollout.ErrReason) {
-			t.Errorf("without a reason: %v", err)
-		}
-		back.Reason, back.To = "x", profile.Version{}
-		if _, err := e.RollbackProfile(t.Context(), back); !errors.Is(err, rollout.ErrNoWayBack) {
-			t.Errorf("to nowhere: %v", err)
-		}
-		m.broken = errors.New("away")
-		back.To.Number = "0.9.0"
-		if _, err := e.RollbackProfile(t.Context(), back); err == nil {
-			t.Error("nothing was stored, and nobody said so")
-		}
-	})
-}
-
-func TestEngineStart(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := newMemory()
-		m.snap = fourInstances()
-		e := rollout.NewEngine(m, m, rollout.EngineOptions{})
-		d := simple("new")
-		d.Force = "fire"
-		if _, err := e.Start(t.Context(), d, "ann"); err != nil {
+		if err := step(); err != nil {
 			t.Fatal(err)
 		}
-		d.Strategy = profile.DefaultStrategy(profile.BlueGreen)
-		if _, err := e.Start(t.Context(), d, "ann"); !errors.Is(err, rollout.ErrRefused) {
-			t.Errorf("BlueGreen: %v", err)
+		m.ack()
+		ordered := false
+		m.onSnapshot = func() {
+			if !ordered {
+				ordered = true
+				if _, err := e.Order(t.Context(), "a", rollout.OrderRollback, "alice", "fire"); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if err := step(); !errors.Is(err, rollout.ErrStale) {
+			t.Errorf("the step in flight got %v", err)
+		}
+		if d := state(t, m, "a"); d.State != rollout.RollingBack || m.on("1.0.0") != 4 || len(m.holds) != 1 {
+			t.Errorf("%s, %d instances are back, %d holds", d.State, m.on("1.0.0"), len(m.holds))
 		}
 	})
+}
+
+func TestOrderDecidesAgainWhenItWasBeaten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(4)
+		e := rollout.NewEngine(m, &heard{}, rollout.EngineOptions{Owner: "one"})
+		start(t, e, forward("a"))
+		m.rows["a"].d.State = rollout.InProgress
+		races := 0
+		m.onSnapshot = func() {
+			if races < 3 {
+				races++
+				m.mu.Lock()
+				m.rows["a"].d.Revision++ // a step was stored meanwhile
+				m.mu.Unlock()
+			}
+		}
+		d, err := e.Order(t.Context(), "a", rollout.OrderPause, "alice", "lunch")
+		if err != nil || d.State != rollout.Paused {
+			t.Fatalf("%s, %v", d.State, err)
+		}
+		m.onSnapshot = func() { m.mu.Lock(); m.rows["a"].d.Revision++; m.mu.Unlock() }
+		if _, err := e.Order(t.Context(), "a", rollout.OrderResume, "alice", ""); !errors.Is(err, rollout.ErrStale) {
+			t.Errorf("for ever beaten: %v", err)
+		}
+	})
+}
+
+func TestOrderRefuses(t *testing.T) {
+	t.Parallel()
+	m := newMemory(1)
+	e := rollout.NewEngine(m, &heard{}, rollout.EngineOptions{})
+	start(t, e, forward("a"))
+	if _, err := e.Order(t.Context(), "a", "dance", "alice", ""); err == nil {
+		t.Error("an order that does not exist")
+	}
+	if _, err := e.Order(t.Context(), "b", rollout.OrderPause, "alice", ""); !errors.Is(err, rollout.ErrNotFound) {
+		t.Errorf("a deployment that does not exist: %v", err)
+	}
+	if _, err := e.Order(t.Context(), "a", rollout.OrderPause, "alice", ""); err == nil {
+		t.Error("paused before it began")
+	}
+	m.snapshotErr = errors.New("gone")
+	if _, err := e.Order(t.Context(), "a", rollout.OrderCancel, "alice", ""); err == nil || !strings.Contains(err.Error(), "fleet of deployment a") {
+		t.Errorf("the error does not say what could not be read: %v", err)
+	}
+	if err := e.Step(t.Context(), rollout.Claim{DeploymentID: "a"}); err == nil || !strings.Contains(err.Error(), "fleet of deployment a") {
+		t.Errorf("the error does not say what could not be read: %v", err)
+	}
+	if err := e.Step(t.Context(), rollout.Claim{DeploymentID: "b"}); !errors.Is(err, rollout.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+func TestSecondRollbackChangesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(4)
+		var began int
+		e, h := running(t, m, rollout.EngineOptions{Metrics: rollout.EngineMetrics{RollBack: func(rollout.Deployment) { began++ }}})
+		start(t, e, forward("a"))
+		beat(m, 5*time.Second)
+		for range 2 {
+			if _, err := e.Order(t.Context(), "a", rollout.OrderRollback, "alice", "fire"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if began != 1 || len(m.holds) != 1 {
+			t.Errorf("it began %d times with %d holds", began, len(m.holds))
+		}
+		published := h.count()
+		beat(m, 5*time.Second)
+		if d := state(t, m, "a"); d.State != rollout.RolledBack || h.count() == published {
+			t.Errorf("%s: %s", d.State, d.Explanation)
+		}
+	})
+}
+
+func TestRollbackProfileEndsOnAFreshSnapshot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(4)
+		e := rollout.NewEngine(m, &heard{}, rollout.EngineOptions{Owner: "one"})
+		start(t, e, forward("a"))
+		raced := false
+		m.onSnapshot = func() { // the canary's first step is stored after the fleet was read
+			if raced {
+				return
+			}
+			raced = true
+			claims, err := m.ClaimDue(t.Context(), "one", 15*time.Second, 1)
+			if err != nil || len(claims) != 1 {
+				t.Error(claims, err)
+				return
+			}
+			if err := e.Step(t.Context(), claims[0]); err != nil {
+				t.Error(err)
+			}
+		}
+		d, err := e.RollbackProfile(t.Context(), rollout.Back{
+			Record: profile.Record{Name: "web.production", Service: "web", Environment: profile.Production},
+			To:     profile.Version{Number: "1.0.0", Hash: "h1.0.0"}, Refused: profile.Version{Number: "1.1.0", Hash: "h1.1.0"},
+			ID: "b", Actor: "alice", Reason: "fire",
+		})
+		if err != nil || d.State != rollout.InProgress {
+			t.Fatalf("%s, %v", d.State, err)
+		}
+		if state(t, m, "a").State != rollout.Superseded || m.on("1.1.0") != 2 {
+			t.Fatalf("the race did not happen: %d", m.on("1.1.0"))
+		}
+		_, _ = running(t, m, rollout.EngineOptions{})
+		beat(m, 10*time.Second)
+		if d := state(t, m, "b"); d.State != rollout.Completed || m.on("1.1.0") != 0 {
+			t.Errorf("%s, and %d instances are still on what was taken back", d.State, m.on("1.1.0"))
+		}
+	})
+}
+
+func TestRollbackProfileRefuses(t *testing.T) {
+	t.Parallel()
+	m := newMemory(1)
+	e := rollout.NewEngine(m, &heard{}, rollout.EngineOptions{})
+	b := rollout.Back{To: profile.Version{Number: "1.0.0"}, ID: "b", Actor: "alice"}
+	if _, err := e.RollbackProfile(t.Context(), b); !errors.Is(err, rollout.ErrReason) {
+		t.Error(err)
+	}
+	b.Reason, b.To = "fire", profile.Version{}
+	if _, err := e.RollbackProfile(t.Context(), b); !errors.Is(err, rollout.ErrNoWayBack) {
+		t.Error(err)
+	}
+}
+
+func TestStartRefusesAndForces(t *testing.T) {
+	t.Parallel()
+	m := newMemory(1)
+	e := rollout.NewEngine(m, &heard{}, rollout.EngineOptions{})
+	d := forward("a")
+	d.Strategy = profile.DefaultStrategy(profile.Direct)
+	if _, err := e.Start(t.Context(), d, "bob"); !errors.Is(err, rollout.ErrRefused) || len(m.rows) != 0 {
+		t.Errorf("nothing skips staging: %v", err)
+	}
+	d.Force, d.Commit = "the site is down", "c1"
+	if _, err := e.Start(t.Context(), d, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, f := range m.facts {
+		kinds = append(kinds, f.Type+" by "+f.Actor)
+	}
+	if want := []string{"deployment.created by bob", "deployment.forced by bob"}; !slices.Equal(kinds, want) {
+		t.Errorf("facts %v", kinds)
+	}
 }

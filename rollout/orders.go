@@ -28,10 +28,14 @@ type StateError struct {
 	Order   Order
 	State   State
 	Allowed []State
+	Why     string // when not "": why no state would do
 }
 
-// Error names the states that allow the order.
+// Error names the states that allow the order, or says why none does.
 func (e *StateError) Error() string {
+	if e.Why != "" {
+		return fmt.Sprintf("%s is not possible for this deployment, which is %s: %s", e.Order, e.State, e.Why)
+	}
 	words := make([]string, len(e.Allowed))
 	for i, s := range e.Allowed {
 		words[i] = string(s)
@@ -46,6 +50,9 @@ var ErrNoWayBack = errors.New("there is no earlier version to go back to")
 var ErrReason = errors.New("a reason is needed")
 
 func allow(d Deployment, o Order, states ...State) error {
+	if d.Kind == Rollback && !d.State.Final() {
+		return &StateError{Order: o, State: d.State, Why: "it is a rollback, which runs to its end; deploy another version to leave it"}
+	}
 	if slices.Contains(states, d.State) {
 		return nil
 	}
@@ -59,7 +66,7 @@ func Pause(d Deployment, _ Snapshot, actor, reason string, now time.Time) (Decis
 	}
 	s := newStep(d, Snapshot{}, now)
 	s.next.State = Paused
-	s.stand(AwaitingNothing, "paused by %s%s", actor, because(reason))
+	s.stand(AwaitingNothing, "paused at %s by %s%s", s.position(), actor, because(reason))
 	s.fact(FactPaused, actor, map[string]any{"reason": reason})
 	s.wakeAt(now)
 	return s.done(), nil
@@ -85,7 +92,7 @@ func Promote(d Deployment, _ Snapshot, actor, reason string, now time.Time) (Dec
 		return Decision{}, err
 	}
 	if d.State == Pending && (d.Guard == "" || d.Approved) {
-		return Decision{}, &StateError{Order: OrderPromote, State: d.State, Allowed: []State{InProgress}}
+		return Decision{}, &StateError{Order: OrderPromote, State: d.State, Why: "it waits for no person"}
 	}
 	s := newStep(d, Snapshot{}, now)
 	if d.State == Pending {
@@ -93,7 +100,7 @@ func Promote(d Deployment, _ Snapshot, actor, reason string, now time.Time) (Dec
 		s.stand(AwaitingNothing, "approved by %s%s", actor, because(reason))
 	} else {
 		s.next.Promoted = d.Phase + 1
-		s.stand(s.next.Awaiting, "phase %d promoted by %s%s", d.Phase+1, actor, because(reason))
+		s.stand(s.next.Awaiting, "%s promoted by %s%s", s.position(), actor, because(reason))
 	}
 	s.next.ProgressAt = now
 	s.fact(FactPromoted, actor, map[string]any{"reason": reason, "phase": d.Phase + 1})
@@ -101,27 +108,26 @@ func Promote(d Deployment, _ Snapshot, actor, reason string, now time.Time) (Dec
 	return s.done(), nil
 }
 
-// byCancel is what a rollback is by when its deployment was cancelled.
-const byCancel = "cancel"
-
 // Cancel ends a deployment. One that has begun takes its version back from the
-// instances first, as a rollback does.
+// instances first, as a rollback does; a first version, which leaves nothing to
+// go back to, stays where it is.
 func Cancel(d Deployment, snap Snapshot, actor, reason string, now time.Time) (Decision, error) {
 	if err := allow(d, OrderCancel, Pending, InProgress, Paused); err != nil {
 		return Decision{}, err
 	}
-	if d.State != Pending {
-		if !d.hasWayBack() || d.Kind != Forward {
-			return Decision{}, ErrNoWayBack
-		}
+	if d.State != Pending && d.hasWayBack() {
 		s := newStep(d, snap, now)
 		s.rollBack(byCancel, actor, "cancelled by "+actor+because(reason))
 		return s.done(), nil
 	}
 	s := newStep(d, Snapshot{}, now)
-	s.stand(AwaitingNothing, "cancelled by %s before it started%s", actor, because(reason))
-	s.finish(Cancelled, FactCancelled, map[string]any{"reason": reason})
-	s.dec.Facts[0].Actor = actor
+	where := "before it started"
+	if d.State != Pending {
+		where = "at " + s.position() + ", with nothing else to go back to"
+	}
+	s.stand(AwaitingNothing, "cancelled by %s %s%s", actor, where, because(reason))
+	s.next.State, s.next.FinishedAt = Cancelled, now
+	s.fact(FactCancelled, actor, map[string]any{"reason": reason})
 	return s.done(), nil
 }
 
@@ -131,7 +137,7 @@ func RollBack(d Deployment, snap Snapshot, actor, reason string, now time.Time) 
 	if d.State == RollingBack {
 		return Decision{Next: d, Wake: now}, nil
 	}
-	if err := allow(d, OrderRollback, Pending, InProgress, Paused, RollingBack); err != nil {
+	if err := allow(d, OrderRollback, Pending, InProgress, Paused); err != nil {
 		return Decision{}, err
 	}
 	if reason == "" {
@@ -140,7 +146,7 @@ func RollBack(d Deployment, snap Snapshot, actor, reason string, now time.Time) 
 	if d.State == Pending {
 		return Cancel(d, snap, actor, reason, now)
 	}
-	if !d.hasWayBack() || d.Kind != Forward {
+	if !d.hasWayBack() {
 		return Decision{}, ErrNoWayBack
 	}
 	s := newStep(d, snap, now)
@@ -175,15 +181,19 @@ func NewRollback(r profile.Record, to, refused profile.Version, actor, reason st
 		Type: FactHoldBegun, EntityType: "profile", EntityID: r.Name, Actor: actor,
 		Details: map[string]any{"pinned": to.Number, "refused": refused.Number, "reason": reason},
 	})
-	// It ends by a step of its own: whoever joins right now must not be missed.
-	s.next.State, s.next.StartedAt, s.next.PhaseEnteredAt, s.next.ProgressAt = InProgress, now, now, now
-	live, acked, _ := s.returning(to.Number, to.Hash)
-	s.next.Progress = Progress{Targets: live, Assigned: live, Applied: acked, Phases: 1, Percent: 100}
+	s.begin()
+	live, acked, _ := s.sendBack()
+	// The next step looks at a fleet that nobody else assigns to any more, and
+	// ends it: a step in flight may have assigned after this snapshot was read.
 	s.stand(AwaitingAcks, "going back to %s: %d of %d instances are there", to.Number, acked, live)
 	s.wakeAt(now)
-	dec := s.done()
-	dec.Current = to.Number
-	return dec, nil
+	if refused.Commit != "" {
+		s.dec.Status = append(s.dec.Status, Status{
+			Source: refused.Source, Commit: refused.Commit, Context: Context(r.Name), State: StatusFailure,
+			Description: Describe(fmt.Sprintf("rolled back to %s by %s: %s", to.Number, actor, reason)), DeploymentID: id,
+		})
+	}
+	return s.done(), nil
 }
 
 func because(reason string) string {

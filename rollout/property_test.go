@@ -1,7 +1,9 @@
 package rollout_test
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,198 +14,275 @@ import (
 	"github.com/sluicehq/sluice/rollout"
 )
 
-// Random lives of a fleet under one deployment after the other. Whatever
-// happens, the promises hold after every decision, and once the faults stop,
-// every deployment ends.
-func TestPromisesHoldInAnyLife(t *testing.T) {
+// history is a world under watch: the rules hold at every stored decision.
+type history struct {
+	t       *rapid.T
+	w       *world
+	refused map[string]bool // deployments that went back or ended
+	next    int
+}
+
+func drawStrategy(t *rapid.T) profile.Strategy {
+	types := []profile.StrategyType{profile.Canary, profile.Rolling, profile.Direct}
+	s := profile.DefaultStrategy(rapid.SampledFrom(types).Draw(t, "strategy"))
+	s.AutoPromote = rapid.IntRange(0, 4).Draw(t, "autoPromote") > 0
+	s.ProgressDeadline = profile.Duration(10 * time.Minute)
+	switch s.Type {
+	case profile.Canary:
+		s.Steps = rapid.SampledFrom([][]int{{10, 30, 50, 100}, {1, 100}, {50, 100}, {100}}).Draw(t, "steps")
+		s.PhaseInterval = profile.Duration(time.Minute)
+	case profile.Rolling:
+		s.BatchSize = rapid.SampledFrom([]string{"1", "3", "25%", "100%"}).Draw(t, "batch")
+		s.BatchInterval = profile.Duration(20 * time.Second)
+		s.StopOnFailure = rapid.Bool().Draw(t, "stopOnFailure")
+	case profile.Direct:
+		s.MaxConcurrency = rapid.IntRange(0, 3).Draw(t, "maxConcurrency")
+	}
+	return s
+}
+
+func newHistory(t *rapid.T) *history {
+	h := &history{t: t, refused: map[string]bool{}, next: 1}
+	h.w = newWorld(rapid.IntRange(0, 8).Draw(t, "fleet"), rapid.SampledFrom([]string{"1.0.0", ""}).Draw(t, "version"))
+	h.w.health.AutoRollback = rapid.IntRange(0, 4).Draw(t, "autoRollback") > 0
+	h.w.health.Enabled = rapid.IntRange(0, 4).Draw(t, "health") > 0
+	h.w.run(20 * time.Second)
+	h.w.see = h.check
+	return h
+}
+
+// check is told of every decision before the fleet hears of it.
+func (h *history) check(before rollout.Deployment, dec rollout.Decision) {
+	next := dec.Next
+	if before.ID == next.ID && before.State.Final() && dec.Changed {
+		h.t.Fatalf("a deployment that ended moved from %s to %s", before.State, next.State)
+	}
+	seen := map[string]bool{}
+	for _, a := range dec.Assign {
+		if seen[a.InstanceID] {
+			h.t.Fatalf("%s was assigned twice in one decision", a.InstanceID)
+		}
+		seen[a.InstanceID] = true
+		forward := next.Kind == rollout.Forward && a.Version == next.Version
+		if forward && h.refused[next.ID] {
+			h.t.Fatalf("I4: %s got %s after its rollback", a.InstanceID, a.Version)
+		}
+		if forward && before.State == rollout.Paused {
+			h.t.Fatalf("a paused deployment went on to %s", a.InstanceID)
+		}
+		if !forward && next.Kind == rollout.Forward && a.Version != next.Previous {
+			h.t.Fatalf("%s got %s, which is neither the version nor the one before", a.InstanceID, a.Version)
+		}
+	}
+	h.share(dec)
+	if next.State == rollout.RollingBack || next.State.Final() && next.State != rollout.Completed {
+		h.refused[next.ID] = true
+	}
+	if next.State == rollout.Completed && before.State == rollout.RollingBack {
+		h.t.Fatalf("a rollback was called a success")
+	}
+	for _, s := range dec.Status {
+		if n := len([]rune(s.Description)); n > 140 || n == 0 {
+			h.t.Fatalf("a status of %d runes: %q", n, s.Description)
+		}
+	}
+	if next.State.Final() == next.FinishedAt.IsZero() {
+		h.t.Fatalf("%s with the end at %v", next.State, next.FinishedAt)
+	}
+}
+
+// share is I3: whoever gets an unproven version does so within the limit of the
+// phase, counting everybody who may run it.
+func (h *history) share(dec rollout.Decision) {
+	next := dec.Next
+	given := map[string]bool{}
+	for _, a := range dec.Assign {
+		if a.Version == next.Version {
+			given[a.InstanceID] = true
+		}
+	}
+	if next.Kind != rollout.Forward || len(given) == 0 || next.State == rollout.Completed {
+		return
+	}
+	holders, size := 0, 0
+	for _, p := range h.w.processes {
+		alive := p.instance.Liveness(h.w.now)
+		holds := given[p.instance.ID] || p.assignment.Version == next.Version
+		if alive == fleet.Live || holds && alive == fleet.Stale {
+			size++
+			if holds {
+				holders++
+			}
+		}
+	}
+	if limit := limit(next, size); holders > limit {
+		h.t.Fatalf("I3: %d of %d instances have %s in phase %d of %s, at most %d may", holders, size, next.Version, next.Phase+1, next.Strategy.Type, limit)
+	}
+}
+
+// limit says how many of n may have the version, told a second time in other words.
+func limit(d rollout.Deployment, n int) int {
+	percentOf := func(percent int) int { return max(1, (percent*n+99)/100) }
+	switch d.Strategy.Type {
+	case profile.Canary:
+		return percentOf(d.Strategy.Steps[d.Phase])
+	case profile.Rolling:
+		size, percent, _ := profile.ParseBatchSize(d.Strategy.BatchSize)
+		if percent {
+			size = percentOf(size)
+		}
+		return min(n, size*(d.Phase+1))
+	}
+	return n
+}
+
+// act lets something happen.
+func (h *history) act() {
+	w, t := h.w, h.t
+	some := func() *process {
+		if len(w.processes) == 0 {
+			return nil
+		}
+		return rapid.SampledFrom(w.processes).Draw(t, "instance")
+	}
+	switch what := rapid.SampledFrom([]string{
+		"commit", "errors", "well", "silent", "back", "mute", "unmute", "break", "join", "leave",
+		"pause", "resume", "promote", "cancel", "rollback", "emergency", "guard",
+	}).Draw(t, "what"); what {
+	case "commit":
+		w.strategy = drawStrategy(t)
+		w.commit(fmt.Sprintf("1.%d.0", h.next))
+		h.next++
+	case "errors":
+		w.behaves[rapid.SampledFrom([]string{"all", w.d.Version}).Draw(t, "on")] = behaviour{errors: 50, latency: 300}
+	case "well":
+		clear(w.behaves)
+	case "silent", "back", "mute", "unmute", "break":
+		if p := some(); p != nil {
+			switch what {
+			case "silent":
+				p.silent = true
+			case "back":
+				p.silent, p.beat = false, w.now
+			case "mute", "unmute":
+				p.mute = what == "mute"
+			case "break":
+				p.broken = "no such key"
+			}
+		}
+	case "join":
+		w.join(fmt.Sprintf("new-%d", len(w.processes)+100*int(w.now.Unix()%1_000_000)))
+	case "leave":
+		if p := some(); p != nil {
+			w.leave(p.instance.ID)
+		}
+	case "guard":
+		w.guard = rapid.SampledFrom([]string{"", "the shape changed"}).Draw(t, "guard")
+	case "emergency":
+		if w.current != "" {
+			if err := w.emergency(w.current, "alice", "fire"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	default:
+		if w.d.ID != "" {
+			_ = w.order(rollout.Order(what), "alice", "because") // refused in most states
+		}
+	}
+}
+
+// heal ends every fault, and lets people do what the deployment waits for.
+func (h *history) heal() {
+	clear(h.w.behaves)
+	for _, p := range h.w.processes {
+		p.silent, p.mute, p.broken, p.beat = false, false, "", h.w.now
+		p.assignment.ApplyError = ""
+	}
+	for range 40 {
+		if !h.w.active {
+			return
+		}
+		if h.w.d.State == rollout.Paused {
+			_ = h.w.order(rollout.OrderResume, "alice", "")
+		}
+		if h.w.d.Awaiting == rollout.AwaitingApproval || h.w.d.Awaiting == rollout.AwaitingPromotion {
+			_ = h.w.order(rollout.OrderPromote, "alice", "")
+		}
+		h.w.run(time.Minute)
+	}
+}
+
+// converged says that the fleet runs what the deployment ended on.
+func (h *history) converged() {
+	h.w.run(10 * time.Second)
+	d := h.w.d
+	want := map[rollout.State]string{rollout.Completed: d.Version, rollout.RolledBack: d.Previous}[d.State]
+	for _, p := range h.w.processes {
+		if want != "" && p.assignment.Applied != want {
+			h.t.Fatalf("%s after %s: %s runs %q, not %s", d.Version, d.State, p.instance.ID, p.assignment.Applied, want)
+		}
+	}
+}
+
+// TestHistories lets fleets live through random histories under every rule,
+// then ends the faults: whatever was under way must come to an end.
+func TestHistories(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		w := newTown(rapid.IntRange(0, 12).Draw(rt, "fleet"))
-		n := 0
-		deploy := func(rt *rapid.T) {
-			n++
-			d := w.deployment(string(rune('a' + n)))
-			d.Strategy = rapid.SampledFrom([]profile.Strategy{d.Strategy, rolling(), direct()}).Draw(rt, "strategy")
-			d.Strategy.AutoPromote = rapid.IntRange(0, 4).Draw(rt, "by hand") > 0
-			d.Health.Enabled = rapid.IntRange(0, 4).Draw(rt, "health") > 0
-			d.Health.AutoRollback = rapid.IntRange(0, 5).Draw(rt, "auto rollback") > 0
-			if w.d.ID != "" && !w.d.State.Final() {
-				w.store(rollout.Supersede(w.d, "superseded", w.now))
-			}
-			if w.current == newer {
-				d.Version, d.Hash = "1.2.0", "h1.2.0"
-			}
-			w.start(d)
+	rapid.Check(t, func(t *rapid.T) {
+		h := newHistory(t)
+		for range rapid.IntRange(3, 15).Draw(t, "acts") {
+			h.act()
+			h.w.run(time.Duration(rapid.SampledFrom([]int{0, 1, 15, 70, 200}).Draw(t, "seconds")) * time.Second)
 		}
-		watch := watcher{t: rt, w: w, given: map[string]int64{}}
-		w.onStored = watch.stored
-		deploy(rt)
-		actions := map[string]func(*rapid.T){
-			"":         func(*rapid.T) { watch.look() },
-			"a minute": func(*rapid.T) { w.advance(time.Minute) },
-			"a while":  func(rt *rapid.T) { w.advance(time.Duration(rapid.IntRange(5, 300).Draw(rt, "seconds")) * time.Second) },
-			"errors":   func(rt *rapid.T) { w.errors[w.d.Version] = float64(rapid.IntRange(0, 60).Draw(rt, "percent")) },
-			"slow":     func(rt *rapid.T) { w.latency[w.d.Version] = float64(rapid.IntRange(1, 900).Draw(rt, "ms")) },
-			"outage":   func(rt *rapid.T) { w.outage = float64(rapid.IntRange(0, 40).Draw(rt, "percent")) },
-			"join":     func(*rapid.T) { w.join(); w.wake = w.now },
-			"trouble": func(rt *rapid.T) {
-				if len(w.members) == 0 {
-					rt.Skip("nobody is there")
-				}
-				m := w.members[rapid.IntRange(0, len(w.members)-1).Draw(rt, "who")]
-				m.silent = rapid.Bool().Draw(rt, "silent")
-				m.stuck = rapid.IntRange(0, 3).Draw(rt, "stuck") == 0
-				m.unhealthy = rapid.IntRange(0, 3).Draw(rt, "unhealthy") == 0
-				m.refuses = rapid.SampledFrom([]string{"", "", "no"}).Draw(rt, "refuses")
-			},
-			"order": func(rt *rapid.T) {
-				o := rapid.SampledFrom([]orderOf{rollout.Pause, rollout.Resume, rollout.Promote, rollout.Cancel, rollout.RollBack}).Draw(rt, "order")
-				if dec, err := o(w.d, w.snapshot(), "ann", "a reason", w.now); err == nil {
-					w.store(dec)
-				}
-			},
-			"newer": func(rt *rapid.T) { deploy(rt) },
+		h.heal()
+		if h.w.d.ID == "" {
+			return
 		}
-		rt.Repeat(actions)
-		watch.heals()
+		if h.w.active {
+			t.Fatalf("I10: the faults stopped, but %s is still %s/%s: %s", h.w.d.Version, h.w.d.State, h.w.d.Awaiting, h.w.d.Explanation)
+		}
+		h.converged()
 	})
 }
 
-type orderOf = func(rollout.Deployment, rollout.Snapshot, string, string, time.Time) (rollout.Decision, error)
-
-func rolling() profile.Strategy {
-	s := profile.DefaultStrategy(profile.Rolling)
-	s.BatchSize, s.BatchInterval = "25%", profile.Duration(20*time.Second)
-	return s
-}
-
-func direct() profile.Strategy {
-	s := profile.DefaultStrategy(profile.Direct)
-	s.MaxConcurrency = 3
-	return s
-}
-
-// watcher checks every decision that is stored.
-type watcher struct {
-	t     *rapid.T
-	w     *town
-	given map[string]int64 // generations that instances were given
-	back  string           // deployment that goes back: it never goes forward again
-}
-
-func (c *watcher) stored(dec rollout.Decision) {
-	d := dec.Next
-	if d.State.Final() == d.FinishedAt.IsZero() {
-		c.t.Fatalf("%s and finished at %v", d.State, d.FinishedAt)
-	}
-	if c.back == d.ID && d.Kind == rollout.Forward {
-		for _, a := range dec.Assign {
-			if a.Version == d.Version {
-				c.t.Fatalf("a deployment that goes back assigned %s to %s", a.Version, a.InstanceID)
+// TestDecideIsPure asks twice at points of random histories.
+func TestDecideIsPure(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		h := newHistory(t)
+		for range rapid.IntRange(1, 8).Draw(t, "acts") {
+			h.act()
+			h.w.run(time.Duration(rapid.IntRange(0, 90).Draw(t, "seconds")) * time.Second)
+			if h.w.d.ID == "" {
+				continue
 			}
+			askTwice(t, h.w)
 		}
-	}
-	switch d.State {
-	case rollout.RollingBack, rollout.RolledBack, rollout.Failed:
-		c.back = d.ID
-		if d.State != rollout.Failed && d.Previous == "" {
-			c.t.Fatal("it goes back to nowhere")
-		}
-	}
-	if dec.Hold != nil && (dec.Hold.RefusedHash != d.Hash || dec.Hold.Reason == "") {
-		c.t.Fatalf("hold %+v", dec.Hold)
-	}
-	if dec.Current != "" && d.State != rollout.Completed {
-		c.t.Fatalf("current became %s while %s", dec.Current, d.State)
-	}
-	for _, s := range dec.Status {
-		if len([]rune(s.Description)) > 140 || s.Description == "" {
-			c.t.Fatalf("status %q", s.Description)
-		}
-	}
-	c.look()
+	})
 }
 
-// look checks what must hold at any time.
-func (c *watcher) look() {
-	d := c.w.d
-	for _, m := range c.w.members {
-		if m.assignment.Generation < c.given[m.ID] {
-			c.t.Fatalf("%s went from generation %d to %d", m.ID, c.given[m.ID], m.assignment.Generation)
-		}
-		c.given[m.ID] = m.assignment.Generation
+func askTwice(t *rapid.T, w *world) {
+	d, snap := w.d, w.snapshot()
+	kept := fmt.Sprintf("%+v %+v", d, snap)
+	first := rollout.Decide(d, snap, w.now)
+	if now := fmt.Sprintf("%+v %+v", d, snap); now != kept {
+		t.Fatalf("Decide edited what it was given:\n%s\n%s", kept, now)
 	}
-	if d.State == rollout.Completed && d.FinishedAt.Equal(c.w.now) && d.Progress.Applied < d.Progress.Targets {
-		c.t.Fatalf("completed with %d of %d acknowledgements", d.Progress.Applied, d.Progress.Targets)
+	if again := rollout.Decide(d, snap, w.now); !reflect.DeepEqual(first, again) {
+		t.Fatalf("the same question got another answer:\n%+v\n%+v", first, again)
 	}
-	if d.Kind == rollout.Forward && d.State == rollout.InProgress && d.Strategy.Type == profile.Canary && d.Previous != "" {
-		unproven := 0
-		for _, m := range c.w.members {
-			if m.assignment.Version == d.Version {
-				unproven++
-			}
-		}
-		percent := d.Strategy.Steps[min(d.Phase, len(d.Strategy.Steps)-1)]
-		if limit := max(1, (len(c.w.members)*percent+99)/100); unproven > limit && d.Version != c.w.current {
-			c.t.Fatalf("%d of %d instances have %s in a phase of %d%%", unproven, len(c.w.members), d.Version, percent)
-		}
+	slices.Reverse(snap.Targets)
+	turned := rollout.Decide(d, snap, w.now)
+	if !reflect.DeepEqual(first.Next.Progress, turned.Next.Progress) || first.Next.State != turned.Next.State || len(first.Assign) != len(turned.Assign) {
+		t.Fatalf("the order of the fleet changed the answer:\n%+v\n%+v", first.Next, turned.Next)
 	}
-	// The same question gets the same answer, and nobody edits the question.
-	snap := c.w.snapshot()
-	before, targets := d, len(snap.Targets)
-	first := rollout.Decide(d, snap, c.w.now)
-	if again := rollout.Decide(d, snap, c.w.now); !reflect.DeepEqual(first, again) {
-		c.t.Fatal("the same question got another answer")
+	if !first.Changed && !first.Next.State.Final() && !first.Wake.IsZero() && first.Wake.Before(w.now.Add(100*time.Millisecond)) {
+		t.Fatalf("nothing changed, and yet it wants to look again in %s: %s", first.Wake.Sub(w.now), first.Next.Explanation)
 	}
-	if !reflect.DeepEqual(before, d) || len(snap.Targets) != targets {
-		c.t.Fatal("the question was edited")
+	if first.Wake.IsZero() && !first.Next.State.Final() && first.Next.Awaiting != rollout.AwaitingApproval {
+		t.Fatalf("%s/%s is never looked at again", first.Next.State, first.Next.Awaiting)
 	}
-	if !first.Next.State.Final() && first.Wake.IsZero() && first.Next.Awaiting != rollout.AwaitingApproval {
-		c.t.Fatalf("%s (%s) will never be looked at again", first.Next.State, first.Next.Explanation)
-	}
-}
-
-// heals ends all trouble: within two hours whatever runs has ended, and the live
-// instances have one version.
-func (c *watcher) heals() {
-	w := c.w
-	w.outage, w.rate = 0, 10
-	clear(w.errors)
-	clear(w.latency)
-	for _, m := range w.members {
-		m.silent, m.stuck, m.unhealthy, m.refuses = false, false, false, ""
-		if m.assignment.ApplyError != "" {
-			m.assignment.ApplyError = "" // it is offered again, and taken
-		}
-	}
-	if w.d.State == rollout.Paused {
-		dec, err := rollout.Resume(w.d, w.snapshot(), "ann", "", w.now)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		w.store(dec)
-	}
-	for range 120 {
-		w.advance(time.Minute)
-		if w.d.State.Final() {
-			break
-		}
-		if w.d.Awaiting == rollout.AwaitingPromotion {
-			dec, err := rollout.Promote(w.d, w.snapshot(), "ann", "", w.now)
-			if err != nil {
-				c.t.Fatal(err)
-			}
-			w.store(dec)
-		}
-	}
-	if !w.d.State.Final() {
-		c.t.Fatalf("still %s after two hours of peace: %s", w.d.State, w.d.Explanation)
-	}
-	if w.d.State == rollout.Completed || w.d.State == rollout.RolledBack {
-		for _, m := range w.members {
-			if m.Liveness(w.now) == fleet.Live && m.assignment.Version != w.current {
-				c.t.Fatalf("%s has %s, the current version is %s", m.ID, m.assignment.Version, w.current)
-			}
-		}
+	if first.Changed && first.Wake.Equal(w.now) {
+		t.Fatalf("a step asks for another one at once: %s", first.Next.Explanation)
 	}
 }

@@ -2,225 +2,440 @@ package rollout_test
 
 import (
 	"errors"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 )
 
+func TestFinalStatesNeverChange(t *testing.T) {
+	t.Parallel()
+	w := newWorld(3, "1.0.0")
+	w.run(time.Second)
+	for _, state := range []rollout.State{rollout.Completed, rollout.Failed, rollout.RolledBack, rollout.Superseded, rollout.Cancelled} {
+		d := forward("a")
+		d.State, d.Explanation = state, "it is over"
+		dec := rollout.Decide(d, w.snapshot(), w.now)
+		if !state.Final() || dec.Changed || len(dec.Assign) > 0 || !dec.Wake.IsZero() || !reflect.DeepEqual(dec.Next, d) {
+			t.Errorf("%s: %+v", state, dec)
+		}
+		for _, o := range []rollout.Order{rollout.OrderPause, rollout.OrderResume, rollout.OrderPromote, rollout.OrderCancel, rollout.OrderRollback} {
+			w.d = d
+			var e *rollout.StateError
+			if err := w.order(o, "alice", "because"); !errors.As(err, &e) || e.State != state {
+				t.Errorf("%s of one that is %s: %v", o, state, err)
+			}
+		}
+	}
+	for _, state := range []rollout.State{rollout.Pending, rollout.InProgress, rollout.Paused, rollout.RollingBack} {
+		if state.Final() {
+			t.Errorf("%s is not the end", state)
+		}
+	}
+}
+
+// A stray that comes back in the very step that begins the next phase gets one
+// assignment, not two.
+func TestStrayAtTheEndOfAPhase(t *testing.T) {
+	t.Parallel()
+	w := newWorld(4, "1.0.0")
+	w.strategy.Steps, w.strategy.PhaseInterval = []int{25, 100}, profile.Duration(time.Minute)
+	w.run(30 * time.Second)
+	w.commit("1.1.0")
+	w.run(59 * time.Second)
+	for _, p := range w.processes {
+		if p.assignment.Version == "1.0.0" {
+			p.assignment.Version, p.assignment.Hash = "0.9.0", "h0.9.0"
+			p.assignment.Generation--
+			break
+		}
+	}
+	w.now = w.now.Add(10 * time.Second)
+	dec := rollout.Decide(w.d, w.snapshot(), w.now)
+	seen := map[string]string{}
+	for _, a := range dec.Assign {
+		if before, twice := seen[a.InstanceID]; twice {
+			t.Errorf("%s gets %s and %s", a.InstanceID, before, a.Version)
+		}
+		seen[a.InstanceID] = a.Version
+	}
+	if dec.Next.Phase != 1 || len(seen) != 3 {
+		t.Errorf("phase %d, assigned %v", dec.Next.Phase+1, seen)
+	}
+}
+
+func TestRetirement(t *testing.T) {
+	t.Parallel()
+	d := forward("a")
+	d.Kind, d.Guard = rollout.Retirement, "more than half of the profiles would go"
+	waits := rollout.Decide(d, rollout.Snapshot{}, dawn)
+	if waits.Next.Awaiting != rollout.AwaitingApproval || waits.Retire || !waits.Wake.IsZero() {
+		t.Errorf("it does not wait for a person: %+v", waits.Next)
+	}
+	approved, err := rollout.Promote(waits.Next, rollout.Snapshot{}, "alice", "", dawn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := rollout.Decide(approved.Next, rollout.Snapshot{}, dawn)
+	if done.Next.State != rollout.Completed || !done.Retire || len(done.Assign) != 0 {
+		t.Errorf("%+v", done)
+	}
+}
+
+func TestPromote(t *testing.T) {
+	t.Parallel()
+	d := forward("a")
+	if _, err := rollout.Promote(d, rollout.Snapshot{}, "alice", "", dawn); err == nil || !strings.Contains(err.Error(), "waits for no person") {
+		t.Errorf("nothing to approve: %v", err)
+	}
+	d.State, d.Phase = rollout.InProgress, 2
+	dec, err := rollout.Promote(d, rollout.Snapshot{}, "alice", "", dawn)
+	if err != nil || dec.Next.Promoted != 3 || !dec.Wake.Equal(dawn) {
+		t.Errorf("%+v %v", dec.Next, err)
+	}
+}
+
+func TestStateErrorNamesTheWayOut(t *testing.T) {
+	t.Parallel()
+	_, err := rollout.Resume(forward("a"), rollout.Snapshot{}, "alice", "", dawn)
+	if want := "resume is not possible for a deployment that is Pending, only for one that is Paused"; err == nil || err.Error() != want {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestCancelOfAFirstVersionStops(t *testing.T) {
+	t.Parallel()
+	w := newWorld(4, "")
+	w.run(time.Second)
+	w.commit("1.0.0")
+	w.run(5 * time.Second)
+	if err := w.order(rollout.OrderRollback, "alice", "no"); !errors.Is(err, rollout.ErrNoWayBack) {
+		t.Errorf("back to nothing: %v", err)
+	}
+	if err := w.order(rollout.OrderCancel, "alice", ""); err != nil || w.d.State != rollout.Cancelled || len(w.holds) != 0 {
+		t.Errorf("%s %v", w.d.State, err)
+	}
+}
+
 func TestValidateNew(t *testing.T) {
 	t.Parallel()
-	production := func(change func(*rollout.Deployment)) rollout.Deployment {
-		d := (&town{now: epoch, current: stable}).deployment("d")
-		change(&d)
-		return d
-	}
-	for _, tt := range []struct {
-		rule   string
-		change func(*rollout.Deployment)
-		want   string // in the error, "" for none
+	for name, c := range map[string]struct {
+		edit func(d *rollout.Deployment)
+		want string // part of the error, "" for none
 	}{
-		{"a canary may be", func(*rollout.Deployment) {}, ""},
-		{"nothing skips staging", func(d *rollout.Deployment) { d.Strategy.Type = profile.Direct }, "Direct to Production"},
-		{"a canary of one step skips it too", func(d *rollout.Deployment) { d.Strategy.Steps = []int{100} }, "Direct to Production"},
-		{"what completed before may come back at once", func(d *rollout.Deployment) { d.Strategy.Type, d.Proven = profile.Direct, true }, ""},
-		{"the glass was broken", func(d *rollout.Deployment) { d.Strategy.Type, d.Force = profile.Direct, "fire" }, ""},
-		{"Direct is for elsewhere", func(d *rollout.Deployment) {
-			d.Strategy.Type, d.Selector.Environment = profile.Direct, profile.Staging
+		"canary to production":              {func(*rollout.Deployment) {}, ""},
+		"blue and green":                    {func(d *rollout.Deployment) { d.Strategy.Type = profile.BlueGreen }, "BlueGreen"},
+		"direct to production, unproven":    {func(d *rollout.Deployment) { d.Strategy.Type = profile.Direct }, "force it with a reason"},
+		"everybody at once by another name": {func(d *rollout.Deployment) { d.Strategy.Steps = []int{100} }, "to every instance at once"},
+		"direct to production, proven":      {func(d *rollout.Deployment) { d.Strategy.Type, d.Proven = profile.Direct, true }, ""},
+		"direct to production, forced":      {func(d *rollout.Deployment) { d.Strategy.Type, d.Force = profile.Direct, "fire" }, ""},
+		"direct elsewhere":                  {func(d *rollout.Deployment) { d.Strategy.Type, d.Selector.Environment = profile.Direct, profile.Staging }, ""},
+		"a metric of the heartbeats": {func(d *rollout.Deployment) {
+			d.Health.Metrics = []profile.Metric{{Name: "q", Provider: profile.ProviderHeartbeat}}
 		}, ""},
-		{"BlueGreen needs groups", func(d *rollout.Deployment) { d.Strategy.Type = profile.BlueGreen }, "groups"},
-		{"a metrics server that nobody can ask", func(d *rollout.Deployment) {
-			d.Health.Metrics = []profile.Metric{{Name: "success", Provider: profile.ProviderPrometheus}}
-		}, "success"},
-		{"a metric of the heartbeats", func(d *rollout.Deployment) {
-			d.Health.Metrics = []profile.Metric{{Name: "success", Provider: profile.ProviderHeartbeat}}
-		}, ""},
-		{"a rollback needs no permission", func(d *rollout.Deployment) { d.Kind, d.Strategy.Type = rollout.Rollback, profile.Direct }, ""},
+		"a provider that nobody can ask": {func(d *rollout.Deployment) {
+			d.Health.Metrics = []profile.Metric{{Name: "q", Provider: profile.ProviderPrometheus}}
+		}, "prometheus"},
+		"a rollback is never refused": {func(d *rollout.Deployment) { d.Kind, d.Strategy.Type = rollout.Rollback, profile.BlueGreen }, ""},
+		"a retirement is not refused": {func(d *rollout.Deployment) { d.Kind, d.Strategy.Type = rollout.Retirement, profile.Direct }, ""},
 	} {
-		err := rollout.ValidateNew(production(tt.change))
-		if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, rollout.ErrRefused) || !strings.Contains(err.Error(), tt.want)) {
-			t.Errorf("%s: %v", tt.rule, err)
+		d := forward("a")
+		c.edit(&d)
+		err := rollout.ValidateNew(d)
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, rollout.ErrRefused) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// seen is what a fleet reports, for the gate to judge.
-type seen struct {
-	requests, errors uint64
-	latency          float64 // milliseconds of all requests
-	errorRate, p99   float64 // taken at the word when requests is 0
-	custom           float64
-}
-
-func (s seen) sample(id string, at time.Time) fleet.Sample {
-	out := fleet.Sample{InstanceID: id, Since: at.Add(-10 * time.Second), At: at, Status: fleet.StatusHealthy, Custom: map[string]float64{"success": s.custom}}
-	if s.requests > 0 {
-		out.Counted, out.Requests, out.Errors = true, s.requests, s.errors
-		out.Latency = latencies(s.requests, s.latency)
-	} else if s.errorRate >= 0 {
-		out.ErrorRate, out.P99 = &s.errorRate, &s.p99
-	}
-	return out
-}
-
-// judged lets the gate judge one updated instance beside one control.
-func judged(baseline, updated, control *seen, change func(*rollout.Deployment)) rollout.Verdict {
-	now := epoch.Add(time.Hour)
-	d := (&town{now: epoch, current: stable}).deployment("d")
-	d.State, d.StartedAt, d.PhaseEnteredAt, d.ProgressAt = rollout.InProgress, now.Add(-time.Minute), now.Add(-time.Minute), now.Add(-time.Minute)
-	if baseline != nil {
-		d.Baseline = fleet.Aggregate([]fleet.Sample{baseline.sample("x", now)})
-	}
-	if change != nil {
-		change(&d)
-	}
-	target := func(id, version string, s *seen) rollout.Target {
-		t := rollout.Target{
-			Instance:   fleet.Instance{ID: id, Hostname: id, LastHeartbeat: now},
-			Assignment: fleet.Assignment{InstanceID: id, Version: version, Applied: version, AppliedAt: now.Add(-30 * time.Second), DeploymentID: "d"},
-		}
-		if s != nil {
-			t.Samples = []fleet.Sample{s.sample(id, now)}
-		}
-		return t
-	}
-	snap := rollout.Snapshot{Targets: []rollout.Target{target("new", newer, updated)}}
-	if control != nil {
-		snap.Targets = append(snap.Targets, target("old", stable, control))
-	}
-	return rollout.Decide(d, snap, now).Next.Verdict
-}
-
-func TestGate(t *testing.T) {
+func TestContext(t *testing.T) {
 	t.Parallel()
-	quiet := &seen{requests: 1000, errors: 2, latency: 20, custom: 99}
-	bounds := func(low, high float64, dry bool) func(*rollout.Deployment) {
-		return func(d *rollout.Deployment) {
-			d.Health.Metrics = []profile.Metric{{Name: "success", Min: &low, Max: &high, DryRun: dry}}
+	if got := rollout.Context("web.production"); got != "sluice/web.production" {
+		t.Error(got)
+	}
+	long := strings.Repeat("n", 300)
+	a, b := rollout.Context(long+"a"), rollout.Context(long+"b")
+	if len(a) != 255 || len(b) != 255 || a == b {
+		t.Errorf("%d and %d bytes, the same: %t", len(a), len(b), a == b)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	t.Parallel()
+	if got := rollout.Describe("one\n two\tthree"); got != "one two three" {
+		t.Errorf("%q", got)
+	}
+	if got := []rune(rollout.Describe(strings.Repeat("ü", 200))); len(got) != 140 || got[139] != '…' {
+		t.Errorf("%d runes", len(got))
+	}
+}
+
+func TestStatusOf(t *testing.T) {
+	t.Parallel()
+	ten := rollout.Progress{Targets: 10, Assigned: 3, Applied: 3, Percent: 30}
+	for name, c := range map[string]struct {
+		d     rollout.Deployment
+		state rollout.StatusState
+		text  string
+	}{
+		"before its first step": {rollout.Deployment{State: rollout.Pending, Version: "1.1.0"}, rollout.StatusPending, "1.1.0 waits to start"},
+		"on its way":            {rollout.Deployment{State: rollout.InProgress, Progress: ten}, rollout.StatusPending, "canary 30%, 3 of 10 instances"},
+		"waits for a person":    {rollout.Deployment{State: rollout.InProgress, Progress: ten, Awaiting: rollout.AwaitingPromotion}, rollout.StatusPending, "canary 30%, 3 of 10 instances: waits for a person to promote it"},
+		"the gate cannot tell": {rollout.Deployment{
+			State: rollout.InProgress, Progress: ten, Awaiting: rollout.AwaitingEvidence, Explanation: "canary 30%: 12 requests are too few",
+			Verdict: rollout.Verdict{Reason: "12 requests are too few", Metrics: []rollout.MetricCheck{{Name: "apply", Outcome: rollout.Pass}, {Name: "errorRate", Outcome: rollout.Inconclusive}}},
+		}, rollout.StatusPending, "canary 30%, 3 of 10 instances: waits for evidence of errorRate"},
+		"paused":                       {rollout.Deployment{State: rollout.Paused, Progress: ten}, rollout.StatusPending, "paused at canary 30%, 3 of 10 instances"},
+		"the change was bad":           {rollout.Deployment{State: rollout.RolledBack, RollbackBy: "gate", RollbackReason: "error rate 31.0%"}, rollout.StatusFailure, "rolled back to 1.0.0: error rate 31.0%"},
+		"a person rolled back":         {rollout.Deployment{State: rollout.RolledBack, RollbackBy: "alice", RollbackReason: "fire"}, rollout.StatusFailure, "rolled back to 1.0.0 by alice: fire"},
+		"nobody could tell":            {rollout.Deployment{State: rollout.RolledBack, RollbackBy: "deadline", RollbackReason: "no progress for 30m"}, rollout.StatusError, "rolled back to 1.0.0: no progress for 30m"},
+		"stopped, and nobody can tell": {rollout.Deployment{State: rollout.Failed, RollbackBy: "deadline", Explanation: "no progress"}, rollout.StatusError, "no progress"},
+		"stopped as bad":               {rollout.Deployment{State: rollout.Failed, RollbackBy: "gate", Explanation: "errors"}, rollout.StatusFailure, "errors"},
+		"superseded unstarted":         {rollout.Deployment{State: rollout.Superseded, Explanation: "superseded by 1.2.0"}, rollout.StatusSuccess, "superseded by 1.2.0"},
+		"superseded under way":         {rollout.Deployment{State: rollout.Superseded, StartedAt: dawn, Explanation: "superseded by 1.2.0"}, rollout.StatusError, "superseded by 1.2.0"},
+		"cancelled":                    {rollout.Deployment{State: rollout.Cancelled, Explanation: "cancelled by alice"}, rollout.StatusError, "cancelled by alice"},
+		"a damaged row":                {rollout.Deployment{State: "Dancing"}, rollout.StatusError, "in the unknown state Dancing"},
+	} {
+		c.d.Commit, c.d.Previous, c.d.Strategy.Type, c.d.Profile = "c1", "1.0.0", profile.Canary, "web.production"
+		got, ok := rollout.StatusOf(c.d)
+		if !ok || got.State != c.state || got.Description != c.text || got.Context != "sluice/web.production" {
+			t.Errorf("%s: %s %q", name, got.State, got.Description)
 		}
 	}
-	for _, tt := range []struct {
-		rule                       string
-		baseline, updated, control *seen
-		change                     func(*rollout.Deployment)
-		want                       rollout.Outcome
-		reason                     string
-	}{
-		{"as good as before", quiet, quiet, quiet, nil, rollout.Pass, "error rate 0.2%"},
-		{"errors above baseline and control", quiet, &seen{requests: 200, errors: 40, latency: 20}, quiet, nil, rollout.Fail, "error rate 20.0% of 200 requests, baseline 0.2%, control 0.2%"},
-		{"errors above baseline, below the threshold", quiet, &seen{requests: 200, errors: 8, latency: 20}, quiet, nil, rollout.Pass, ""},
-		{"errors that the control has too", quiet, &seen{requests: 200, errors: 40, latency: 20}, &seen{requests: 200, errors: 41, latency: 20}, nil, rollout.Inconclusive, "shared outage"},
-		{"no control: the baseline judges", quiet, &seen{requests: 200, errors: 40, latency: 20}, nil, nil, rollout.Fail, "baseline 0.2%"},
-		{"too few requests for errors", quiet, &seen{requests: 20, errors: 10, latency: 20}, quiet, nil, rollout.Inconclusive, "too few"},
-		{"too few requests for a p99", quiet, &seen{requests: 50, latency: 20}, quiet, nil, rollout.Inconclusive, "p99"},
-		{"a few errors of few requests are chance", quiet, &seen{requests: 35, errors: 2, latency: 20}, &seen{requests: 35, errors: 1, latency: 20}, nil, rollout.Inconclusive, ""},
-		{"slower than both", quiet, &seen{requests: 200, latency: 240}, quiet, nil, rollout.Fail, "p99"},
-		{"slow, as everybody is", quiet, &seen{requests: 200, latency: 240}, &seen{requests: 200, latency: 240}, nil, rollout.Pass, "not slower"},
-		{"5 ms to 10 ms is no failure", &seen{requests: 1000, latency: 5}, &seen{requests: 200, latency: 10}, &seen{requests: 200, latency: 5}, nil, rollout.Pass, ""},
-		{"no baseline: the control is it", nil, &seen{requests: 200, errors: 40, latency: 20}, quiet, nil, rollout.Fail, "control 0.2%"},
-		{"neither baseline nor control", nil, &seen{requests: 200, latency: 20}, nil, nil, rollout.Inconclusive, "no baseline and no control"},
-		{"nothing was heard", quiet, nil, quiet, nil, rollout.Inconclusive, "no heartbeat"},
-		{"rates taken at their word: good", &seen{errorRate: 0.1, p99: 20}, &seen{errorRate: 0.2, p99: 22}, &seen{errorRate: 0.1, p99: 20}, nil, rollout.Pass, ""},
-		{"rates taken at their word: errors", &seen{errorRate: 0.1, p99: 20}, &seen{errorRate: 30, p99: 22}, &seen{errorRate: 0.1, p99: 20}, nil, rollout.Fail, "30.0%"},
-		{"rates taken at their word: shared errors", &seen{errorRate: 0.1, p99: 20}, &seen{errorRate: 30, p99: 22}, &seen{errorRate: 29, p99: 20}, nil, rollout.Inconclusive, "shared outage"},
-		{"rates taken at their word: slow", &seen{errorRate: 0.1, p99: 20}, &seen{errorRate: 0.2, p99: 220}, &seen{errorRate: 0.1, p99: 20}, nil, rollout.Fail, "p99 220 ms"},
-		{"rates taken at their word: slow as all", &seen{errorRate: 0.1, p99: 20}, &seen{errorRate: 0.2, p99: 220}, &seen{errorRate: 0.1, p99: 210}, nil, rollout.Pass, "not slower"},
-		{"only errors are counted", quiet, &seen{errorRate: 0.1}, nil, nil, rollout.Pass, ""},
-		{"a custom metric within bounds", quiet, quiet, quiet, bounds(98, 100, false), rollout.Pass, ""},
-		{"below its bound", quiet, quiet, quiet, bounds(99.5, 100, false), rollout.Fail, "success is 99, below 99.5"},
-		{"above its bound", quiet, quiet, quiet, bounds(0, 50, false), rollout.Fail, "above 50"},
-		{"on trial it never acts", quiet, quiet, quiet, bounds(99.5, 100, true), rollout.Pass, ""},
-		{"a custom metric that nobody sends", quiet, quiet, quiet, func(d *rollout.Deployment) {
-			d.Health.Metrics = []profile.Metric{{Name: "x", Query: "other"}}
-		}, rollout.Inconclusive, "no heartbeat carried the metric other"},
-		{"health is off", quiet, &seen{requests: 200, errors: 200, latency: 900}, quiet, func(d *rollout.Deployment) { d.Health.Enabled = false }, rollout.Pass, ""},
-		{"the first version has nothing to be compared with", nil, &seen{requests: 200, latency: 900}, nil, func(d *rollout.Deployment) { d.Previous = "" }, rollout.Pass, ""},
-		{"the first version fails requests", nil, &seen{requests: 200, errors: 100, latency: 20}, nil, func(d *rollout.Deployment) { d.Previous = "" }, rollout.Fail, "50.0%"},
-	} {
-		got := judged(tt.baseline, tt.updated, tt.control, tt.change)
-		if got.Outcome != tt.want || !strings.Contains(got.Reason, tt.reason) {
-			t.Errorf("%s: %s, %q; want %s with %q", tt.rule, got.Outcome, got.Reason, tt.want, tt.reason)
-		}
-		if got.Outcome == rollout.Fail && len(got.Metrics) == 0 {
-			t.Errorf("%s: a verdict without its numbers", tt.rule)
-		}
+	if _, ok := rollout.StatusOf(rollout.Deployment{State: rollout.Completed}); ok {
+		t.Error("no commit made it, and yet it has a status")
 	}
 }
 
 func TestAggregate(t *testing.T) {
 	t.Parallel()
-	status := func(state rollout.StatusState, text string) rollout.Status {
-		return rollout.Status{Source: "s", Commit: "c", Context: "sluice/x", State: state, Description: text, DeploymentID: "d"}
+	made := func(states ...rollout.StatusState) []rollout.Status {
+		var out []rollout.Status
+		for i, s := range states {
+			out = append(out, rollout.Status{Source: "configs", Commit: "c1", Context: fmt.Sprintf("sluice/%d", i), State: s, Description: fmt.Sprintf("text %d", i), DeploymentID: fmt.Sprint(i)})
+		}
+		return out
 	}
-	for _, tt := range []struct {
-		rule string
-		in   []rollout.Status
-		want rollout.StatusState
-		text string
+	const ok, wait, bad, unsure = rollout.StatusSuccess, rollout.StatusPending, rollout.StatusFailure, rollout.StatusError
+	for name, c := range map[string]struct {
+		in    []rollout.Status
+		state rollout.StatusState
+		text  string
+		id    string
 	}{
-		{"one profile speaks for the commit", []rollout.Status{status(rollout.StatusPending, "canary 10%")}, rollout.StatusPending, "canary 10%"},
-		{"all done", []rollout.Status{status(rollout.StatusSuccess, "a"), status(rollout.StatusSuccess, "b")}, rollout.StatusSuccess, "all 2 profiles are done"},
-		{"some wait", []rollout.Status{status(rollout.StatusSuccess, "a"), status(rollout.StatusPending, "b")}, rollout.StatusPending, "1 of 2 profiles are done"},
-		{"a failure is the worst", []rollout.Status{status(rollout.StatusError, "e"), status(rollout.StatusFailure, "too slow"), status(rollout.StatusPending, "b")}, rollout.StatusFailure, "2 of 3 profiles: too slow"},
+		"none is success":             {nil, ok, "no profile changes", ""},
+		"one speaks for itself":       {made(wait), wait, "text 0", "0"},
+		"all done":                    {made(ok, ok), ok, "all 2 profiles are done", ""},
+		"one is left":                 {made(ok, wait, ok), wait, "2 of 3 profiles are done", ""},
+		"a failure is worse than all": {made(unsure, bad, wait), bad, "2 of 3 profiles: text 1", ""},
+		"not knowing is no success":   {made(ok, unsure, wait), unsure, "1 of 3 profiles: text 1", ""},
 	} {
-		got := rollout.Aggregate(tt.in)
-		if got.State != tt.want || got.Description != tt.text || got.Context != rollout.AggregateContext {
-			t.Errorf("%s: %+v", tt.rule, got)
+		got := rollout.Aggregate(c.in)
+		if got.Context != "sluice" || got.State != c.state || got.Description != c.text || got.DeploymentID != c.id {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }
 
-func TestStatusTexts(t *testing.T) {
+func TestSupersede(t *testing.T) {
 	t.Parallel()
-	if got := rollout.Context("payment-service.production"); got != "sluice/payment-service.production" {
-		t.Error(got)
-	}
-	long := strings.Repeat("x", 300)
-	if a, b := rollout.Context(long+"a"), rollout.Context(long+"b"); len(a) != 255 || a == b {
-		t.Errorf("two long names are %q and %q", a, b)
-	}
-	if got := rollout.Describe("two\nlines " + strings.Repeat("ä", 200)); len([]rune(got)) != 140 || strings.Contains(got, "\n") || !strings.HasSuffix(got, "…") {
-		t.Errorf("%q", got)
-	}
-	if _, ok := rollout.StatusOf(rollout.Deployment{}); ok {
-		t.Error("a deployment that no commit made has a commit status")
-	}
-	for state, want := range map[rollout.State]rollout.StatusState{
-		rollout.Pending: rollout.StatusPending, rollout.Superseded: rollout.StatusSuccess, rollout.Cancelled: rollout.StatusError,
-		rollout.Failed: rollout.StatusFailure, "Odd": rollout.StatusError,
-	} {
-		if got, _ := rollout.StatusOf(rollout.Deployment{Commit: "c", Profile: "p", State: state}); got.State != want {
-			t.Errorf("%s is %s, want %s", state, got.State, want)
-		}
+	d := forward("a")
+	d.Commit = "c1"
+	dec := rollout.Supersede(d, "superseded by 1.2.0", dawn)
+	if dec.Next.State != rollout.Superseded || !dec.Changed || len(dec.Status) != 1 || dec.Status[0].State != rollout.StatusSuccess || len(dec.Assign) != 0 {
+		t.Errorf("%+v", dec)
 	}
 }
 
-// A straggler cannot keep an emergency rollback open for ever.
-func TestRollbackDeploymentEnds(t *testing.T) {
+// A rollback knows only the version to bring back; everything else may be gone.
+func TestNewRollback(t *testing.T) {
 	t.Parallel()
-	w := newTown(3)
-	w.members[0].stuck = true
-	dec, err := rollout.NewRollback(profile.Record{Name: "p", Service: service, Environment: profile.Production},
-		profile.Version{Number: "0.9.0", Hash: "h0.9.0"}, profile.Version{Number: stable, Hash: "h1.0.0"}, "ann", "slow", w.snapshot(), "back", w.now)
+	w := newWorld(3, "1.0.0")
+	w.run(time.Second)
+	w.processes[1].silent = true
+	w.processes[1].instance.LastHeartbeat = w.now.Add(-30 * time.Minute)
+	w.current = "2.0.0"
+	for _, p := range w.processes {
+		p.assignment.Version, p.assignment.Applied = "2.0.0", "2.0.0"
+	}
+	r := profile.Record{Name: "web.production", Service: "web", Environment: profile.Production}
+	dec, err := rollout.NewRollback(r, profile.Version{Number: "1.0.0", Hash: "h1.0.0"}, profile.Version{Number: "2.0.0", Hash: "h2.0.0", Source: "configs", Commit: "c2"},
+		"alice", "fire", w.snapshot(), "r", w.now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(dec.Assign) != 3 || dec.Current != "0.9.0" || dec.Hold == nil || dec.Hold.RefusedVersion != stable {
-		t.Errorf("decided %+v", dec)
+	if len(dec.Assign) != 3 || dec.Current != "1.0.0" || dec.Hold == nil || dec.Hold.RefusedHash != "h2.0.0" || dec.Hold.PinnedVersion != "1.0.0" {
+		t.Errorf("silent ones too: %+v, %+v", dec.Assign, dec.Hold)
 	}
-	w.store(dec)
-	w.advance(4 * time.Minute)
-	if w.d.State != rollout.InProgress {
-		t.Errorf("after four minutes it is %s", w.d.State)
+	if dec.Next.State != rollout.InProgress || !dec.Wake.Equal(w.now) {
+		t.Errorf("%s", dec.Next.State)
 	}
-	w.advance(2 * time.Minute)
-	if w.d.State != rollout.Failed || !strings.Contains(w.d.Explanation, "host-01") {
-		t.Errorf("it is %s: %s", w.d.State, w.d.Explanation)
+	if len(dec.Status) != 1 || dec.Status[0].Commit != "c2" || dec.Status[0].State != rollout.StatusFailure {
+		t.Errorf("the commit of what was taken back is told: %+v", dec.Status)
 	}
-	if w.current != "0.9.0" {
-		t.Errorf("the current version is %s", w.current)
+	if dec.Next.Previous != "2.0.0" {
+		t.Errorf("from %s", dec.Next.Previous)
+	}
+	for _, decide := range []func(rollout.Deployment, rollout.Snapshot, string, string, time.Time) (rollout.Decision, error){
+		rollout.Pause, rollout.Promote, rollout.Cancel, rollout.RollBack,
+	} {
+		var e *rollout.StateError
+		if _, err := decide(dec.Next, w.snapshot(), "alice", "no", w.now); !errors.As(err, &e) || e.Why == "" {
+			t.Errorf("there is no rollback of a rollback: %v", err)
+		}
+	}
+}
+
+func TestInstanceThatCannotGoBackIsNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(3, "1.0.0")
+	w.run(30 * time.Second)
+	w.strategy = profile.DefaultStrategy(profile.Direct)
+	w.commit("1.1.0")
+	w.run(5 * time.Second)
+	w.processes[2].mute = true
+	if err := w.order(rollout.OrderRollback, "alice", "fire"); err != nil {
+		t.Fatal(err)
+	}
+	w.run(2 * time.Second)
+	if p := w.d.Progress; p.Targets != 3 || p.Applied != 1 || p.Assigned != 0 || p.Percent != 100 {
+		t.Errorf("one of three still runs it: %+v", p)
+	}
+	w.run(8 * time.Minute)
+	if w.d.State != rollout.RolledBack || !strings.Contains(w.d.Explanation, "web-3") || !strings.Contains(w.d.Explanation, "fire") {
+		t.Errorf("%s: %s", w.d.State, w.d.Explanation)
+	}
+}
+
+func TestHealthAfterARollback(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		after  behaviour
+		health bool
+		quiet  bool
+		want   rollout.HealthRestored
+	}{
+		"comes back":           {behaviour{latency: 20}, true, false, rollout.HealthReturned},
+		"errors stay":          {behaviour{latency: 20, errors: 40}, true, false, rollout.HealthNotReturned},
+		"slowness stays":       {behaviour{latency: 400}, true, false, rollout.HealthNotReturned},
+		"sickness stays":       {behaviour{latency: 20, unhealthy: true}, true, false, rollout.HealthNotReturned},
+		"nobody says":          {behaviour{}, true, true, rollout.HealthNoData},
+		"nobody wants to know": {behaviour{}, false, false, rollout.HealthNoData},
+	} {
+		w := newWorld(4, "1.0.0")
+		w.health.Enabled = c.health
+		w.run(time.Minute)
+		w.commit("1.1.0")
+		w.run(20 * time.Second)
+		if err := w.order(rollout.OrderRollback, "alice", "fire"); err != nil {
+			t.Fatal(err)
+		}
+		w.behaves["all"] = c.after
+		w.run(time.Second)
+		for _, p := range w.processes {
+			p.silent = c.quiet
+		}
+		w.run(4 * time.Minute)
+		if w.d.State != rollout.RolledBack || w.d.HealthRestored != c.want {
+			t.Errorf("%s: %s %q, %s", name, w.d.State, w.d.HealthRestored, w.d.Explanation)
+		}
+	}
+}
+
+func TestDamagedStrategyIsReadWithCare(t *testing.T) {
+	t.Parallel()
+	for name, damaged := range map[string]profile.Strategy{
+		"a batch size that is none": {Type: profile.Rolling, BatchSize: "many"},
+		"no type":                   {},
+		"a type of another release": {Type: "Wave"},
+	} {
+		w := newWorld(4, "1.0.0")
+		w.strategy = damaged
+		w.strategy.ProgressDeadline = profile.Duration(10 * time.Minute)
+		w.run(time.Second)
+		w.commit("1.1.0")
+		if dec := w.step(); len(dec.Assign) != 1 {
+			t.Errorf("%s: %d at once", name, len(dec.Assign))
+		}
+	}
+}
+
+// What an earlier deployment of the same version left behind does not count as
+// given by this one: it is watched from the start.
+func TestTheSameVersionAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(10, "1.0.0")
+	w.strategy.Steps = []int{30, 100}
+	w.run(time.Minute)
+	w.commit("1.1.0")
+	w.run(10 * time.Second)
+	w.strategy.Steps = []int{10, 100}
+	w.commit("1.1.0")
+	dec := w.step()
+	given := map[string]int{}
+	for _, a := range dec.Assign {
+		given[a.Version]++
+	}
+	if given["1.1.0"] != 1 || given["1.0.0"] != 2 {
+		t.Errorf("one of three keeps it, two go back: %v", given)
+	}
+}
+
+// A deployment to chosen instances says nothing of the profile.
+func TestChosenInstancesDoNotMakeAVersionCurrent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(1, "1.0.0")
+	w.strategy = profile.DefaultStrategy(profile.Direct)
+	w.run(time.Minute)
+	w.commit("1.1.0")
+	w.d.Selector.Instances = []string{"web-1"}
+	w.run(2 * time.Minute)
+	if w.d.State != rollout.Completed || w.current != "1.0.0" {
+		t.Errorf("%s, stable %s", w.d.State, w.current)
+	}
+}
+
+func TestNoWayBackToTheSameContent(t *testing.T) {
+	t.Parallel()
+	d := forward("a")
+	d.State, d.PreviousHash = rollout.InProgress, d.Hash
+	if _, err := rollout.RollBack(d, rollout.Snapshot{}, "alice", "fire", dawn); !errors.Is(err, rollout.ErrNoWayBack) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Who waits for a person waits, also when traffic goes quiet meanwhile; an
+// updated instance that is silent for 20 seconds is no evidence.
+func TestWaitingForAPersonOutlastsTheTraffic(t *testing.T) {
+	t.Parallel()
+	w := newWorld(4, "1.0.0")
+	w.strategy.Steps, w.strategy.PhaseInterval, w.strategy.AutoPromote = []int{25, 100}, profile.Duration(time.Minute), false
+	w.run(time.Minute)
+	w.commit("1.1.0")
+	w.run(2 * time.Minute)
+	w.requests = 0
+	w.run(3 * time.Hour)
+	if w.d.Awaiting != rollout.AwaitingPromotion || w.d.Verdict.Outcome != rollout.Inconclusive {
+		t.Errorf("%s/%s: %s", w.d.State, w.d.Awaiting, w.d.Verdict.Reason)
+	}
+}
+
+func TestSilenceIsNoEvidence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(4, "1.0.0")
+	w.strategy.Steps, w.strategy.PhaseInterval = []int{25, 100}, profile.Duration(70*time.Second)
+	w.run(time.Minute)
+	w.commit("1.1.0")
+	w.run(35 * time.Second)
+	for _, p := range w.processes {
+		p.silent = p.assignment.Version == "1.1.0"
+	}
+	w.run(time.Minute)
+	if w.d.Phase != 0 || w.d.Awaiting != rollout.AwaitingEvidence || !strings.Contains(w.d.Verdict.Reason, "no heartbeat for 20s of web-") {
+		t.Errorf("phase %d: %s", w.d.Phase+1, w.d.Explanation)
 	}
 }

@@ -10,6 +10,7 @@ import (
 const (
 	maxContext     = 255
 	maxDescription = 140
+	maxForeign     = 300
 )
 
 // AggregateContext is the context of the status over all profiles of a commit.
@@ -28,12 +29,17 @@ func Context(profileName string) string {
 }
 
 // Describe cuts a status description to what every forge takes: 140 runes on one line.
-func Describe(text string) string {
+func Describe(text string) string { return cut(text, maxDescription) }
+
+// line is somebody else's text inside a sentence of ours.
+func line(text string) string { return cut(text, maxForeign) }
+
+func cut(text string, limit int) string {
 	runes := []rune(strings.Join(strings.Fields(text), " "))
-	if len(runes) <= maxDescription {
+	if len(runes) <= limit {
 		return string(runes)
 	}
-	return string(runes[:maxDescription-1]) + "…"
+	return string(runes[:limit-1]) + "…"
 }
 
 // StatusOf is what a deployment's commit should say. ok is false for a
@@ -50,7 +56,6 @@ func StatusOf(d Deployment) (status Status, ok bool) {
 }
 
 func describe(d Deployment) (StatusState, string) {
-	p := d.Progress
 	switch d.State {
 	case Pending:
 		if d.Explanation != "" {
@@ -58,24 +63,17 @@ func describe(d Deployment) (StatusState, string) {
 		}
 		return StatusPending, d.Version + " waits to start"
 	case InProgress:
-		text := fmt.Sprintf("%s %d%%, %d of %d instances", strings.ToLower(string(d.Strategy.Type)), p.Percent, p.Applied, p.Targets)
-		if d.Awaiting == AwaitingEvidence || d.Awaiting == AwaitingPromotion {
-			text += ": " + d.Explanation
-		}
-		return StatusPending, text
+		return StatusPending, standing(d) + waits(d)
 	case Paused:
-		return StatusPending, fmt.Sprintf("paused at %d%%, %d of %d instances", p.Percent, p.Applied, p.Targets)
+		return StatusPending, "paused at " + standing(d)
 	case Completed:
 		return StatusSuccess, d.Explanation
 	case RollingBack:
 		return StatusPending, d.Explanation
 	case RolledBack:
-		if d.RollbackBy == "deadline" || d.RollbackBy == byCancel {
-			return StatusError, "rolled back to " + d.Previous + ": " + d.RollbackReason
-		}
-		return StatusFailure, "rolled back to " + d.Previous + ": " + d.RollbackReason
+		return blame(d), "rolled back to " + d.Previous + by(d) + ": " + d.RollbackReason
 	case Failed:
-		return StatusFailure, d.Explanation
+		return blame(d), d.Explanation
 	case Superseded:
 		if d.StartedAt.IsZero() {
 			return StatusSuccess, d.Explanation
@@ -85,6 +83,49 @@ func describe(d Deployment) (StatusState, string) {
 		return StatusError, d.Explanation
 	}
 	return StatusError, "in the unknown state " + string(d.State)
+}
+
+// standing is how far a deployment is, as in "canary 30%, 3 of 10 instances".
+func standing(d Deployment) string {
+	return fmt.Sprintf("%s, %d of %d instances", position(d), d.Progress.Applied, d.Progress.Targets)
+}
+
+// waits says what a deployment waits for, in words that stay the same while it
+// does: each new text is one more call to the forge.
+func waits(d Deployment) string {
+	switch d.Awaiting {
+	case AwaitingPromotion:
+		return ": waits for a person to promote it"
+	case AwaitingEvidence:
+		if d.Verdict.Reason == "" || !strings.HasSuffix(d.Explanation, d.Verdict.Reason) {
+			return ": " + strings.TrimPrefix(d.Explanation, position(d)+": ")
+		}
+		var unsure []string
+		for _, m := range d.Verdict.Metrics {
+			if m.Outcome == Inconclusive || m.Outcome == Error {
+				unsure = append(unsure, m.Name)
+			}
+		}
+		return ": waits for evidence of " + strings.Join(unsure, ", ")
+	}
+	return ""
+}
+
+// blame tells a bad change from one that nothing is known of.
+func blame(d Deployment) StatusState {
+	if d.RollbackBy == byDeadline || d.RollbackBy == byCancel {
+		return StatusError
+	}
+	return StatusFailure
+}
+
+// by names the person who rolled back.
+func by(d Deployment) string {
+	switch d.RollbackBy {
+	case byGate, byDeadline, byCancel, "":
+		return ""
+	}
+	return " by " + d.RollbackBy
 }
 
 // Aggregate is the status over all profiles of one commit: the worst of them.
@@ -100,6 +141,10 @@ func Aggregate(statuses []Status) Status {
 		}
 	}
 	out.Context = AggregateContext
+	if len(statuses) == 0 {
+		out.State, out.Description = StatusSuccess, "no profile changes"
+		return out
+	}
 	if len(statuses) == 1 {
 		return out
 	}

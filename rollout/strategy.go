@@ -26,18 +26,15 @@ type strategy interface {
 	inFlight() int
 }
 
-// strategyOf lists every strategy.
+// strategyOf lists every strategy. A rollback has none: it goes to everybody at once.
 func strategyOf(d Deployment) strategy {
-	if d.Kind == Rollback {
-		return everywhere{}
-	}
 	switch d.Strategy.Type {
 	case profile.Canary:
 		return canary{d.Strategy}
-	case profile.Rolling:
-		return rolling{d.Strategy}
+	case profile.Direct:
+		return direct{d.Strategy}
 	}
-	return direct{d.Strategy}
+	return rolling{d.Strategy} // one at a time when a row is damaged: the careful reading
 }
 
 // ValidateNew says whether a deployment may be made. Its errors wrap ErrRefused

@@ -20,14 +20,18 @@ func order(deploymentID, instanceID string) uint64 {
 type crowd struct {
 	all     []Target // in the order of the queue
 	live    int
+	present []Target // not gone: live, or silent for less than an hour
+	silent  []Target // not live, not gone, assigned the deployment's version: may well run it
 	updated []Target // live, assigned the deployment's version
 	waiting []Target // live, not assigned it; strays first, then in the order of the queue
 	control []Target // live, on the previous version and said so
 	acked   int      // of updated
-	lost    []Target // strays that are not live: they go back, so that none returns with unproven content
-	silent  []Target // assigned the deployment's version, and not heard of since: they keep their place in the share
 	failed  []Target // of updated: said that they could not apply it
 }
+
+// size is what a phase's share is a share of: live instances, and silent ones
+// that hold the version.
+func (c crowd) size() int { return c.live + len(c.silent) }
 
 func (s *step) sortTargets() crowd {
 	c := crowd{all: slices.Clone(s.snap.Targets)}
@@ -37,12 +41,14 @@ func (s *step) sortTargets() crowd {
 	})
 	var strays []Target
 	for _, t := range c.all {
-		if t.Instance.Liveness(s.now) != fleet.Live {
-			switch {
-			case s.has(t):
+		alive := t.Instance.Liveness(s.now)
+		if alive == fleet.Gone {
+			continue
+		}
+		c.present = append(c.present, t)
+		if alive != fleet.Live {
+			if s.has(t) {
 				c.silent = append(c.silent, t)
-			case s.stray(t):
-				c.lost = append(c.lost, t)
 			}
 			continue
 		}
@@ -68,8 +74,8 @@ func (s *step) sortTargets() crowd {
 	return c
 }
 
-// has says that a target was assigned this deployment's version by this
-// deployment. What an earlier one of the same version left behind is a stray.
+// has says that this deployment gave its version to a target. What an earlier
+// deployment of the same version left behind is a stray.
 func (s *step) has(t Target) bool {
 	return t.Assignment.Version == s.next.Version &&
 		(t.Assignment.DeploymentID == s.next.ID || s.next.Version == s.next.Previous)

@@ -1,10 +1,13 @@
 package rollout_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,10 +17,10 @@ import (
 	"github.com/sluicehq/sluice/rollout"
 )
 
-var update = flag.Bool("update", false, "write the transcripts again")
+var update = flag.Bool("update", false, "write the transcripts anew")
 
-// Whole rollouts, readable: lines that begin with "> " are what happens to a
-// modelled fleet, the others are what was decided.
+// TestTranscripts runs the commands of each file, the lines that begin with
+// ">", and compares what the deployment does with what the file says.
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txt")
@@ -31,7 +34,7 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := play(t, string(want))
+			got := replay(t, string(want))
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -39,179 +42,241 @@ func TestTranscripts(t *testing.T) {
 				return
 			}
 			if got != string(want) {
-				t.Errorf("%s is another story now; go test ./rollout -run Transcripts -update writes it again\n%s", file, got)
+				t.Errorf("the rollout went another way (-update writes it anew):\n%s", firstDifference(string(want), got))
 			}
 		})
 	}
 }
 
-// stage plays one transcript.
-type stage struct {
-	t    *testing.T
-	w    *town
-	d    rollout.Deployment // as the script shapes it before it starts
-	out  strings.Builder
-	last string // status
+func firstDifference(want, got string) string {
+	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("line %d\nwant %s\ngot  %s", i+1, a[i], b[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, want %d", len(b), len(a))
 }
 
-func play(t *testing.T, script string) string {
+// replay keeps comments and commands, and writes what follows from them.
+func replay(t *testing.T, script string) string {
+	t.Helper()
 	s := &stage{t: t}
-	for line := range strings.SplitSeq(strings.TrimRight(script, "\n"), "\n") {
-		command, ok := strings.CutPrefix(line, "> ")
+	for line := range strings.Lines(script) {
+		line = strings.TrimRight(line, "\n")
 		switch {
-		case ok:
-			s.out.WriteString(line + "\n")
-			s.do(strings.Fields(command))
-		case line == "" || strings.HasPrefix(line, "#"):
-			s.out.WriteString(line + "\n")
+		case strings.HasPrefix(line, "> "):
+			fmt.Fprintln(&s.out, line)
+			s.command(strings.Fields(line[2:]))
+		case strings.HasPrefix(line, "#"), line == "":
+			fmt.Fprintln(&s.out, line)
 		}
 	}
 	return s.out.String()
 }
 
-func (s *stage) say(format string, args ...any) {
-	at := s.w.now.Sub(epoch) - 5*time.Minute
-	fmt.Fprintf(&s.out, "%7s  %s\n", at, fmt.Sprintf(format, args...))
+// stage is a world that writes down what it sees.
+type stage struct {
+	t      *testing.T
+	w      *world
+	out    strings.Builder
+	status string
 }
 
-// told prints what a stored decision did.
-func (s *stage) told(dec rollout.Decision) {
-	counts := map[string]int{}
-	for _, a := range dec.Assign {
-		counts[a.Version]++
+func (s *stage) command(words []string) {
+	s.t.Helper()
+	name, args := words[0], words[1:]
+	rest := strings.Join(args, " ")
+	switch name {
+	case "fleet": // fleet 10 on 1.0.0
+		s.fleet(args)
+	case "strategy":
+		s.strategy(args)
+	case "set":
+		s.set(args[0], strings.Join(args[1:], " "))
+	case "commit":
+		s.w.commit(rest)
+		s.w.run(0)
+	case "advance":
+		s.w.run(s.duration(rest))
+	case "errors": // errors 1.1.0 30%
+		b := s.w.behaves[args[0]]
+		b.latency, b.errors = cmp.Or(b.latency, 20), s.number(strings.TrimSuffix(args[1], "%"))
+		s.w.behaves[args[0]] = b
+	case "latency": // latency 1.1.0 400ms
+		s.w.behaves[args[0]] = behaviour{latency: float64(s.duration(args[1]).Milliseconds())}
+	case "unhealthy":
+		s.w.behaves[rest] = behaviour{latency: 20, unhealthy: true}
+	case "join":
+		s.w.join(rest)
+	case "leave", "silent", "back", "mute", "unmute", "break", "mend":
+		s.instances(name, args)
+	case "emergency": // emergency 1.0.0 reason
+		s.said(s.w.emergency(args[0], "alice", strings.Join(args[1:], " ")))
+	case "pause", "resume", "promote", "cancel", "rollback":
+		s.said(s.w.order(rollout.Order(name), "alice", rest))
+	case "show":
+		s.show()
+	default:
+		s.t.Fatalf("unknown command %q", name)
 	}
-	for _, f := range dec.Facts {
-		if f.Type == rollout.FactPhase || f.Type == rollout.FactGateFailed {
-			s.say("%s %v", f.Type, f.Details["phase"])
-		} else {
-			s.say("%s", f.Type)
+}
+
+func (s *stage) fleet(args []string) {
+	version := ""
+	if len(args) > 1 {
+		version = args[2]
+	}
+	s.w = newWorld(int(s.number(args[0])), version)
+	s.w.run(time.Minute) // so that there is a baseline
+	s.w.see = s.see
+}
+
+func (s *stage) strategy(args []string) {
+	switch args[0] {
+	case "canary": // canary 10,30,100 every 1m
+		st := profile.DefaultStrategy(profile.Canary)
+		st.Steps, st.PhaseInterval = nil, profile.Duration(s.duration(args[3]))
+		for step := range strings.SplitSeq(args[1], ",") {
+			st.Steps = append(st.Steps, int(s.number(step)))
+		}
+		s.w.strategy = st
+	case "rolling": // rolling 25% every 30s
+		st := profile.DefaultStrategy(profile.Rolling)
+		st.BatchSize, st.BatchInterval = args[1], profile.Duration(s.duration(args[3]))
+		s.w.strategy = st
+	case "direct": // direct [2]
+		s.w.strategy = profile.DefaultStrategy(profile.Direct)
+		if len(args) > 1 {
+			s.w.strategy.MaxConcurrency = int(s.number(args[1]))
 		}
 	}
-	for _, version := range []string{stable, newer, "1.0.5"} {
-		if counts[version] > 0 {
-			s.say("assigned %s to %d", version, counts[version])
+}
+
+func (s *stage) set(what, value string) {
+	switch what {
+	case "autoPromote":
+		s.w.strategy.AutoPromote = value == "on"
+	case "autoRollback":
+		s.w.health.AutoRollback = value == "on"
+	case "stopOnFailure":
+		s.w.strategy.StopOnFailure = value == "on"
+	case "health":
+		s.w.health.Enabled = value == "on"
+	case "deadline":
+		s.w.strategy.ProgressDeadline = profile.Duration(s.duration(value))
+	case "guard":
+		s.w.guard = value
+	case "requests":
+		s.w.requests = uint64(s.number(value))
+	case "reports":
+		s.w.reports = value == "on"
+	case "deny":
+		rule, err := profile.ParseWindow(value)
+		if err != nil {
+			s.t.Fatal(err)
 		}
+		s.w.windows = profile.Windows{Deny: []profile.Window{rule}}
+	default:
+		s.t.Fatalf("nothing to set is called %q", what)
 	}
-	for _, status := range dec.Status {
-		if line := status.Description; line == s.last {
+}
+
+// instances applies a command to named instances, or to those on a version.
+func (s *stage) instances(command string, names []string) {
+	for _, p := range slices.Clone(s.w.processes) {
+		if !slices.Contains(names, p.instance.ID) && !slices.Contains(names, p.assignment.Version) && names[0] != "all" {
 			continue
 		}
-		s.last = status.Description
-		s.say("status %s: %s", status.State, status.Description)
+		switch command {
+		case "leave":
+			s.w.leave(p.instance.ID)
+		case "silent", "back":
+			p.silent = command == "silent"
+			p.beat = s.w.now
+		case "mute", "unmute":
+			p.mute = command == "mute"
+		case "mend":
+			p.broken, p.assignment.ApplyError = "", ""
+		case "break":
+			p.broken = "yaml: line 3: did not find expected key"
+		}
 	}
 }
 
-func (s *stage) do(words []string) {
-	s.t.Helper()
-	number := func(i int) int {
-		n, err := strconv.Atoi(strings.TrimSuffix(words[i], "%"))
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		return n
-	}
-	span := func(text string) time.Duration {
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		return d
-	}
-	var err error
-	var dec rollout.Decision
-	order := func(f func(rollout.Deployment, rollout.Snapshot, string, string, time.Time) (rollout.Decision, error)) {
-		if dec, err = f(s.w.d, s.w.snapshot(), "ann", strings.Join(words[1:], " "), s.w.now); err == nil {
-			s.w.store(dec)
-		}
-	}
-	switch words[0] {
-	case "fleet":
-		s.w = newTown(number(1))
-		s.w.onStored = s.told
-		s.d = s.w.deployment("d1")
-	case "first": // there was no version before
-		s.w.current, s.d.Previous, s.d.PreviousHash = "", "", ""
-		for _, m := range s.w.members {
-			m.assignment.Version, m.assignment.Applied = "", ""
-		}
-	case "strategy":
-		interval, batch := s.d.Strategy.PhaseInterval, s.d.Strategy.BatchInterval
-		s.d.Strategy = profile.DefaultStrategy(profile.StrategyType(words[1]))
-		s.d.Strategy.PhaseInterval, s.d.Strategy.BatchInterval = interval, max(batch, profile.Duration(30*time.Second))
-		for _, word := range words[2:] {
-			key, value, _ := strings.Cut(word, "=")
-			switch key {
-			case "batch":
-				s.d.Strategy.BatchSize = value
-			case "concurrency":
-				s.d.Strategy.MaxConcurrency = int(value[0] - '0')
-			}
-		}
-	case "by-hand":
-		s.d.Strategy.AutoPromote = false
-	case "no-health":
-		s.d.Health.Enabled = false
-	case "no-auto-rollback":
-		s.d.Health.AutoRollback = false
-	case "guard":
-		s.d.Guard = strings.Join(words[1:], " ")
-	case "deny":
-		window, werr := profile.ParseWindow(strings.Join(words[1:], " "))
-		if werr != nil {
-			s.t.Fatal(werr)
-		}
-		s.d.Windows = profile.Windows{Deny: []profile.Window{window}}
-	case "retirement":
-		s.d.Kind = rollout.Retirement
-	case "deploy":
-		s.w.start(s.d)
-	case "supersede": // by a canary of 1.0.5
-		s.w.store(rollout.Supersede(s.w.d, "superseded by 1.0.5", s.w.now))
-		next := s.w.deployment("d2")
-		next.Version, next.Hash, next.CreatedAt = "1.0.5", "h1.0.5", s.w.now
-		s.w.start(next)
-	case "advance":
-		s.w.advance(span(words[1]))
-	case "errors": // VERSION PERCENT
-		s.w.errors[words[1]] = float64(number(2))
-	case "latency": // VERSION MS
-		s.w.latency[words[1]] = float64(number(2))
-	case "outage":
-		s.w.outage = float64(number(1))
-	case "traffic":
-		s.w.rate = number(1)
-	case "silent", "back", "stuck", "refuses", "unhealthy":
-		for _, m := range s.w.members {
-			if m.ID == words[1] || words[1] == "updated" && m.assignment.Version == newer || words[1] == "all" {
-				m.silent, m.stuck = words[0] == "silent", words[0] == "stuck"
-				m.unhealthy = words[0] == "unhealthy"
-				if words[0] == "refuses" {
-					m.refuses = "the pool cannot be empty"
-				}
-			}
-		}
-	case "join":
-		s.w.join()
-		s.w.wake = s.w.now
-	case "pause":
-		order(rollout.Pause)
-	case "resume":
-		order(rollout.Resume)
-	case "promote":
-		order(rollout.Promote)
-	case "cancel":
-		order(rollout.Cancel)
-	case "rollback":
-		order(rollout.RollBack)
-	case "state":
-		s.say("%s, %s; %d on %s, %d on %s; current %s", s.w.d.State, s.w.d.Explanation, s.w.on(newer), newer, s.w.on(stable), stable, s.w.current)
-		if s.w.hold != nil {
-			s.say("hold: %s refused, %s pinned", s.w.hold.RefusedVersion, s.w.hold.PinnedVersion)
-		}
-	default:
-		s.t.Fatalf("unknown command %q", words[0])
-	}
+func (s *stage) said(err error) {
 	if err != nil {
-		s.say("refused: %v", err)
+		fmt.Fprintf(&s.out, "  refused: %v\n", err)
 	}
+	s.w.run(0)
+}
+
+func (s *stage) clock() string {
+	t := s.w.now.Sub(dawn.Add(time.Minute))
+	return fmt.Sprintf("%02d:%02d", int(t.Minutes()), int(t.Seconds())%60)
+}
+
+// show prints who runs what.
+func (s *stage) show() {
+	runs := map[string]int{}
+	for _, p := range s.w.processes {
+		runs[cmp.Or(p.assignment.Applied, "nothing")]++
+	}
+	var parts []string
+	for version, n := range runs {
+		parts = append(parts, fmt.Sprintf("%d on %s", n, version))
+	}
+	slices.Sort(parts)
+	fmt.Fprintf(&s.out, "  fleet: %s; stable %s\n", strings.Join(parts, ", "), s.w.current)
+}
+
+// see prints a decision, unless it only keeps one more check that passed.
+func (s *stage) see(before rollout.Deployment, dec rollout.Decision) {
+	next := dec.Next
+	status := ""
+	for _, st := range dec.Status {
+		status = fmt.Sprintf("%s %q", st.State, st.Description)
+	}
+	quiet := before.ID == next.ID && before.State == next.State && before.Awaiting == next.Awaiting && before.Phase == next.Phase &&
+		len(dec.Assign) == 0 && len(dec.Facts) == 0 && (status == "" || status == s.status)
+	if quiet {
+		return
+	}
+	state := string(next.State)
+	if next.Awaiting != rollout.AwaitingNothing {
+		state += "/" + string(next.Awaiting)
+	}
+	fmt.Fprintf(&s.out, "  %s %s %s: %s\n", s.clock(), next.Version, state, next.Explanation)
+	assigned := map[string]int{}
+	for _, a := range dec.Assign {
+		assigned[a.Version]++
+	}
+	for _, version := range slices.Sorted(maps.Keys(assigned)) {
+		fmt.Fprintf(&s.out, "        assign %s to %d\n", version, assigned[version])
+	}
+	for _, f := range dec.Facts {
+		fmt.Fprintf(&s.out, "        fact %s by %s\n", f.Type, f.Actor)
+	}
+	if status != "" && status != s.status {
+		fmt.Fprintf(&s.out, "        status %s\n", status)
+		s.status = status
+	}
+}
+
+func (s *stage) duration(text string) time.Duration {
+	s.t.Helper()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return d
+}
+
+func (s *stage) number(text string) float64 {
+	s.t.Helper()
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
 }
