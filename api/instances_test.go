@@ -64,6 +64,17 @@ func (w *world) next(events <-chan string) string {
 	}
 }
 
+// A stream lives longer than the server may take to read a request.
+func TestAStreamOutlivesTheReadTimeout(t *testing.T) {
+	t.Parallel()
+	w := newWorldReading(t, 2*time.Second)
+	one := w.register("one")
+	alive := w.events(one.token, "/instances/"+one.id+"/watch", "keep-alive")
+	for begun := time.Now(); time.Since(begun) < 3*time.Second; {
+		w.next(alive)
+	}
+}
+
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -88,10 +99,6 @@ func TestWatch(t *testing.T) {
 	}
 	if !strings.Contains(string(got.Data), "hunter22") {
 		t.Error("the instance's own delivery hides what the instance needs")
-	}
-	alive := w.events(one.token, "/instances/"+one.id+"/watch", "keep-alive")
-	for range 6 { // longer than the server may take to read a request
-		w.next(alive)
 	}
 
 	hint := w.events(one.token, "/instances/"+one.id+"/watch", "reconnect")

@@ -48,6 +48,12 @@ func (b bus) Publish(ctx context.Context, profileName string) {
 
 func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 	t.Helper()
+	return newWorldReading(t, time.Minute, change...)
+}
+
+// newWorldReading is newWorld with a bound on reading a request.
+func newWorldReading(t *testing.T, readTimeout time.Duration, change ...func(*api.Options)) *world {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	db, err := store.Open(ctx, store.Options{URL: filepath.Join(t.TempDir(), "sluice.db")})
 	if err != nil {
@@ -77,7 +83,7 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 		t.Fatal(err)
 	}
 	w.http = httptest.NewUnstartedServer(w.api.Handler())
-	w.http.Config.ReadTimeout = 300 * time.Millisecond // streams and long polls must outlive it
+	w.http.Config.ReadTimeout = readTimeout
 	w.http.Start()
 	done := make(chan struct{}, 2)
 	for _, run := range []func(context.Context) error{w.engine.Run, beats.Run} {

@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -49,6 +50,20 @@ data: {value: %q, password: {type: secret, value: %s}}
 func schema() *string {
 	s := "$schema: https://json-schema.org/draft/2020-12/schema\ntype: object\nrequired: [value]\n"
 	return &s
+}
+
+// TestMain asks for fewer histories than rapid does by itself, since one is a
+// life of hours; -rapid.checks asks for more.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if !asked {
+		if err := flag.Set("rapid.checks", "30"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
 }
 
 // TestAnyHistory draws histories of commits, health, crashes and orders.
