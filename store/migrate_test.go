@@ -1,7 +1,10 @@
 package store_test
 
 import (
+	"database/sql"
+	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,4 +72,72 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// schema lists what the database holds beside its own bookkeeping.
+func (w *world) schema() []string {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+w.path)
+	w.must(err)
+	defer func() { w.must(db.Close()) }()
+	rows, err := db.QueryContext(w.t.Context(), `SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master
+		WHERE name NOT LIKE 'sqlite_%' AND name NOT LIKE 'river_%' AND name NOT LIKE 'goose_%' ORDER BY 1`)
+	w.must(err)
+	defer func() { w.must(rows.Close()) }()
+	var out []string
+	for rows.Next() {
+		var entry string
+		w.must(rows.Scan(&entry))
+		out = append(out, entry)
+	}
+	w.must(rows.Err())
+	return out
+}
+
+func TestMigrateDownAndUpAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("i-1")
+	w.create("1.1.0")
+	w.assign("i-1", "1.1.0")
+	before := w.schema()
+	w.must(w.MigrateDown(t.Context()))
+	if left := w.schema(); len(left) != 0 {
+		t.Errorf("left are %q", left)
+	}
+	w.must(w.Migrate(t.Context()))
+	if after := w.schema(); !slices.Equal(after, before) {
+		t.Errorf("the schema is %q, was %q", after, before)
+	}
+	w.putProfile(payments)
+	w.addVersion("1.0.0", "1s")
+}
+
+// An older release must not write to a schema that it does not know.
+func TestASchemaOfANewerReleaseIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(w.raw(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`))
+	if err := w.Migrate(t.Context()); !errors.Is(err, store.ErrNewer) || !strings.Contains(err.Error(), "9999") {
+		t.Errorf("got %v, want ErrNewer", err)
+	}
+}
+
+// A migration is one transaction: one that ends in the middle left nothing behind.
+func TestAMigrationThatFailsLeavesNothing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s.db")
+	w := &world{t: t, path: path}
+	s, err := store.Open(t.Context(), store.Options{URL: path})
+	w.must(err)
+	defer func() { w.must(s.Close()) }()
+	w.must(w.raw(`CREATE TABLE users (somebody TEXT)`)) // in the way of the migration
+	if err := s.Migrate(t.Context()); err == nil {
+		t.Fatal("it was migrated")
+	}
+	if left := w.schema(); len(left) != 1 {
+		t.Errorf("a half of the migration is left: %q", left)
+	}
+	w.must(w.raw(`DROP TABLE users`))
+	w.must(s.Migrate(t.Context()))
 }

@@ -73,19 +73,21 @@ func (tx *Tx) aggregateStatuses(ctx context.Context) error {
 }
 
 func (tx *Tx) putStatus(ctx context.Context, status rollout.Status) (changed bool, err error) {
-	n, err := tx.exec(ctx, `INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)
+	revisions, err := collect(ctx, tx.tx, func(row scanner) (n int64, err error) { return n, row.Scan(&n) },
+		`INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, 1, $7)
 		ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
 		 deployment_id = excluded.deployment_id, revision = commit_statuses.revision + 1, updated_at = excluded.updated_at
-		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description`,
+		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description
+		RETURNING revision`,
 		status.Source, status.Commit, status.Context, status.State, status.Description, status.DeploymentID, stamp(tx.now()))
 	if err != nil {
-		return false, fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, err)
+		return false, fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, mapError(err))
 	}
-	if n == 0 {
+	if len(revisions) == 0 {
 		return false, nil
 	}
-	return true, tx.enqueueStatus(ctx, status)
+	return true, tx.enqueueStatus(ctx, status, revisions[0])
 }
 
 // ErrAmbiguous is returned for a commit prefix that more than one commit has.
