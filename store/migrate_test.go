@@ -60,10 +60,32 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		"what waits to be posted": `SELECT count(*) FROM commit_statuses
 			WHERE revision > posted_revision AND revision > refused_revision`,
 		"a commit's statuses": `SELECT context FROM commit_statuses WHERE commit_sha >= 'a' AND commit_sha < 'ag'`,
-		"a token":             `SELECT id FROM api_tokens WHERE token_hash = x'00'`,
-		"a hold":              `SELECT reason FROM config_holds WHERE config_name = 'x' AND released_at IS NULL`,
-		"a source's profiles": `SELECT name FROM config_profiles WHERE source_id = 'x'`,
-		"proof":               `SELECT count(*) FROM config_deployments WHERE config_name = 'x' AND config_hash = 'y' AND status = 'Completed'`,
+		"when the next is due": `SELECT min(CASE WHEN owner = '' THEN next_step_at ELSE max(next_step_at, lease_until) END)
+			FROM config_deployments WHERE finished_at IS NULL AND quarantined = '' AND next_step_at IS NOT NULL`,
+		"dead claims": `UPDATE config_deployments SET owner = '' WHERE finished_at IS NULL AND owner <> ''`,
+		"a heartbeat's answer": `SELECT body FROM config_deployments WHERE finished_at IS NULL
+			AND config_name IN (SELECT name FROM config_profiles WHERE service = 'x' AND environment = 'Production')`,
+		"heartbeats": `UPDATE service_instances SET last_heartbeat = 1, status = j.value FROM json_each('{}') j
+			WHERE instance_id = j.key RETURNING instance_id`,
+		"waking for the unhealthy": `UPDATE config_deployments SET woken = 1 WHERE finished_at IS NULL AND config_name IN (
+			SELECT a.config_name FROM json_each('[]') j JOIN service_instances i ON i.instance_id = j.value AND i.status <> 'Unhealthy'
+			JOIN config_assignments a ON a.instance_id = i.instance_id)`,
+		"waking for who leaves": `UPDATE config_deployments SET woken = 1 WHERE finished_at IS NULL AND config_name IN (
+			SELECT p.name FROM service_instances i JOIN config_profiles p ON p.service = i.service_name AND p.environment = i.environment
+			WHERE i.instance_id = 'x')`,
+		"any generation":               `SELECT COALESCE(sum(generation), 0) FROM config_profiles`,
+		"every generation":             `SELECT name, generation FROM config_profiles`,
+		"who has a profile":            `SELECT instance_id FROM config_assignments WHERE config_name IN (SELECT value FROM json_each('[]'))`,
+		"an aggregate":                 `SELECT state FROM commit_statuses WHERE source_id = 'x' AND commit_sha = 'y' AND context <> 'sluice' ORDER BY context`,
+		"a commit by prefix":           `SELECT DISTINCT commit_sha FROM commit_statuses WHERE commit_sha >= 'a' AND commit_sha < 'ag' LIMIT 2`,
+		"a page of deployments":        `SELECT body FROM config_deployments WHERE config_name = 'x' ORDER BY seq DESC LIMIT 50`,
+		"a page of an entity's events": `SELECT details FROM config_audit_logs WHERE entity_type = 'x' AND entity_id = 'y' ORDER BY id DESC LIMIT 50`,
+		"the audit log whole":          `SELECT details FROM config_audit_logs WHERE id > 0 ORDER BY id`,
+		"a deployment's checks":        `SELECT verdict FROM deployment_checks WHERE deployment_id = 'x' ORDER BY seq DESC`,
+		"a token":                      `SELECT id FROM api_tokens WHERE token_hash = x'00'`,
+		"a hold":                       `SELECT reason FROM config_holds WHERE config_name = 'x' AND released_at IS NULL`,
+		"a source's profiles":          `SELECT name FROM config_profiles WHERE source_id = 'x'`,
+		"proof":                        `SELECT count(*) FROM config_deployments WHERE config_name = 'x' AND config_hash = 'y' AND status = 'Completed'`,
 	} {
 		for _, step := range w.plan(statement) {
 			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") && !strings.Contains(step, "VIRTUAL TABLE") ||
