@@ -83,9 +83,7 @@ func TestAFullDatabaseRefusesAndRecovers(t *testing.T) {
 	}
 	w.must(w.Limit(t.Context(), 1<<30))
 	w.must(w.Record(t.Context(), rollout.Fact{Type: "test.after"}))
-	if _, broken, err := w.VerifyAudit(t.Context()); broken != nil || err != nil {
-		t.Errorf("verify says %+v, %v", broken, err)
-	}
+	w.sound()
 }
 
 func TestWrongURLs(t *testing.T) {
