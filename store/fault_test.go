@@ -210,6 +210,20 @@ func TestACallerWhoLeavesLeavesNothing(t *testing.T) {
 	w.must(w.Record(t.Context(), rollout.Fact{Type: "test.happened"}))
 }
 
+// Whoever leaves when all is done gets what he asked for.
+func TestACallerWhoLeavesAtTheEndIsStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.must(w.InTx(ctx, func(tx *store.Tx) error {
+		defer cancel()
+		return tx.Record(ctx, rollout.Fact{Type: "test.happened"})
+	}))
+	if n := w.rows("config_audit_logs"); n != 1 {
+		t.Errorf("%d events are stored", n)
+	}
+}
+
 // A panic inside a transaction is its caller's; the database goes on.
 func TestAPanicGivesTheDatabaseBack(t *testing.T) {
 	t.Parallel()

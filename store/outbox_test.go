@@ -187,6 +187,9 @@ func TestARefusalForGoodIsKeptVisibleAndEndsThatRevisionOnly(t *testing.T) {
 	if c := w.statuses()["sluice/a"]; c.Posted() || c.PostError == "" || c.RefusedRevision != c.Revision {
 		t.Errorf("the refused status is %+v", c)
 	}
+	w.eventually("its job is given up", func() bool {
+		return w.rows(`river_job WHERE state = 'cancelled' AND json_extract(args, '$.context') = 'sluice/a'`) == 1
+	})
 	w.set("sluice/a", rollout.StatusSuccess, "second")
 	w.posted()
 	if c := w.statuses()["sluice/a"]; !c.Posted() || c.PostError != "" {
@@ -254,6 +257,9 @@ func TestWhatAKilledProcessWasPostingIsPostedSoon(t *testing.T) {
 	copied.posted()
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("posting took %v", took)
+	}
+	if n := copied.rows("river_job"); n != 2 {
+		t.Errorf("%d jobs, want the two that were left", n)
 	}
 	if got := f.of("sluice/a"); !slices.Equal(got, []string{"done"}) {
 		t.Errorf("posted %q", got)
