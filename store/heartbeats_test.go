@@ -233,3 +233,36 @@ func TestWordOnAGenerationThatWasNeverGiven(t *testing.T) {
 		t.Errorf("a later assignment was acknowledged before it was given: %+v", got)
 	}
 }
+
+// The first deployment after a registration is above the generation that it gave.
+func TestTheFirstAssignmentIsAboveThatOfRegistration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.finish("1.0.0", 0) // nobody was assigned anything yet
+	w.register("i-1")
+	before := w.assignment("i-1")
+	w.create("1.1.0")
+	if after := w.assign("i-1", "1.1.0"); after.Version != "1.1.0" || after.Generation <= before.Generation {
+		t.Errorf("it went from %+v to %+v", before, after)
+	}
+}
+
+// What could not be applied says nothing of what is assigned next, not even of
+// the same version tried again.
+func TestANewAssignmentBeginsWithoutTheOldError(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("i-1")
+	w.create("1.1.0")
+	refusal := ack(w.assign("i-1", "1.1.0"))
+	refusal.OK, refusal.Error = false, "port is taken"
+	w.acknowledge(refusal)
+	for _, number := range []string{"1.1.0", "1.0.0"} {
+		if a := w.assign("i-1", number); a.ApplyError != "" || a.Acknowledged() {
+			t.Errorf("assigned %s it is %+v", number, a)
+		}
+	}
+	if w.acknowledge(refusal) {
+		t.Error("a refusal of an older generation counted")
+	}
+}

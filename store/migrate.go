@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -13,7 +14,12 @@ import (
 	"github.com/sluicehq/sluice/migrations"
 )
 
-// Migrate brings the schema up to date: Sluice's own tables and the outbox's.
+// ErrNewer is returned for a database that a newer release has migrated further
+// than this one knows: it must not write to what it does not understand.
+var ErrNewer = errors.New("the database is of a newer release")
+
+// Migrate brings the schema up to date: Sluice's own tables and the outbox's. It
+// returns ErrNewer for a schema that is ahead of this release.
 func (s *Store) Migrate(ctx context.Context) error {
 	if s.write == nil {
 		return ErrReadOnly
@@ -21,6 +27,13 @@ func (s *Store) Migrate(ctx context.Context) error {
 	provider, err := s.provider()
 	if err != nil {
 		return err
+	}
+	current, known, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema version of database %s: %w", s.path, err)
+	}
+	if current > known {
+		return fmt.Errorf("migrate database %s: its schema is at %d, this release knows %d: %w", s.path, current, known, ErrNewer)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate database %s: %w", s.path, err)

@@ -1,7 +1,10 @@
 package store_test
 
 import (
+	"database/sql"
+	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,10 +60,32 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		"what waits to be posted": `SELECT count(*) FROM commit_statuses
 			WHERE revision > posted_revision AND revision > refused_revision`,
 		"a commit's statuses": `SELECT context FROM commit_statuses WHERE commit_sha >= 'a' AND commit_sha < 'ag'`,
-		"a token":             `SELECT id FROM api_tokens WHERE token_hash = x'00'`,
-		"a hold":              `SELECT reason FROM config_holds WHERE config_name = 'x' AND released_at IS NULL`,
-		"a source's profiles": `SELECT name FROM config_profiles WHERE source_id = 'x'`,
-		"proof":               `SELECT count(*) FROM config_deployments WHERE config_name = 'x' AND config_hash = 'y' AND status = 'Completed'`,
+		"when the next is due": `SELECT min(CASE WHEN owner = '' THEN next_step_at ELSE max(next_step_at, lease_until) END)
+			FROM config_deployments WHERE finished_at IS NULL AND quarantined = '' AND next_step_at IS NOT NULL`,
+		"dead claims": `UPDATE config_deployments SET owner = '' WHERE finished_at IS NULL AND owner <> ''`,
+		"a heartbeat's answer": `SELECT body FROM config_deployments WHERE finished_at IS NULL
+			AND config_name IN (SELECT name FROM config_profiles WHERE service = 'x' AND environment = 'Production')`,
+		"heartbeats": `UPDATE service_instances SET last_heartbeat = 1, status = j.value FROM json_each('{}') j
+			WHERE instance_id = j.key RETURNING instance_id`,
+		"waking for the unhealthy": `UPDATE config_deployments SET woken = 1 WHERE finished_at IS NULL AND config_name IN (
+			SELECT a.config_name FROM json_each('[]') j JOIN service_instances i ON i.instance_id = j.value AND i.status <> 'Unhealthy'
+			JOIN config_assignments a ON a.instance_id = i.instance_id)`,
+		"waking for who leaves": `UPDATE config_deployments SET woken = 1 WHERE finished_at IS NULL AND config_name IN (
+			SELECT p.name FROM service_instances i JOIN config_profiles p ON p.service = i.service_name AND p.environment = i.environment
+			WHERE i.instance_id = 'x')`,
+		"any generation":               `SELECT COALESCE(sum(generation), 0) FROM config_profiles`,
+		"every generation":             `SELECT name, generation FROM config_profiles`,
+		"who has a profile":            `SELECT instance_id FROM config_assignments WHERE config_name IN (SELECT value FROM json_each('[]'))`,
+		"an aggregate":                 `SELECT state FROM commit_statuses WHERE source_id = 'x' AND commit_sha = 'y' AND context <> 'sluice' ORDER BY context`,
+		"a commit by prefix":           `SELECT DISTINCT commit_sha FROM commit_statuses WHERE commit_sha >= 'a' AND commit_sha < 'ag' LIMIT 2`,
+		"a page of deployments":        `SELECT body FROM config_deployments WHERE config_name = 'x' ORDER BY seq DESC LIMIT 50`,
+		"a page of an entity's events": `SELECT details FROM config_audit_logs WHERE entity_type = 'x' AND entity_id = 'y' ORDER BY id DESC LIMIT 50`,
+		"the audit log whole":          `SELECT details FROM config_audit_logs WHERE id > 0 ORDER BY id`,
+		"a deployment's checks":        `SELECT verdict FROM deployment_checks WHERE deployment_id = 'x' ORDER BY seq DESC`,
+		"a token":                      `SELECT id FROM api_tokens WHERE token_hash = x'00'`,
+		"a hold":                       `SELECT reason FROM config_holds WHERE config_name = 'x' AND released_at IS NULL`,
+		"a source's profiles":          `SELECT name FROM config_profiles WHERE source_id = 'x'`,
+		"proof":                        `SELECT count(*) FROM config_deployments WHERE config_name = 'x' AND config_hash = 'y' AND status = 'Completed'`,
 	} {
 		for _, step := range w.plan(statement) {
 			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") && !strings.Contains(step, "VIRTUAL TABLE") ||
@@ -69,4 +94,72 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// schema lists what the database holds beside its own bookkeeping.
+func (w *world) schema() []string {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+w.path)
+	w.must(err)
+	defer func() { w.must(db.Close()) }()
+	rows, err := db.QueryContext(w.t.Context(), `SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master
+		WHERE name NOT LIKE 'sqlite_%' AND name NOT LIKE 'river_%' AND name NOT LIKE 'goose_%' ORDER BY 1`)
+	w.must(err)
+	defer func() { w.must(rows.Close()) }()
+	var out []string
+	for rows.Next() {
+		var entry string
+		w.must(rows.Scan(&entry))
+		out = append(out, entry)
+	}
+	w.must(rows.Err())
+	return out
+}
+
+func TestMigrateDownAndUpAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register("i-1")
+	w.create("1.1.0")
+	w.assign("i-1", "1.1.0")
+	before := w.schema()
+	w.must(w.MigrateDown(t.Context()))
+	if left := w.schema(); len(left) != 0 {
+		t.Errorf("left are %q", left)
+	}
+	w.must(w.Migrate(t.Context()))
+	if after := w.schema(); !slices.Equal(after, before) {
+		t.Errorf("the schema is %q, was %q", after, before)
+	}
+	w.putProfile(payments)
+	w.addVersion("1.0.0", "1s")
+}
+
+// An older release must not write to a schema that it does not know.
+func TestASchemaOfANewerReleaseIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(w.raw(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`))
+	if err := w.Migrate(t.Context()); !errors.Is(err, store.ErrNewer) || !strings.Contains(err.Error(), "9999") {
+		t.Errorf("got %v, want ErrNewer", err)
+	}
+}
+
+// A migration is one transaction: one that ends in the middle left nothing behind.
+func TestAMigrationThatFailsLeavesNothing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s.db")
+	w := &world{t: t, path: path}
+	s, err := store.Open(t.Context(), store.Options{URL: path})
+	w.must(err)
+	defer func() { w.must(s.Close()) }()
+	w.must(w.raw(`CREATE TABLE users (somebody TEXT)`)) // in the way of the migration
+	if err := s.Migrate(t.Context()); err == nil {
+		t.Fatal("it was migrated")
+	}
+	if left := w.schema(); len(left) != 1 {
+		t.Errorf("a half of the migration is left: %q", left)
+	}
+	w.must(w.raw(`DROP TABLE users`))
+	w.must(s.Migrate(t.Context()))
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -48,6 +49,9 @@ type Store struct {
 	// commit ends a transaction; tests of an uncertain outcome replace it.
 	commit func(*sql.Tx) error
 	jobs   *river.Client[*sql.Tx] // inserts only
+
+	claims  sync.Mutex // guards claimed
+	claimed bool       // this process has claimed: what others held is handed back
 }
 
 // Open opens the database and takes it for this process. It does not migrate.
@@ -55,6 +59,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	path, err := filepath.Abs(strings.TrimPrefix(opts.URL, "sqlite:"))
 	if err != nil || opts.URL == "" || strings.Contains(opts.URL, "://") {
 		return nil, errors.New("database URL: want a file path or sqlite:PATH")
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real // the lock beside the file must be the same by whatever name it is opened
 	}
 	s := &Store{path: path, commit: (*sql.Tx).Commit, clock: opts.Now, fail: opts.Fail, log: opts.Logger}
 	if s.log == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/sluicehq/sluice/rollout"
@@ -82,9 +83,7 @@ func TestAFullDatabaseRefusesAndRecovers(t *testing.T) {
 	}
 	w.must(w.Limit(t.Context(), 1<<30))
 	w.must(w.Record(t.Context(), rollout.Fact{Type: "test.after"}))
-	if _, broken, err := w.VerifyAudit(t.Context()); broken != nil || err != nil {
-		t.Errorf("verify says %+v, %v", broken, err)
-	}
+	w.sound()
 }
 
 func TestWrongURLs(t *testing.T) {
@@ -93,5 +92,57 @@ func TestWrongURLs(t *testing.T) {
 		if s, err := store.Open(t.Context(), store.Options{URL: url}); err == nil {
 			t.Errorf("%q was opened (%v)", url, s.Close())
 		}
+	}
+}
+
+// The lock is of the file, not of the name by which it is opened.
+func TestASecondDaemonIsRefusedByAnyNameOfTheFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(w.path, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(t.Context(), store.Options{URL: link}); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("got %v, want ErrLocked", err)
+	}
+}
+
+// A file that is no database, and a place where none can be, are said to be so.
+func TestWhatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := filepath.Join(dir, "notes.txt")
+	if err := os.WriteFile(text, []byte("this file is longer than a header, and it is no database at all. "+
+		"this file is longer than a header, and it is no database at all."), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, path := range map[string]string{
+		"a text file": text, "a folder": dir, "below a file": filepath.Join(text, "sluice.db"),
+	} {
+		s, err := store.Open(t.Context(), store.Options{URL: path})
+		if err == nil {
+			err = errors.Join(s.Migrate(t.Context()), s.Close())
+		}
+		if err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s gave %v, want an error that names it", what, err)
+		}
+	}
+}
+
+// What was stored is there after a restart, and a claim of the process that was
+// killed need not run out first.
+func TestARestartGoesOnAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d := w.create("1.1.0")
+	first := w.claimOne("a")
+	restarted := w.copyOf()
+	second := restarted.claimOne("b")
+	if second.DeploymentID != d.ID || second.Epoch <= first.Epoch || second.Attempts != 2 {
+		t.Errorf("after the restart the claim is %+v, before it was %+v", second, first)
+	}
+	if again := restarted.claim("c"); len(again) != 0 {
+		t.Errorf("a claim of this process was handed back: %+v", again)
 	}
 }

@@ -14,19 +14,22 @@ import (
 	"github.com/sluicehq/sluice/rollout"
 )
 
-// statusJob asks for one commit status to be posted as it is when the job runs.
+// statusJob asks for one revision of a commit status to be posted. Every
+// revision has its job, so one that finds a newer revision has nothing to do:
+// while a forge is away, only the latest is tried again.
 type statusJob struct {
-	Source  string `json:"source"`
-	Commit  string `json:"commit"`
-	Context string `json:"context"`
+	Source   string `json:"source"`
+	Commit   string `json:"commit"`
+	Context  string `json:"context"`
+	Revision int64  `json:"revision"`
 }
 
 // Kind names the job in the database.
 func (statusJob) Kind() string { return "commit_status" }
 
 // enqueueStatus adds the job in the transaction that changes the status.
-func (tx *Tx) enqueueStatus(ctx context.Context, status rollout.Status) error {
-	job := statusJob{Source: status.Source, Commit: status.Commit, Context: status.Context}
+func (tx *Tx) enqueueStatus(ctx context.Context, status rollout.Status, revision int64) error {
+	job := statusJob{Source: status.Source, Commit: status.Commit, Context: status.Context, Revision: revision}
 	if _, err := tx.s.jobs.InsertTx(ctx, tx.tx, job, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
 		return fmt.Errorf("put status %s of %s into the outbox: %w", status.Context, status.Commit, err)
 	}
@@ -119,7 +122,8 @@ func (w *statusWorker) NextRetry(job *river.Job[statusJob]) time.Time {
 	return time.Now().Add(min(10*time.Minute, time.Second<<min(job.Attempt-1, 10)))
 }
 
-// Work posts the status as it is now, unless that was posted already.
+// Work posts the job's revision of the status, unless that was posted already or
+// is no longer the latest.
 func (w *statusWorker) Work(ctx context.Context, job *river.Job[statusJob]) error {
 	c, err := w.s.beginPost(ctx, job.Args, postTimeout+5*time.Second)
 	switch {

@@ -187,6 +187,9 @@ func TestARefusalForGoodIsKeptVisibleAndEndsThatRevisionOnly(t *testing.T) {
 	if c := w.statuses()["sluice/a"]; c.Posted() || c.PostError == "" || c.RefusedRevision != c.Revision {
 		t.Errorf("the refused status is %+v", c)
 	}
+	w.eventually("its job is given up", func() bool {
+		return w.rows(`river_job WHERE state = 'cancelled' AND json_extract(args, '$.context') = 'sluice/a'`) == 1
+	})
 	w.set("sluice/a", rollout.StatusSuccess, "second")
 	w.posted()
 	if c := w.statuses()["sluice/a"]; !c.Posted() || c.PostError != "" {
@@ -255,6 +258,9 @@ func TestWhatAKilledProcessWasPostingIsPostedSoon(t *testing.T) {
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("posting took %v", took)
 	}
+	if n := copied.rows("river_job"); n != 2 {
+		t.Errorf("%d jobs, want the two that were left", n)
+	}
 	if got := f.of("sluice/a"); !slices.Equal(got, []string{"done"}) {
 		t.Errorf("posted %q", got)
 	}
@@ -291,5 +297,77 @@ func TestTheOutboxStopsInTimeAlthoughAPostHangs(t *testing.T) {
 	}
 	if n, err := w.OutboxPending(t.Context()); n != 2 || err != nil {
 		t.Errorf("%d statuses wait (%v), want both", n, err)
+	}
+}
+
+// While a forge is away a deployment goes on and says so: only the latest is
+// tried again and again, not every step on the way.
+func TestOnlyTheLatestStatusIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := &forge{answer: func(rollout.Status, int) error { return errors.New("503 Service Unavailable") }}
+	w.outbox(f.post)
+	const steps = 12
+	for i := range steps {
+		w.set("sluice/a", rollout.StatusPending, fmt.Sprintf("canary %d%%", i))
+	}
+	w.eventually("one job of each status is left", func() bool {
+		return w.rows(`river_job WHERE state IN ('available', 'running', 'retryable', 'scheduled') AND json_extract(args, '$.context') = 'sluice/a'`) == 1
+	})
+	c := w.statuses()["sluice/a"]
+	if n, err := w.OutboxPending(t.Context()); n != 2 || err != nil || c.Revision != steps {
+		t.Errorf("%d statuses wait (%v), a is %+v", n, err, c)
+	}
+	f.mu.Lock()
+	f.answer = nil
+	f.mu.Unlock()
+	w.posted()
+	if got := f.of("sluice/a"); !slices.Equal(got, []string{"canary 11%"}) {
+		t.Errorf("posted %q, want the latest alone", got)
+	}
+}
+
+// People watch their commit: a status is there at once.
+func TestPostingIsQuick(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	taken := make(chan struct{}, 100)
+	w.outbox(func(context.Context, rollout.Status) error { taken <- struct{}{}; return nil })
+	best := time.Hour
+	for i := range 8 {
+		start := time.Now()
+		w.set("sluice/a", rollout.StatusPending, fmt.Sprint(i))
+		<-taken
+		best = min(best, time.Since(start))
+		w.posted()
+		for len(taken) > 0 {
+			<-taken
+		}
+	}
+	if best > 300*time.Millisecond {
+		t.Errorf("the quickest of eight took %v", best)
+	}
+}
+
+// A status, its aggregate and their jobs stand or fall with what they tell of.
+func TestAStatusFallsWithItsTransaction(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	fault := errors.New("fault")
+	err := w.tx(func(tx *store.Tx) error {
+		err := tx.SetStatus(t.Context(), rollout.Status{Source: "configs", Commit: commit, Context: "sluice/a", State: rollout.StatusSuccess})
+		return errors.Join(err, fault)
+	})
+	if !errors.Is(err, fault) {
+		t.Fatal(err)
+	}
+	err = w.tx(func(tx *store.Tx) error {
+		return tx.SetStatus(t.Context(), rollout.Status{Source: "configs", Commit: commit, Context: "sluice/a", State: "splendid"})
+	})
+	if !errors.Is(err, store.ErrConflict) {
+		t.Errorf("a state that no forge knows gave %v, want ErrConflict", err)
+	}
+	if n := w.rows("commit_statuses") + w.rows("river_job"); n != 0 {
+		t.Errorf("%d rows are left", n)
 	}
 }

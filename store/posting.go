@@ -14,15 +14,15 @@ const pendingStatus = `revision > posted_revision AND revision > refused_revisio
 // errPosting says that another is posting the status at this moment.
 var errPosting = errors.New("another is posting it")
 
-// beginPost takes a status to be posted as it is now. Until endPost nobody else
-// gets it, so that an older post never lands after a newer one. It returns
-// ErrNotFound when there is nothing to post and errPosting when another is at it.
+// beginPost takes a status to be posted. Until endPost nobody else gets it, so
+// that an older post never lands after a newer one. It returns ErrNotFound when
+// there is nothing to post and errPosting when another is at it.
 func (s *Store) beginPost(ctx context.Context, job statusJob, lease time.Duration) (c CommitStatus, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		taken, err := collect(ctx, tx.tx, scanStatus, `UPDATE commit_statuses SET posting_until = $4
-			WHERE source_id = $1 AND commit_sha = $2 AND context = $3 AND `+pendingStatus+`
+			WHERE source_id = $1 AND commit_sha = $2 AND context = $3 AND revision = $6 AND `+pendingStatus+`
 			  AND (posting_until IS NULL OR posting_until <= $5) RETURNING `+statusColumns,
-			job.Source, job.Commit, job.Context, stamp(tx.now().Add(lease)), stamp(tx.now()))
+			job.Source, job.Commit, job.Context, stamp(tx.now().Add(lease)), stamp(tx.now()), job.Revision)
 		if err != nil {
 			return err
 		}
@@ -31,7 +31,8 @@ func (s *Store) beginPost(ctx context.Context, job statusJob, lease time.Duratio
 			return nil
 		}
 		n, err := count(ctx, tx.tx, `SELECT count(*) FROM commit_statuses
-			WHERE source_id = $1 AND commit_sha = $2 AND context = $3 AND `+pendingStatus, job.Source, job.Commit, job.Context)
+			WHERE source_id = $1 AND commit_sha = $2 AND context = $3 AND revision = $4 AND `+pendingStatus,
+			job.Source, job.Commit, job.Context, job.Revision)
 		if err == nil {
 			err = ErrNotFound
 			if n > 0 {
@@ -97,12 +98,12 @@ func (s *Store) resumeOutbox(ctx context.Context) error {
 		waiting, err := collect(ctx, tx.tx, scanStatus, `SELECT `+statusColumns+` FROM commit_statuses c WHERE `+pendingStatus+`
 			AND NOT EXISTS (SELECT 1 FROM river_job j WHERE j.kind = $1 AND j.state IN ('available', 'pending', 'retryable', 'scheduled')
 				AND json_extract(j.args, '$.source') = c.source_id AND json_extract(j.args, '$.commit') = c.commit_sha
-				AND json_extract(j.args, '$.context') = c.context)`, statusJob{}.Kind())
+				AND json_extract(j.args, '$.context') = c.context AND json_extract(j.args, '$.revision') = c.revision)`, statusJob{}.Kind())
 		if err != nil {
 			return err
 		}
 		for _, c := range waiting {
-			if err := tx.enqueueStatus(ctx, c.Status); err != nil {
+			if err := tx.enqueueStatus(ctx, c.Status, c.Revision); err != nil {
 				return err
 			}
 		}

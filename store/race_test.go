@@ -162,3 +162,18 @@ func TestContentThatAHoldRefusesIsNotDeployed(t *testing.T) {
 	w.must(w.ReleaseHold(t.Context(), payments, "ada", "fixed downstream"))
 	w.create("1.1.0")
 }
+
+// A claim alone is not enough: what was decided must be about the deployment as
+// it is.
+func TestAStepOnAnOldReadingIsStale(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	old := w.create("1.1.0")
+	w.must(w.Step(t.Context(), w.claimOne("a"), rollout.Decision{Next: old, Changed: true, Wake: w.clock()}))
+	claim := w.claimOne("a")
+	for _, changed := range []bool{true, false} {
+		if err := w.Step(t.Context(), claim, rollout.Decision{Next: old, Changed: changed}); !errors.Is(err, rollout.ErrStale) {
+			t.Errorf("changed %t: got %v, want ErrStale", changed, err)
+		}
+	}
+}

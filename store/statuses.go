@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -51,17 +50,15 @@ func (tx *Tx) SetStatus(ctx context.Context, status rollout.Status) error {
 // has set a status of.
 func (tx *Tx) aggregateStatuses(ctx context.Context) error {
 	for of := range tx.touched {
-		all, err := collect(ctx, tx.tx, scanStatus, `SELECT `+statusColumns+` FROM commit_statuses
+		parts, err := collect(ctx, tx.tx, func(row scanner) (p rollout.Status, err error) {
+			return p, row.Scan(&p.State, &p.Description, &p.DeploymentID)
+		}, `SELECT state, description, deployment_id FROM commit_statuses
 			WHERE source_id = $1 AND commit_sha = $2 AND context <> $3 ORDER BY context`, of.source, of.commit, rollout.AggregateContext)
 		if err != nil {
 			return fmt.Errorf("read the statuses of %s: %w", of.commit, err)
 		}
-		if len(all) == 0 {
+		if len(parts) == 0 {
 			continue // the aggregate was set by itself: no profile changed
-		}
-		parts := make([]rollout.Status, len(all))
-		for i, c := range all {
-			parts[i] = c.Status
 		}
 		aggregate := rollout.Aggregate(parts)
 		aggregate.Source, aggregate.Commit, aggregate.Context = of.source, of.commit, rollout.AggregateContext
@@ -73,19 +70,21 @@ func (tx *Tx) aggregateStatuses(ctx context.Context) error {
 }
 
 func (tx *Tx) putStatus(ctx context.Context, status rollout.Status) (changed bool, err error) {
-	n, err := tx.exec(ctx, `INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)
+	revisions, err := collect(ctx, tx.tx, func(row scanner) (n int64, err error) { return n, row.Scan(&n) },
+		`INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, 1, $7)
 		ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
 		 deployment_id = excluded.deployment_id, revision = commit_statuses.revision + 1, updated_at = excluded.updated_at
-		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description`,
+		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description
+		RETURNING revision`,
 		status.Source, status.Commit, status.Context, status.State, status.Description, status.DeploymentID, stamp(tx.now()))
 	if err != nil {
-		return false, fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, err)
+		return false, fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, mapError(err))
 	}
-	if n == 0 {
+	if len(revisions) == 0 {
 		return false, nil
 	}
-	return true, tx.enqueueStatus(ctx, status)
+	return true, tx.enqueueStatus(ctx, status, revisions[0])
 }
 
 // ErrAmbiguous is returned for a commit prefix that more than one commit has.
@@ -94,18 +93,20 @@ var ErrAmbiguous = errors.New("more than one commit begins so")
 // CommitStatuses lists the statuses of the commit that begins with prefix, the
 // aggregate first. It returns ErrNotFound or ErrAmbiguous.
 func (s *Store) CommitStatuses(ctx context.Context, prefix string) ([]CommitStatus, error) {
+	commits, err := collect(ctx, s.read, func(row scanner) (sha string, err error) { return sha, row.Scan(&sha) },
+		`SELECT DISTINCT commit_sha FROM commit_statuses WHERE commit_sha >= $1 AND commit_sha < $2 LIMIT 2`, prefix, prefix+"g")
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("look for commit %s: %w", prefix, err)
+	case len(commits) == 0:
+		return nil, fmt.Errorf("statuses of commit %s: %w", prefix, ErrNotFound)
+	case len(commits) > 1:
+		return nil, fmt.Errorf("commit %s: %w", prefix, ErrAmbiguous)
+	}
 	statuses, err := collect(ctx, s.read, scanStatus, `SELECT `+statusColumns+` FROM commit_statuses
-		WHERE commit_sha >= $1 AND commit_sha < $2 ORDER BY context, source_id LIMIT 5000`, prefix, prefix+"g")
+		WHERE commit_sha = $1 ORDER BY context, source_id`, commits[0])
 	if err != nil {
 		return nil, fmt.Errorf("list the statuses of %s: %w", prefix, err)
-	}
-	if len(statuses) == 0 {
-		return nil, fmt.Errorf("statuses of commit %s: %w", prefix, ErrNotFound)
-	}
-	for _, c := range statuses {
-		if c.Commit != statuses[0].Commit {
-			return nil, fmt.Errorf("commit %s: %w", prefix, ErrAmbiguous)
-		}
 	}
 	return statuses, nil
 }
@@ -127,7 +128,7 @@ func (s *Store) PostedStatuses(ctx context.Context, commit string) ([]rollout.St
 	statuses, err := collect(ctx, s.read, func(row scanner) (st rollout.Status, err error) {
 		return st, row.Scan(&st.Source, &st.Commit, &st.Context, &st.State, &st.Description)
 	}, `SELECT source_id, commit_sha, context, state, description FROM posted_statuses WHERE commit_sha = $1 ORDER BY seq`, commit)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	if err != nil {
 		return nil, fmt.Errorf("list what was posted for %s: %w", commit, err)
 	}
 	return statuses, nil

@@ -19,6 +19,9 @@ var _ rollout.Store = (*Store)(nil)
 // stored nothing stays until its lease ends: that is the pause before the next
 // attempt, so that a passing fault does not use up all of them at once.
 func (s *Store) ClaimDue(ctx context.Context, owner string, lease time.Duration, limit int) ([]rollout.Claim, error) {
+	if err := s.dropDeadClaims(ctx); err != nil {
+		return nil, err
+	}
 	due, err := count(ctx, s.read, `SELECT count(*) FROM config_deployments
 		WHERE finished_at IS NULL AND quarantined = '' AND next_step_at <= $1 AND (owner = '' OR lease_until < $1)`, stamp(s.now()))
 	if err != nil || due == 0 {
@@ -44,6 +47,26 @@ func (s *Store) ClaimDue(ctx context.Context, owner string, lease time.Duration,
 	return claims, nil
 }
 
+// dropDeadClaims hands back, once, what a killed process held: this process
+// alone has the database, so nobody need wait for those leases to end. The
+// attempts stay counted.
+func (s *Store) dropDeadClaims(ctx context.Context) error {
+	s.claims.Lock()
+	defer s.claims.Unlock()
+	if s.claimed {
+		return nil
+	}
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.exec(ctx, `UPDATE config_deployments SET owner = '', lease_until = NULL WHERE finished_at IS NULL AND owner <> ''`)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("hand back the claims of a process that is gone: %w", err)
+	}
+	s.claimed = true
+	return nil
+}
+
 // NextDue is when the next unclaimed step falls due; ok is false when there is none.
 func (s *Store) NextDue(ctx context.Context) (due time.Time, ok bool, err error) {
 	if err := s.read.QueryRowContext(ctx, `SELECT min(CASE WHEN owner = '' THEN next_step_at ELSE max(next_step_at, lease_until) END)
@@ -56,7 +79,8 @@ func (s *Store) NextDue(ctx context.Context) (due time.Time, ok bool, err error)
 // ReleaseClaims hands back all that owner holds.
 func (s *Store) ReleaseClaims(ctx context.Context, owner string) error {
 	return s.InTx(ctx, func(tx *Tx) error {
-		if _, err := tx.exec(ctx, `UPDATE config_deployments SET owner = '', lease_until = NULL WHERE owner = $1`, owner); err != nil {
+		if _, err := tx.exec(ctx, `UPDATE config_deployments SET owner = '', lease_until = NULL
+			WHERE finished_at IS NULL AND owner = $1`, owner); err != nil {
 			return fmt.Errorf("hand back the claims of %s: %w", owner, err)
 		}
 		return nil

@@ -50,6 +50,8 @@ CREATE TABLE config_profiles (
 );
 CREATE INDEX config_profiles_source ON config_profiles (source_id);
 CREATE INDEX config_profiles_service ON config_profiles (service, environment);
+-- Watch streams ask every second whether any generation rose: this answers without the wide rows.
+CREATE INDEX config_profiles_generations ON config_profiles (generation, name);
 
 -- A version never changes, but for what is said about it.
 CREATE TABLE config_versions (
