@@ -4,27 +4,59 @@ SHELL := bash
 
 VERSION ?= $(shell git describe --tags --exact-match 2>/dev/null)
 FUZZTIME ?= 10s
+FAULT_TIME ?= 5m
+FAULT_SEED ?=
+SOAK_TIME ?= 30m
+RUNS ?= 10000
+FLOOD ?= 10s
+SEED ?= 1
 TOOLS := .tools
+# Days of simulated rollouts, five times as quick without the race detector: what runs side by side in them is raced by the
+# tests of the packages themselves, and by make test/race.
+SIMULATIONS := ./internal/simulation ./internal/gatebench
+# Real daemons that mostly wait for leases to end: beside the other tests they take no time of their own, unless the race
+# detector makes each of them slow. make test/race has it on them too.
+DAEMONS := ./internal/e2e
+# Takes its turn after the daemons, so that two processors have about the same to do.
+SLOW := ./store
 
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z\/-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: build ## See it all in a minute: good change, bad change, fix, kill -9
-	bin/sluice demo
+demo: build ## See it all in a minute: good change, bad change, fix, kill -9; a cluster with DATABASE_URL= and REDIS_URL=
+	@bin/sluice demo $(if $(DATABASE_URL),--database-url '$(DATABASE_URL)') $(if $(REDIS_URL),--redis-url '$(REDIS_URL)')
 
 .PHONY: build
 build: ## Build bin/sluice
 	go build $(if $(VERSION),-ldflags '-X main.version=$(VERSION)') -o bin/ ./cmd/sluice
 
 .PHONY: test
-test: test-deps ## Run every test with the race detector, after getting what they need
-	go test -race -timeout 20m -coverprofile=coverage.out ./...
+test: test-deps ## Run every test, with the race detector but for the simulations and the daemons, after getting what they need
+	go test -timeout 20m $(SIMULATIONS)
+	go build -race ./...
+	{ failed=0; go test -timeout 20m $(DAEMONS) || failed=1; \
+	  go test -race -timeout 20m -coverprofile=coverage-slow.out $(SLOW) || failed=1; exit $$failed; } & beside=$$!; \
+	failed=0; go test -race -p 1 -timeout 20m -coverprofile=coverage.out $$(go list ./... | grep -vxFf <(go list $(SIMULATIONS) $(DAEMONS) $(SLOW))) || failed=1; \
+	wait $$beside || failed=1; tail -n +2 coverage-slow.out >>coverage.out; exit $$failed
 
 .PHONY: test/race
 test/race: test-deps ## Hunt for races and flakes: every test three times, in random order
 	go test -race -timeout 60m -count=3 -shuffle=on ./...
+
+.PHONY: test/faults
+test/faults: test-deps ## Replicas under every fault: kills, pauses, cuts, full disks (FAULT_TIME=5m of random ones, FAULT_SEED= to replay)
+	SLUICE_FAULT_TIME=$(FAULT_TIME) SLUICE_FAULT_SEED=$(FAULT_SEED) \
+		go test -race -timeout 60m -count=1 -v -run 'Cluster|Faults|Killed|Disk|Restore' ./internal/e2e 2>&1 | grep -aE '^(=== NAME|--- |ok|FAIL|panic)|_test\.go:'
+
+.PHONY: soak
+soak: test-deps ## Random faults for a long time (SOAK_TIME=30m)
+	SLUICE_FAULT_TIME=$(SOAK_TIME) SLUICE_FAULT_SEED=$(FAULT_SEED) go test -timeout 0 -count=1 -v -run 'TestFaults$$' ./internal/e2e
+
+.PHONY: test/guards
+test/guards: test-deps ## Take one guard away at a time: a test must miss it (minutes; GUARD=epoch for one)
+	go run ./internal/guards $(GUARD)
 
 .PHONY: test-deps
 test-deps: ## Get what the tests need beside Go (Debian as root), or say what to install
@@ -51,6 +83,14 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s)
 .PHONY: bench
 bench: ## Run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench/gate
+bench/gate: ## Measure the gate on simulated fleets, and write the table of docs/gate.md again (RUNS=10000, SEED=1)
+	go run ./internal/gatebench -runs $(RUNS) -seed $(SEED) -into docs/gate.md
+
+.PHONY: bench/webhooks
+bench/webhooks: test-deps ## Flood three replicas with webhooks, a thousand a second (FLOOD=10s), and roll back meanwhile
+	SLUICE_WEBHOOK_FLOOD=$(FLOOD) go test -timeout 30m -count=1 -v -run 'ClusterUnderAFloodOfWebhooks$$' ./internal/e2e 2>&1 | grep -aE '^(--- |ok|FAIL|panic)|_test\.go:'
 
 .PHONY: cover
 cover: ## Show the coverage of the last make test, package by package, and write coverage.html

@@ -8,7 +8,7 @@ import (
 )
 
 func config(data string) client.Config {
-	return client.Config{Profile: "p", Version: "1.2.3", Generation: 7, Hash: "abc", Data: []byte(data)}
+	return client.Config{Profile: "p", Version: "1.2.3", Generation: 7, Hash: "abc", ActiveGroup: "green", Data: []byte(data)}
 }
 
 func TestRender(t *testing.T) {
@@ -45,7 +45,7 @@ func TestRenderTemplate(t *testing.T) {
 	t.Parallel()
 	data := `{"n":3,"s":"a b","list":["x","y"],"db":{"host":"h","port":5432},"empty":""}`
 	cases := map[string]struct{ text, want string }{
-		"fields":           {`{{.Profile}} {{.Version}} {{.Generation}} {{.Hash}} {{.Data.db.port}}`, "p 1.2.3 7 abc 5432"},
+		"fields":           {`{{.Profile}} {{.Version}} {{.Generation}} {{.Hash}} {{.Data.db.port}} {{.ActiveGroup}}`, "p 1.2.3 7 abc 5432 green"},
 		"json":             {`{{json .Data.db}}`, `{"host":"h","port":5432}`},
 		"yaml with indent": {`db:` + "\n  " + `{{yaml .Data.db | indent 2}}`, "db:\n  host: h\n  port: 5432"},
 		"text":             {`{{quote .Data.s}} {{upper .Data.s}} {{lower "A"}} {{replace " " "-" .Data.s}} {{join ", " .Data.list}}`, `"a b" A B a a-b x, y`},

@@ -21,6 +21,8 @@ type view struct {
 	Version    string
 	Generation int64
 	Hash       string
+	// ActiveGroup is where the requests of a BlueGreen profile go: "blue" or "green", "" before the first switch.
+	ActiveGroup string
 }
 
 var templateFuncs = template.FuncMap{
@@ -65,7 +67,7 @@ func renderTemplate(text string, cfg client.Config, data map[string]any) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	v := view{Data: data, Profile: cfg.Profile, Version: cfg.Version, Generation: cfg.Generation, Hash: cfg.Hash}
+	v := view{Data: data, Profile: cfg.Profile, Version: cfg.Version, Generation: cfg.Generation, Hash: cfg.Hash, ActiveGroup: cfg.ActiveGroup}
 	var b bounded
 	if err := t.Execute(&b, v); err != nil {
 		return nil, err

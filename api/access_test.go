@@ -18,7 +18,7 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 	mine, other := w.register("mine"), w.register("other")
 	everybody := "Viewer Developer Operator Admin"
 	doors := map[string]string{
-		"GET //healthz": "open", "GET //readyz": "open", "GET //health": "open", "GET //metrics": "open",
+		"POST //webhooks/:forge": "open", "GET //healthz": "open", "GET //readyz": "open", "GET //health": "open", "GET //metrics": "open",
 		"POST /authentication/login": "open",
 		"POST /tokens":               "Admin", "GET /tokens": "Admin", "DELETE /tokens/:id": "Admin",
 		"GET /configs": everybody, "GET /configs/:name": everybody, "GET /configs/:name/versions": everybody,
@@ -26,15 +26,19 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"PUT /configs/:name": "Developer Admin", "DELETE /configs/:name": "Admin", "POST /configs/:name/versions": "Developer Admin",
 		"POST /configs/:name/rollback": "Operator Admin", "POST /configs/:name/release": "Operator Admin",
 		"POST /deployments": "Operator Admin", "GET /deployments": everybody, "GET /deployments/:id": everybody,
-		"GET /deployments/:id/health": everybody, "GET /deployments/:id/events": everybody,
+		"GET /deployments/:id/health": everybody, "GET /deployments/:id/report": everybody,
+		// Pages: a stranger is sent to the one to sign in on.
+		"GET //deployments/:id": "open", "GET //login": "open", "POST //login": "open", "GET //assets/report.css": "open",
+		"GET /deployments/:id/events": everybody,
 		"POST /deployments/:id/pause": "Operator Admin", "POST /deployments/:id/resume": "Operator Admin",
 		"POST /deployments/:id/promote": "Operator Admin", "POST /deployments/:id/cancel": "Operator Admin",
-		"POST /deployments/:id/rollback": "Operator Admin",
-		"POST /instances":                "Developer Admin Registration", "GET /instances": everybody, "GET /instances/:id": everybody,
+		"POST /deployments/:id/rollback": "Operator Admin", "POST /deployments/:id/retry": "Operator Admin",
+		"GET /freeze": everybody, "PUT /freeze": "Operator Admin", "DELETE /freeze": "Operator Admin",
+		"POST /instances": "Developer Admin Registration", "GET /instances": everybody, "GET /instances/:id": everybody,
 		"DELETE /instances/:id": "Developer Admin instance", "POST /instances/:id/heartbeat": "instance",
 		"POST /instances/:id/applied": "instance", "GET /instances/:id/watch": "instance", "GET /instances/:id/configs": "instance",
 		"GET /instances/:id/configs/:name/:hash/data": "instance",
-		"GET /audit": everybody, "GET /statuses/:commit": everybody, "GET /sources": everybody, "POST /sources/:id/sync": "Operator Admin",
+		"POST /notifications/:target/test":            "Admin", "GET /audit": everybody, "GET /statuses/:commit": everybody, "GET /sources": everybody, "POST /sources/:id/sync": "Operator Admin",
 	}
 	seen := 0
 	for _, route := range api.RoutesOf(w.api) {

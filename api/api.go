@@ -1,17 +1,20 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluicehq/sluice/coord"
+	"github.com/sluicehq/sluice/notify"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
@@ -23,16 +26,31 @@ type Options struct {
 	Bus        coord.Bus
 	Heartbeats *store.Heartbeats
 	Registry   *prometheus.Registry
+	Cache      coord.Cache // of versions' data; one of the process's own when nil
 
-	Logger         *slog.Logger
-	Now            func() time.Time         // for rate limits and answers; time.Now when nil
-	SyncSource     func(id string) bool     // wakes a source's sync; false for an unknown one
+	Logger     *slog.Logger
+	Now        func() time.Time     // for rate limits; time.Now when nil
+	SyncSource func(id string) bool // wakes a source's sync; false for an unknown one
+	// TestNotification sends a sample to a target and gives its answer;
+	// notify.ErrUnknown for a name that no target has.
+	TestNotification func(ctx context.Context, target string) (answer string, err error)
+	// Webhooks takes what forges send; nil leaves the door shut. The RemoteAddr of
+	// its requests is the caller's address, seen through the trusted proxies.
+	Webhooks       http.Handler
 	TrustedProxies []netip.Prefix           // whose X-Forwarded-For is believed; none by default
 	KeepAlive      time.Duration            // of streams; 15 s when 0
+	SecureCookies  bool                     // browsers reach this server over https alone
 	LimitFactor    float64                  // multiplies every rate limit; 1 when 0, negative for no limits
 	Degraded       func() map[string]string // parts that work less well, with why; may be nil
 	WriteTimeout   time.Duration            // of one event to a slow reader; 10 s when 0
+
+	// SharedLimits makes a limiter of this process count for all replicas; nil
+	// leaves each to itself.
+	SharedLimits func(local coord.Limiter) coord.Limiter
 }
+
+// ownCacheBytes bounds the cache of a process that shares none.
+const ownCacheBytes = 32 << 20
 
 // API serves the REST API. Build it with New.
 type API struct {
@@ -42,13 +60,16 @@ type API struct {
 	metrics *metrics
 	marks   *watermark
 
-	limits    *limiter      // of callers with a token
-	strangers *limiter      // of those without: a flood of them takes nothing from the others
+	limits    coord.Limiter // of callers with a token
+	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
 	hashing   chan struct{} // bounds the passwords that are checked at once
 
 	readingMu sync.Mutex
 	reading   map[string]int // open event streams by caller
 
+	outage *outage
+
+	leaving   atomic.Bool // not ready any more
 	draining  chan struct{}
 	drainOnce sync.Once
 }
@@ -79,37 +100,35 @@ func New(opts Options) (*API, error) {
 	if opts.SyncSource == nil {
 		opts.SyncSource = func(string) bool { return false }
 	}
+	if opts.TestNotification == nil {
+		opts.TestNotification = func(context.Context, string) (string, error) { return "", notify.ErrUnknown }
+	}
+	if opts.Cache == nil {
+		opts.Cache = coord.NewLRU(ownCacheBytes)
+	}
+	if opts.SharedLimits == nil {
+		opts.SharedLimits = func(local coord.Limiter) coord.Limiter { return local }
+	}
 	a := &API{
 		opts: opts, echo: echo.New(), log: opts.Logger, draining: make(chan struct{}),
-		metrics: newMetrics(opts.Registry, opts.Store),
-		limits:  newLimiter(opts.Now, maxCallers), strangers: newLimiter(opts.Now, maxStrangers),
-		hashing: make(chan struct{}, maxHashing),
-		reading: map[string]int{},
-		marks:   newWatermark(opts.Store),
+		metrics:   newMetrics(opts.Registry, opts.Store),
+		limits:    opts.SharedLimits(coord.NewMinutes(opts.Now, maxCallers)),
+		strangers: opts.SharedLimits(coord.NewMinutes(opts.Now, maxStrangers)),
+		hashing:   make(chan struct{}, maxHashing),
+		reading:   map[string]int{},
+		marks:     newWatermark(opts.Store),
+		outage:    &outage{log: opts.Logger},
 	}
 	a.echo.HideBanner, a.echo.HidePort = true, true
 	a.echo.HTTPErrorHandler = a.answerError
 	a.echo.JSONSerializer = exactJSON{}
 	a.echo.IPExtractor = ipExtractor(opts.TrustedProxies)
-	a.echo.Use(a.traced, secured, a.measured, a.recovered)
+	a.echo.Use(a.traced, secured, a.farewell, a.measured, a.recovered)
 	return a, a.routes()
 }
 
 // Handler serves the API.
 func (a *API) Handler() http.Handler { return a.echo }
-
-// Drain says that the daemon stops: it is not ready any more, and open streams
-// are asked to connect again.
-func (a *API) Drain() { a.drainOnce.Do(func() { close(a.draining) }) }
-
-func (a *API) isDraining() bool {
-	select {
-	case <-a.draining:
-		return true
-	default:
-		return false
-	}
-}
 
 // ipExtractor believes forwarded addresses only from trusted proxies: otherwise
 // anybody could be anybody to the rate limiter.

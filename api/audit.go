@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"net/http"
@@ -41,11 +42,20 @@ func (a *API) listAudit(c echo.Context) error {
 	case strings.Contains(accept, "application/x-ndjson"):
 		return a.exportAudit(c, f, "application/x-ndjson", jsonWriter)
 	}
-	events, total, err := a.opts.Store.Audit(c.Request().Context(), f)
+	events, total, err := a.auditPage(c, f)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, pageOf(convert(events, wireAudit), total, f.Limit, f.Offset))
+}
+
+// auditPage reads one page; an export takes as long as there are pages.
+func (a *API) auditPage(c echo.Context, f store.AuditFilter) (events []store.AuditEvent, total int, err error) {
+	events, err = look(c.Request().Context(), func(ctx context.Context) (page []store.AuditEvent, err error) {
+		page, total, err = a.opts.Store.Audit(ctx, f)
+		return page, err
+	})
+	return events, total, err
 }
 
 // exportAudit writes every event that the filter lets through, page by page.
@@ -53,13 +63,13 @@ func (a *API) listAudit(c echo.Context) error {
 // like a whole one.
 func (a *API) exportAudit(c echo.Context, f store.AuditFilter, kind string, writer func(*echo.Response) func([]store.AuditEvent) error) error {
 	if f.Until.IsZero() {
-		f.Until = a.opts.Now() // events that come meanwhile would move the pages
+		f.Until = a.opts.Store.Clock() // events that come meanwhile would move the pages
 	}
 	f.Limit, f.Offset = maxLimit, 0
 	c.Response().Header().Set(echo.HeaderContentType, kind)
 	write := writer(c.Response())
 	for {
-		events, total, err := a.opts.Store.Audit(c.Request().Context(), f)
+		events, total, err := a.auditPage(c, f)
 		if err != nil && c.Response().Committed {
 			a.log.ErrorContext(c.Request().Context(), "an export of the audit log broke off", "trace_id", traceID(c), "error", err)
 			panic(http.ErrAbortHandler)

@@ -113,18 +113,10 @@ func (a *API) diffVersions(c echo.Context) error {
 		return err
 	}
 	diff := profile.Compare(from.Data, to.Data)
-	bump := diff.Bump()
-	masked := diff.Masked()
 	if strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "text/plain") {
-		return c.String(http.StatusOK, masked.Unified(from.Profile+" "+from.Number, to.Profile+" "+to.Number))
+		return c.String(http.StatusOK, diff.Masked().Unified(from.Profile+" "+from.Number, to.Profile+" "+to.Number))
 	}
-	change := func(ch profile.Change) wire.FieldChange {
-		return wire.FieldChange{Field: ch.Field, OldValue: ch.Old, NewValue: ch.New}
-	}
-	return c.JSON(http.StatusOK, wire.DiffResponse{
-		Diff:             wire.Diff{Added: convert(masked.Added, change), Removed: convert(masked.Removed, change), Modified: convert(masked.Modified, change)},
-		IsBreakingChange: bump == profile.Major, Bump: bump.String(),
-	})
+	return c.JSON(http.StatusOK, wireDiff(diff))
 }
 
 // releaseConfig ends a hold. What Git says is then what should run again: when
@@ -162,6 +154,9 @@ func (a *API) followDesired(c echo.Context, name string) error {
 		ConfigName: name, ConfigVersion: r.DesiredVersion, Reason: "the hold was released by " + who(c).name,
 	})
 	if err != nil {
+		return err
+	}
+	if err := a.unrefused(c, d); err != nil {
 		return err
 	}
 	_, err = a.opts.Engine.Start(ctx, d, who(c).name)

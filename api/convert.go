@@ -35,6 +35,7 @@ func wireConfig(r profile.Record, hold *rollout.Hold) wire.Config {
 		out.Hold = &wire.Hold{
 			PinnedVersion: hold.PinnedVersion, RefusedVersion: hold.RefusedVersion, RefusedHash: hold.RefusedHash, Reason: hold.Reason,
 			Actor: hold.Actor, DeploymentID: hold.DeploymentID, CreatedAt: hold.CreatedAt, ExpiresAt: maybe(hold.ExpiresAt),
+			RevertURL: hold.RevertURL,
 		}
 	}
 	return out
@@ -53,8 +54,10 @@ func wireDeployment(d rollout.Deployment) wire.Deployment {
 		ID: d.ID, ConfigName: d.Profile, ConfigVersion: d.Version, PreviousVersion: d.Previous, Kind: string(d.Kind),
 		Strategy: string(d.Strategy.Type), Environment: string(d.Selector.Environment), Status: string(d.State),
 		Awaiting: string(d.Awaiting), Explanation: d.Explanation, Phases: d.Progress.Phases, Percent: d.Progress.Percent,
-		Progress: wire.Progress{Targets: d.Progress.Targets, Assigned: d.Progress.Assigned, Applied: d.Progress.Applied, Failed: d.Progress.Failed},
-		Source:   d.Source, Commit: d.Commit, PullRequest: d.PullRequest, InitiatedBy: d.InitiatedBy, Cause: d.Cause,
+		PhaseName: d.Progress.Phase,
+		Progress:  wire.Progress{Targets: d.Progress.Targets, Assigned: d.Progress.Assigned, Applied: d.Progress.Applied, Failed: d.Progress.Failed},
+		Source:    d.Source, Commit: d.Commit, PullRequest: d.PullRequest, InitiatedBy: d.InitiatedBy, Cause: d.Cause,
+		RetryOf: d.RetryOf, Force: d.Force,
 		RollbackReason: d.RollbackReason, RollbackBy: d.RollbackBy, HealthRestored: string(d.HealthRestored), TraceID: d.TraceID,
 		CreatedAt: d.CreatedAt, StartedAt: maybe(d.StartedAt), PhaseEnteredAt: maybe(d.PhaseEnteredAt), FinishedAt: maybe(d.FinishedAt),
 		Revision: d.Revision,
@@ -65,24 +68,37 @@ func wireDeployment(d rollout.Deployment) wire.Deployment {
 	if !d.StartedAt.IsZero() {
 		out.Phase = d.Phase + 1
 	}
-	if d.Verdict.Outcome != "" {
-		v := wireVerdict(d.Verdict)
-		out.Verdict = &v
-	}
+	out.Verdict, out.Recovery = maybeVerdict(d.Verdict), maybeVerdict(d.Recovery)
+	out.CommittedAt, out.RollbackAt = maybe(d.CommittedAt), maybe(d.RollbackAt)
+	out.Exposed = d.Exposed
 	if interval := d.Strategy.PhaseInterval; interval > 0 {
 		out.PhaseInterval = interval.String()
-		if d.State == rollout.InProgress && !d.PhaseSettledAt.IsZero() {
-			out.PhaseEndsAt = maybe(d.PhaseSettledAt.Add(interval.Std()))
-		}
 	}
+	out.PhaseEndsAt = maybe(d.PhaseEnds())
 	return out
+}
+
+func wireExposure(e rollout.Exposure) wire.Exposure {
+	return wire.Exposure{
+		InstanceID: e.InstanceID, Hostname: e.Hostname, ServiceVersion: e.ServiceVersion, AppliedAt: maybe(e.AppliedAt),
+		ApplyError: e.ApplyError, Requests: e.Requests, Errors: e.Errors, BackAt: maybe(e.BackAt),
+	}
+}
+
+// maybeVerdict is nil for a check that was never made.
+func maybeVerdict(v rollout.Verdict) *wire.Verdict {
+	if v.Outcome == "" {
+		return nil
+	}
+	out := wireVerdict(v)
+	return &out
 }
 
 func wireVerdict(v rollout.Verdict) wire.Verdict {
 	return wire.Verdict{Outcome: string(v.Outcome), Reason: v.Reason, Metrics: convert(v.Metrics, func(m rollout.MetricCheck) wire.MetricCheck {
 		return wire.MetricCheck{
-			Name: m.Name, Outcome: string(m.Outcome), Reason: m.Reason, Unit: m.Unit, N: m.N, Value: m.Value, ControlN: m.ControlN,
-			Control: m.Control, BaselineN: m.BaselineN, Baseline: m.Baseline, Threshold: m.Threshold, P: m.P,
+			Name: m.Name, Provider: m.Provider, Query: m.Query, DryRun: m.DryRun, Outcome: string(m.Outcome), Reason: m.Reason, Unit: m.Unit, N: m.N, Value: m.Value, ControlN: m.ControlN,
+			Control: m.Control, BaselineN: m.BaselineN, Baseline: m.Baseline, Threshold: m.Threshold, Limit: m.Limit, P: m.P,
 		}
 	})}
 }
@@ -138,6 +154,6 @@ func wireStatus(s store.CommitStatus) wire.CommitStatus {
 func wireSource(s store.Source) wire.Source {
 	return wire.Source{
 		ID: s.ID, URL: s.URL, Branch: s.Branch, Path: s.Path, Head: s.Head, SyncedAt: maybe(s.SyncedAt),
-		LastError: s.LastError, ErrorSince: maybe(s.ErrorSince),
+		LastError: s.LastError, ErrorSince: maybe(s.ErrorSince), PullRequestsError: s.PullsError,
 	}
 }

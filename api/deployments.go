@@ -18,10 +18,9 @@ import (
 )
 
 const (
-	orderPause   = rollout.OrderPause
-	orderResume  = rollout.OrderResume
-	orderPromote = rollout.OrderPromote
-	orderCancel  = rollout.OrderCancel
+	orderPause  = rollout.OrderPause
+	orderResume = rollout.OrderResume
+	orderCancel = rollout.OrderCancel
 )
 
 func (a *API) listDeployments(c echo.Context) error {
@@ -40,7 +39,7 @@ func (a *API) listDeployments(c echo.Context) error {
 }
 
 func (a *API) getDeployment(c echo.Context) error {
-	out, err := a.wholeDeployment(c, c.Param("id"))
+	out, err := a.wholeDeployment(c.Request().Context(), c.Param("id"))
 	if err != nil {
 		return err
 	}
@@ -48,8 +47,7 @@ func (a *API) getDeployment(c echo.Context) error {
 }
 
 // wholeDeployment is a deployment with its instances.
-func (a *API) wholeDeployment(c echo.Context, id string) (wire.Deployment, error) {
-	ctx := c.Request().Context()
+func (a *API) wholeDeployment(ctx context.Context, id string) (wire.Deployment, error) {
 	d, err := a.opts.Store.Deployment(ctx, id)
 	if err != nil {
 		return wire.Deployment{}, err
@@ -59,12 +57,13 @@ func (a *API) wholeDeployment(c echo.Context, id string) (wire.Deployment, error
 		return wire.Deployment{}, err
 	}
 	out := wireDeployment(d)
-	out.InstanceStatus = convert(targets, wireTarget(a.opts.Now()))
+	out.Exposures = convert(d.Exposures, wireExposure)
+	out.InstanceStatus = convert(targets, wireTarget(a.opts.Store.Clock()))
 	return out, nil
 }
 
 func (a *API) deploymentHealth(c echo.Context) error {
-	out, err := a.wholeDeployment(c, c.Param("id"))
+	out, err := a.wholeDeployment(c.Request().Context(), c.Param("id"))
 	if err != nil {
 		return err
 	}
@@ -90,23 +89,52 @@ func (a *API) order(o rollout.Order) echo.HandlerFunc {
 	}
 }
 
+// promote ends the wait of a phase, or of every one that is left.
+func (a *API) promote(c echo.Context) error {
+	var req wire.PromoteRequest
+	if err := decode(c, &req); err != nil {
+		return err
+	}
+	if req.Phase < 0 || req.Phase > 0 && req.All {
+		return invalidField("phase", "is that of one promotion, from 1 on; it does not go with all")
+	}
+	d, err := a.opts.Engine.Promote(c.Request().Context(), c.Param("id"), rollout.Promotion{All: req.All, Phase: req.Phase}, who(c).name, req.Reason)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wireDeployment(d))
+}
+
 func (a *API) createDeployment(c echo.Context) error {
 	var req wire.CreateDeploymentRequest
 	if err := decode(c, &req); err != nil {
 		return err
 	}
-	d, err := a.draft(c, req)
-	if err != nil {
+	if req.ConfigName == "" || req.ConfigVersion == "" {
+		return invalid("configName and configVersion are required")
+	}
+	return a.begin(c, req.ConfigName, func(basis *rollout.Basis) (rollout.Deployment, error) {
+		d, err := a.draft(c, req)
+		if err != nil {
+			return d, err
+		}
+		if err := a.unrefused(c, d); err != nil {
+			return d, err
+		}
+		if err := a.underWay(c, d); err != nil {
+			return d, err
+		}
+		return a.opts.Engine.StartOn(c.Request().Context(), d, who(c).name, basis)
+	})
+}
+
+// unrefused refuses content that a hold keeps away.
+func (a *API) unrefused(c echo.Context, d rollout.Deployment) error {
+	hold, held, err := a.opts.Store.ActiveHold(c.Request().Context(), d.Profile)
+	if err != nil || !held || hold.RefusedHash != d.Hash {
 		return err
 	}
-	if err := a.underWay(c, d); err != nil {
-		return err
-	}
-	d, err = a.opts.Engine.Start(c.Request().Context(), d, who(c).name)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusCreated, wireDeployment(d))
+	return conflict(fmt.Sprintf("%s is on hold: %s was refused (%s); release the hold first, or retry the deployment that was refused", d.Profile, hold.RefusedVersion, hold.Reason))
 }
 
 // underWay refuses to begin again what is on its way: a request that was sent
@@ -131,9 +159,6 @@ func (a *API) underWay(c echo.Context, d rollout.Deployment) error {
 func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.Deployment, error) {
 	ctx, s := c.Request().Context(), a.opts.Store
 	var none rollout.Deployment
-	if req.ConfigName == "" || req.ConfigVersion == "" {
-		return none, invalid("configName and configVersion are required")
-	}
 	r, err := s.Profile(ctx, req.ConfigName)
 	if err != nil {
 		return none, err
@@ -148,13 +173,6 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 	targets, err := a.chosen(ctx, r, req.TargetInstances)
 	if err != nil {
 		return none, err
-	}
-	hold, held, err := s.ActiveHold(ctx, r.Name)
-	if err != nil {
-		return none, err
-	}
-	if held && hold.RefusedHash == v.Hash {
-		return none, conflict(fmt.Sprintf("%s is on hold: %s was refused (%s); release the hold first", r.Name, hold.RefusedVersion, hold.Reason))
 	}
 	d := rollout.Deployment{
 		ID: uuid.Must(uuid.NewV7()).String(), Profile: r.Name, Kind: rollout.Forward,
@@ -205,7 +223,7 @@ func (a *API) chosen(ctx context.Context, r profile.Record, ids []string) ([]str
 			return nil, err
 		case !all.Matches(i):
 			why = "is no target of " + r.Name
-		case i.Liveness(a.opts.Now()) != fleet.Live:
+		case i.Liveness(a.opts.Store.Clock()) != fleet.Live:
 			why = "has not been heard of for a while"
 		}
 		if why != "" {

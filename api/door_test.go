@@ -114,36 +114,6 @@ func TestLimiterIsBounded(t *testing.T) {
 
 func fixed(now time.Time) func() time.Time { return func() time.Time { return now } }
 
-// A minute later everybody has a fresh allowance, and the memory is used again.
-func TestLimiterForgets(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-	take, keys := api.Limiter(func() time.Time { return now }, 2)
-	for _, step := range []struct {
-		key   string
-		after time.Duration
-		ok    bool
-		why   string
-	}{
-		{"a", 0, true, "a first use"},
-		{"a", 0, false, "used up"},
-		{"b", 0, true, "another has its own"},
-		{"c", 0, true, "who finds no room has the shared one"},
-		{"d", 0, false, "which is used up"},
-		{"a", 30 * time.Second, false, "half a minute is none"},
-		{"a", 30 * time.Second, true, "a minute is over"},
-		{"c", 0, true, "room was made"},
-	} {
-		now = now.Add(step.after)
-		if ok := take(step.key, 1); ok != step.ok {
-			t.Errorf("%s: taken %t", step.why, ok)
-		}
-		if keys() > 2 {
-			t.Errorf("%s: %d keys", step.why, keys())
-		}
-	}
-}
-
 // A handler that panics answers for itself alone, says nothing of why, and is counted.
 func TestPanic(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -17,7 +19,7 @@ const maxReading = 20
 
 // deploymentEvents streams a deployment at each change until it has ended.
 func (a *API) deploymentEvents(c echo.Context) error {
-	out, err := a.wholeDeployment(c, c.Param("id"))
+	out, err := a.lookAtDeployment(c, c.Param("id"))
 	if err != nil {
 		return err
 	}
@@ -34,13 +36,19 @@ func (a *API) deploymentEvents(c echo.Context) error {
 	return a.follow(c, s, out, changed)
 }
 
-// follow tells each revision once; a reader who saw one says so.
+func (a *API) lookAtDeployment(c echo.Context, id string) (wire.Deployment, error) {
+	return look(c.Request().Context(), func(ctx context.Context) (wire.Deployment, error) { return a.wholeDeployment(ctx, id) })
+}
+
+// follow tells each revision once; a reader who saw one says so. A store that
+// does not answer ends nothing.
 func (a *API) follow(c echo.Context, s *eventStream, out wire.Deployment, changed <-chan struct{}) error {
 	seen := c.Request().Header.Get("Last-Event-ID")
 	poll := time.NewTicker(time.Second)
 	defer poll.Stop()
 	keep := time.NewTicker(a.opts.KeepAlive)
 	defer keep.Stop()
+	var looks patience
 	for {
 		if revision := strconv.FormatInt(out.Revision, 10); revision != seen {
 			if err := s.send("deployment", revision, out); err != nil {
@@ -51,33 +59,50 @@ func (a *API) follow(c echo.Context, s *eventStream, out wire.Deployment, change
 		if rollout.State(out.Status).Final() {
 			return nil
 		}
+		tick := poll.C
+		if looks.again != nil {
+			tick = nil
+		}
 		select {
 		case <-c.Request().Context().Done():
 			return nil
 		case <-a.draining:
 			return ignored(s.reconnect(leastSpread))
 		case <-changed:
-		case <-poll.C:
+		case <-tick:
+		case <-looks.again:
 		case <-keep.C:
-			if !a.stillAllowed(c) {
-				return nil
-			}
-			if err := s.keepAlive(); err != nil {
+			if err := s.keepAlive(); err != nil || !a.stillAllowed(c) {
 				return nil
 			}
 		}
-		var err error
-		if out, err = a.wholeDeployment(c, out.ID); err != nil {
-			return err
+		fresh, err := a.lookAtDeployment(c, out.ID)
+		switch {
+		case errors.Is(err, rollout.ErrNotFound):
+			return nil
+		case err != nil:
+			looks.failed()
+			a.missed(c, err)
+		default:
+			looks.worked()
+			out = fresh
 		}
 	}
 }
 
 // stillAllowed says that the caller's token is still good: a stream must not
-// outlive it.
+// outlive it. While the store does not answer it brings nothing anyway.
 func (a *API) stillAllowed(c echo.Context) bool {
 	by, err := a.identify(c)
-	return err == nil && by != nil
+	return err != nil || by != nil
+}
+
+// missed tells the log of a look that brought a stream nothing, unless it is
+// the reader who left.
+func (a *API) missed(c echo.Context, err error) {
+	if ctx := c.Request().Context(); ctx.Err() == nil {
+		a.outage.note(ctx, err)
+	}
 }
 
 // startReading counts a caller's open streams.

@@ -6,11 +6,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/fleet"
 )
 
@@ -26,11 +26,7 @@ func RoutesOf(a *API) []*echo.Route {
 }
 
 // LimiterKeys is how many callers the limiter of strangers remembers.
-func LimiterKeys(a *API) int {
-	a.strangers.mu.Lock()
-	defer a.strangers.mu.Unlock()
-	return len(a.strangers.used)
-}
+func LimiterKeys(a *API) int { return a.strangers.(*coord.Minutes).Keys() }
 
 // Readers is how many streams and polls are open.
 func Readers(a *API) int { return a.marks.readers() }
@@ -41,17 +37,23 @@ func Wakes(a *API, instanceID string) (wakes <-chan struct{}, stop func()) {
 	return a.marks.subscribe(ctx, a.opts.Bus, instanceID).wake, cancel
 }
 
+// Wake makes the streams of an instance look at the store.
+func Wake(a *API, instanceID string) { a.marks.tell(instanceID) }
+
+// DoorsOf lists the doors of one pace: prompt, urgent or waiting.
+func DoorsOf(a *API, name string) []string {
+	p := map[string]pace{"prompt": prompt, "urgent": urgent, "waiting": waiting}[name]
+	var doors []string
+	for _, r := range a.list() {
+		if r.pace == p {
+			doors = append(doors, r.method+" "+r.path)
+		}
+	}
+	return doors
+}
+
 // Spread is within what time so many readers are asked to come back.
 var Spread = spread
-
-// Limiter is a limiter of its own.
-func Limiter(now func() time.Time, most int) (take func(key string, perMinute int) bool, keys func() int) {
-	l := newLimiter(now, most)
-	return func(key string, perMinute int) bool {
-		_, _, ok := l.take(key, perMinute)
-		return ok
-	}, func() int { return len(l.used) }
-}
 
 // Explain is what a caller is told of an error.
 func Explain(a *API, err error) (status int, text string) {

@@ -10,11 +10,24 @@ import (
 
 // health is the body of the probes.
 type health struct {
-	Status   string            `json:"status"` // ok, degraded, stopping or unavailable
-	Degraded map[string]string `json:"degraded,omitempty"`
+	Status      string            `json:"status"` // ok, degraded, stopping or unavailable
+	Unavailable map[string]string `json:"unavailable,omitempty"`
+	Degraded    map[string]string `json:"degraded,omitempty"`
 }
 
-// healthz says that the process lives.
+// degrade names a part that works less well.
+func (h *health) degrade(part, why string) {
+	if h.Degraded == nil {
+		h.Degraded = map[string]string{}
+	}
+	h.Status, h.Degraded[part] = "degraded", why
+}
+
+// readyWithin is how long the database may take for the daemon to be ready:
+// less than probes wait for their answer.
+const readyWithin = 1500 * time.Millisecond
+
+// healthz says that the process lives. It asks nobody: a restart mends no database.
 func (a *API) healthz(c echo.Context) error {
 	return c.JSON(http.StatusOK, health{Status: "ok"})
 }
@@ -22,20 +35,24 @@ func (a *API) healthz(c echo.Context) error {
 // readyz says that requests can be served: the database answers. What works
 // less well is named, and does not make the daemon unready.
 func (a *API) readyz(c echo.Context) error {
-	if a.isDraining() {
+	if a.leaving.Load() {
 		return c.JSON(http.StatusServiceUnavailable, health{Status: "stopping"})
-	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), 2*time.Second)
-	defer cancel()
-	if err := a.opts.Store.Ping(ctx); err != nil {
-		a.log.WarnContext(ctx, "the database does not answer", "error", err)
-		return c.JSON(http.StatusServiceUnavailable, health{Status: "unavailable"})
 	}
 	out := health{Status: "ok"}
 	if a.opts.Degraded != nil {
-		if out.Degraded = a.opts.Degraded(); len(out.Degraded) > 0 {
-			out.Status = "degraded"
+		for part, why := range a.opts.Degraded() {
+			out.degrade(part, why)
 		}
+	}
+	if _, lately := a.opts.Store.Refused(); lately {
+		out.degrade("database", "takes no writes: its disk is full, or it is read-only")
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), readyWithin)
+	defer cancel()
+	if err := a.opts.Store.Ping(ctx); err != nil {
+		a.outage.note(ctx, err)
+		out.Status, out.Unavailable = "unavailable", map[string]string{"database": "does not answer"}
+		return c.JSON(http.StatusServiceUnavailable, out)
 	}
 	return c.JSON(http.StatusOK, out)
 }

@@ -61,7 +61,8 @@ func nextHeartbeat(interval time.Duration, active bool) time.Duration {
 // the stream brings it, and whoever missed that finds it at the URL.
 func named(a fleet.Assignment) wire.Assignment {
 	return wire.Assignment{
-		ConfigName: a.Profile, Version: a.Version, Generation: a.Generation, Hash: a.Hash, DeploymentID: a.DeploymentID, URL: dataURL(a),
+		ConfigName: a.Profile, Version: a.Version, Generation: a.Generation, Hash: a.Hash, DeploymentID: a.DeploymentID,
+		ActiveGroup: a.ActiveGroup, URL: dataURL(a),
 	}
 }
 
@@ -86,6 +87,15 @@ func sampleOf(h wire.Health) (fleet.Sample, error) {
 	}
 	if err := countRequests(h, &s); err != nil {
 		return s, err
+	}
+	if len(h.LatencySketch) > 0 {
+		if h.Latency != nil {
+			return s, invalidField("health.latencySketch", "and latency are both given, give one")
+		}
+		var err error
+		if s.Latency, err = fleet.ParseSketch(h.LatencySketch); err != nil {
+			return s, invalidField("health.latencySketch", err.Error())
+		}
 	}
 	if h.Latency != nil {
 		s.Latency = fleet.Histogram{Bounds: h.Latency.Bounds, Counts: h.Latency.Counts}

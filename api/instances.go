@@ -126,7 +126,7 @@ func (a *API) withAssignments(c echo.Context, instances []fleet.Instance) ([]wir
 	for _, one := range assignments {
 		of[one.InstanceID] = append(of[one.InstanceID], one)
 	}
-	now := a.opts.Now()
+	now := a.opts.Store.Clock()
 	return convert(instances, func(i fleet.Instance) wire.Instance { return wireInstance(i, now, of[i.ID]) }), nil
 }
 

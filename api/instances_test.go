@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/DataDog/sketches-go/ddsketch"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/sluicehq/sluice/api"
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/fleet"
@@ -186,6 +189,12 @@ func TestHeartbeat(t *testing.T) {
 	if out.NextHeartbeatMillis < 27_000 || out.NextHeartbeatMillis > 33_000 {
 		t.Errorf("at rest the next heartbeat is in %d ms", out.NextHeartbeatMillis)
 	}
+	recorder := latencies(t, 5, 50)
+	w.want(beat(wire.Health{Status: "Healthy", Requests: n(2), LatencySketch: recorder}), 200)
+	w.want(beat(wire.Health{LatencySketch: recorder, Latency: &wire.Histogram{}}), 400, "VALIDATION_ERROR")
+	if got := beat(wire.Health{LatencySketch: []byte("no sketch")}); got.status != 400 || !strings.Contains(string(got.body), `"field":"health.latencySketch"`) {
+		t.Errorf("a broken sketch: %s", got.body)
+	}
 	d := w.deploy("1.0.0")
 	w.reaches(d.ID, "InProgress")
 	w.want(beat(wire.Health{}), 200).into(t, &out)
@@ -208,7 +217,7 @@ func TestHeartbeat(t *testing.T) {
 		}
 	}
 	for what, body := range map[string]string{
-		"errors without requests": `{"health":{"errors":1}}`, "more than can be": `{"health":{"requests":18446744073709551615}}`,
+		"a sketch that is no base64": `{"health":{"latencySketch":"!"}}`, "errors without requests": `{"health":{"errors":1}}`, "more than can be": `{"health":{"requests":18446744073709551615}}`,
 		"a nameless metric": `{"health":{"customMetrics":{"":1}}}`, "a control character": `{"health":{"customMetrics":{"a\n":1}}}`,
 		"a huge figure": `{"health":{"customMetrics":{"a":1e300}}}`, "no number": `{"health":{"p99Latency":1e999}}`,
 	} {
@@ -382,4 +391,23 @@ func FuzzHeartbeat(f *testing.F) {
 			t.Errorf("%q cannot be added up: %v", body, err)
 		}
 	})
+}
+
+// latencies are a sketch of milliseconds, as instances send it.
+func latencies(t *testing.T, ms ...float64) []byte {
+	t.Helper()
+	s, err := ddsketch.NewDefaultDDSketch(fleet.SketchAccuracy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range ms {
+		if err := s.Add(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	encoded, err := proto.Marshal(s.ToProto())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encoded
 }

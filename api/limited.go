@@ -8,6 +8,15 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/sluicehq/sluice/coord"
+)
+
+// How many keys are remembered: 10,000 instances at several doors, and as many
+// addresses of strangers as come in a minute.
+const (
+	maxCallers   = 200_000
+	maxStrangers = 20_000
 )
 
 // registrationFactor: one registration token serves a whole fleet that starts at once.
@@ -51,8 +60,8 @@ func addressKey(c echo.Context) string {
 }
 
 // admit answers 429 once the limit is used up.
-func (a *API) admit(c echo.Context, of *limiter, key string, perMinute int, next echo.HandlerFunc) error {
-	left, reset, ok := of.take(key, perMinute)
+func (a *API) admit(c echo.Context, of coord.Limiter, key string, perMinute int, next echo.HandlerFunc) error {
+	left, reset, ok := of.Take(c.Request().Context(), key, perMinute)
 	h := c.Response().Header()
 	h.Set("X-RateLimit-Limit", strconv.Itoa(perMinute))
 	h.Set("X-RateLimit-Remaining", strconv.Itoa(left))

@@ -39,43 +39,55 @@ func (a *API) login(c echo.Context) error {
 	if err := decode(c, &req); err != nil {
 		return err
 	}
+	return a.admitted(c, req, a.signIn)
+}
+
+// admitted lets somebody try a password, unless too many were tried for the account.
+func (a *API) admitted(c echo.Context, req wire.LoginRequest, enter func(echo.Context, wire.LoginRequest) error) error {
 	if req.Username == "" || len(req.Username) > maxName || !printable(req.Username) {
 		return invalidField("username", fmt.Sprintf("has 1 to %d printable characters", maxName))
 	}
 	// No factor lifts this one: it is what stands between a password and guesses.
 	account := "account " + strings.ToLower(req.Username)
-	return a.admit(c, a.strangers, account, loginsPerAccount, func(c echo.Context) error { return a.signIn(c, req) })
+	return a.admit(c, a.strangers, account, loginsPerAccount, func(c echo.Context) error { return enter(c, req) })
 }
 
 func (a *API) signIn(c echo.Context, req wire.LoginRequest) error {
+	out, err := a.session(c, req)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, out)
+}
+
+// session checks a password and begins a session.
+func (a *API) session(c echo.Context, req wire.LoginRequest) (out wire.LoginResponse, err error) {
 	ctx := c.Request().Context()
 	user, err := a.opts.Store.User(ctx, req.Username)
 	if errors.Is(err, store.ErrNotFound) {
 		user, err = store.User{PasswordHash: nobodysHash()}, nil
 	}
 	if err != nil {
-		return err
+		return out, err
 	}
 	right, err := a.verify(ctx, user.PasswordHash, req.Password)
 	if err != nil {
-		return err
+		return out, err
 	}
 	if !right || user.Name == "" {
 		a.log.WarnContext(ctx, "sign-in refused", "user", req.Username, "address", c.RealIP())
-		return &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "wrong user name or password"}
+		return out, &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "wrong user name or password"}
 	}
 	token := NewToken(UserToken)
-	expires := a.opts.Now().UTC().Add(sessionLife).Truncate(time.Second)
+	expires := a.opts.Store.Clock().UTC().Add(sessionLife).Truncate(time.Second)
 	err = a.opts.Store.CreateToken(ctx, store.Token{
 		ID: uuid.NewString(), Name: "session of " + user.Name, Kind: store.TokenSession, Role: user.Role,
 		Hash: HashToken(token), CreatedBy: user.Name, ExpiresAt: expires,
 	})
 	if err != nil {
-		return err
+		return out, err
 	}
-	return c.JSON(http.StatusOK, wire.LoginResponse{
-		Token: token, ExpiresAt: expires, User: wire.User{Username: user.Name, Role: user.Role},
-	})
+	return wire.LoginResponse{Token: token, ExpiresAt: expires, User: wire.User{Username: user.Name, Role: user.Role}}, nil
 }
 
 // verify checks a password when there is room for it.
@@ -85,7 +97,7 @@ func (a *API) verify(ctx context.Context, hash, password string) (bool, error) {
 		defer func() { <-a.hashing }()
 		return VerifyPassword(hash, password), nil
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return false, unavailable("too many sign in at once; try again")
 	}
 }
 
@@ -129,14 +141,14 @@ func (a *API) createToken(c echo.Context) error {
 		if err != nil || life.Std() <= 0 {
 			return invalidField("ttl", "is a duration such as 720h or PT720H")
 		}
-		t.ExpiresAt = a.opts.Now().UTC().Add(life.Std())
+		t.ExpiresAt = a.opts.Store.Clock().UTC().Add(life.Std())
 	}
 	secret := NewToken(prefix)
 	t.Hash = HashToken(secret)
 	if err := a.opts.Store.CreateToken(c.Request().Context(), t); err != nil {
 		return err
 	}
-	t.CreatedAt = a.opts.Now().UTC()
+	t.CreatedAt = a.opts.Store.Clock().UTC()
 	out := wireToken(t)
 	out.Token = secret
 	return c.JSON(http.StatusCreated, out)

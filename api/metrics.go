@@ -55,17 +55,24 @@ type stock struct {
 	ok   bool
 }
 
-const stockAge = 5 * time.Second
+const (
+	stockAge    = 5 * time.Second
+	stockWithin = 2 * time.Second
+)
 
 func newStock(s *store.Store) *stock {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &stock{store: s, descs: map[string]*prometheus.Desc{
+		"up":         desc("sluice_database_up", "1 while the database answers."),
+		"refused":    desc("sluice_database_refused_writes_total", "Writes that met a full or read-only disk of the database."),
 		"configs":    desc("sluice_configs", "Profiles that are not retired."),
 		"holds":      desc("sluice_holds", "Profiles on hold."),
+		"frozen":     desc("sluice_frozen", "1 while a freeze is in force."),
 		"inProgress": desc("sluice_deployments_in_progress", "Deployments that have not ended."),
-		"outbox":     desc("sluice_outbox_pending", "Jobs of the outbox that wait or run."),
+		"outbox":     desc("sluice_outbox_pending", "Commit statuses and comments that wait to be posted."),
+		"notifying":  desc("sluice_notifications_pending", "Notifications that wait to be sent."),
 		"instances":  desc("sluice_instances", "Registered instances by the health they report.", "status"),
 		"failed":     desc("sluice_source_error", "1 while the source's last sync failed.", "source"),
 	}}
@@ -79,38 +86,48 @@ func (k *stock) Describe(ch chan<- *prometheus.Desc) {
 }
 
 // Collect reads the store, or what was read a moment ago. When the store does
-// not answer there is nothing to tell, and the scrape goes on without.
+// not answer that is all there is to tell, and the scrape goes on without.
 func (k *stock) Collect(ch chan<- prometheus.Metric) {
 	seen, ok := k.look()
-	if !ok {
-		return
-	}
 	gauge := func(name string, value int, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(k.descs[name], prometheus.GaugeValue, float64(value), labels...)
 	}
+	gauge("up", oneIf(ok))
+	refused, _ := k.store.Refused()
+	ch <- prometheus.MustNewConstMetric(k.descs["refused"], prometheus.CounterValue, float64(refused))
+	if !ok {
+		return
+	}
 	gauge("configs", seen.Profiles)
 	gauge("holds", seen.Holds)
+	gauge("frozen", oneIf(seen.Frozen))
 	gauge("inProgress", seen.Deployments)
 	gauge("outbox", seen.Outbox)
+	gauge("notifying", seen.Notifications)
 	for status, n := range seen.Instances {
 		gauge("instances", n, status)
 	}
 	for source, failed := range seen.SourceFailed {
-		n := 0
-		if failed {
-			n = 1
-		}
-		gauge("failed", n, source)
+		gauge("failed", oneIf(failed), source)
 	}
 }
 
+func oneIf(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// look asks once for all who scrape meanwhile, and a store that did not answer
+// not again for a while: a scrape waits for it no longer than stockWithin.
 func (k *stock) look() (store.Stock, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if time.Since(k.at) < stockAge {
 		return k.seen, k.ok
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), stockWithin)
 	defer cancel()
 	seen, err := k.store.Stock(ctx)
 	k.seen, k.ok, k.at = seen, err == nil, time.Now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -36,6 +37,18 @@ func conflict(message string) *problem {
 	return &problem{status: http.StatusConflict, code: "CONFLICT", message: message}
 }
 
+// IsConflict says that an error of RollBack is a refusal: what was asked for does
+// not fit what is, and asking again does not change that.
+func IsConflict(err error) bool {
+	refused, ok := errors.AsType[*problem](err)
+	return ok && refused.status == http.StatusConflict
+}
+
+// unavailable is a request with which nothing is wrong: later it may go through.
+func unavailable(message string) *problem {
+	return &problem{status: http.StatusServiceUnavailable, code: "SERVICE_UNAVAILABLE", message: message}
+}
+
 // answerError turns any error into one shape. What is not known is told to the
 // log, not to the caller.
 func (a *API) answerError(err error, c echo.Context) {
@@ -45,11 +58,11 @@ func (a *API) answerError(err error, c echo.Context) {
 	p := a.explain(c, err)
 	if p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable {
 		if c.Response().Header().Get("Retry-After") == "" {
-			c.Response().Header().Set("Retry-After", "1")
+			c.Response().Header().Set("Retry-After", strconv.Itoa(retryAfter(c)))
 		}
 	}
 	body := wire.Error{Error: wire.ErrorDetail{
-		Code: p.code, Message: p.message, Details: p.details, TraceID: traceID(c), Timestamp: a.opts.Now().UTC(),
+		Code: p.code, Message: p.message, Details: p.details, TraceID: traceID(c), Timestamp: a.opts.Store.Clock().UTC(),
 	}}
 	if err := c.JSON(p.status, body); err != nil {
 		a.log.DebugContext(c.Request().Context(), "an error could not be answered", "error", err)
@@ -83,17 +96,24 @@ func (a *API) explain(c echo.Context, err error) *problem {
 		return conflict(store.ErrHashMismatch.Error())
 	case errors.Is(err, store.ErrAmbiguous):
 		return invalid("more than one commit begins so: give more of its SHA")
-	case errors.Is(err, store.ErrStopped), errors.Is(err, context.DeadlineExceeded):
-		return &problem{status: http.StatusServiceUnavailable, code: "SERVICE_UNAVAILABLE", message: "the server is busy or stopping; try again"}
+	case errors.Is(err, store.ErrStopped):
+		return unavailable("the server is stopping; try again")
+	case away(c.Request().Context(), err):
+		a.outage.note(c.Request().Context(), err)
+		return unavailable("the database does not answer; try again")
 	}
 	if e, ok := errors.AsType[*echo.HTTPError](err); ok {
 		return explainHTTP(e)
+	}
+	message := "something went wrong; the log has more under the trace id"
+	if e, ok := errors.AsType[*store.CorruptError](err); ok && e.Table == "config_deployments" {
+		message = "what is stored of deployment " + e.Key + " is corrupt: roll its profile back, or deploy another version of it"
 	}
 	if !errors.Is(err, context.Canceled) {
 		a.log.ErrorContext(c.Request().Context(), "request failed", "method", c.Request().Method, "route", c.Path(),
 			"trace_id", traceID(c), "error", err)
 	}
-	return &problem{status: http.StatusInternalServerError, code: "INTERNAL_ERROR", message: "something went wrong; the log has more under the trace id"}
+	return &problem{status: http.StatusInternalServerError, code: "INTERNAL_ERROR", message: message}
 }
 
 // explainHTTP is for what the router itself refuses.

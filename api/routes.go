@@ -8,15 +8,18 @@ import (
 	"net/netip"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/sluicehq/sluice/webhook"
 )
 
 // route is one door: its method and path, who may use it, how often in a
-// minute, and how large a body may be.
+// minute, how large a body may be, and how it uses time.
 type route struct {
 	method, path string
 	who          access
 	perMinute    int
 	body         int64
+	pace         pace
 	handle       echo.HandlerFunc
 }
 
@@ -24,58 +27,74 @@ type route struct {
 const (
 	smallBody = 64 << 10
 	dataBody  = 2 << 20 // 1 MiB of data, escaped
+	itsOwn    = -1      // the handler bounds it
 )
 
 // list is every door there is.
 func (a *API) list() []route {
 	const v1 = "/api/v1"
 	return []route{
-		{"GET", "/healthz", open, 0, 0, a.healthz},
-		{"GET", "/readyz", open, 0, 0, a.readyz},
-		{"GET", "/health", open, 0, 0, a.readyz},
-		{"GET", "/metrics", open, 0, 0, a.metrics.handler},
+		{"GET", "/healthz", open, 0, 0, prompt, a.healthz},
+		{"GET", "/readyz", open, 0, 0, prompt, a.readyz},
+		{"GET", "/health", open, 0, 0, prompt, a.readyz},
+		{"GET", "/metrics", open, 0, 0, prompt, a.metrics.handler},
 
-		{"POST", v1 + "/authentication/login", open, 10, smallBody, a.login},
-		{"POST", v1 + "/tokens", admin, 10, smallBody, a.createToken},
-		{"GET", v1 + "/tokens", admin, 10, 0, a.listTokens},
-		{"DELETE", v1 + "/tokens/:id", admin, 10, 0, a.revokeToken},
+		{"GET", "/login", open, 60, 0, prompt, a.loginPage},
+		{"POST", "/login", open, 10, smallBody, prompt, a.enter},
+		{"GET", "/assets/report.css", open, 0, 0, prompt, a.stylesheet},
+		{"GET", "/deployments/:id", open, 60, 0, prompt, a.page(a.deploymentPage)},
 
-		{"GET", v1 + "/configs", everybody, 60, 0, a.listConfigs},
-		{"GET", v1 + "/configs/:name", everybody, 60, 0, a.getConfig},
-		{"PUT", v1 + "/configs/:name", developer, 10, dataBody, a.managedByGit},
-		{"DELETE", v1 + "/configs/:name", admin, 10, 0, a.managedByGit},
-		{"GET", v1 + "/configs/:name/versions", everybody, 60, 0, a.listVersions},
-		{"POST", v1 + "/configs/:name/versions", developer, 20, dataBody, a.managedByGit},
-		{"GET", v1 + "/configs/:name/versions/:version", everybody, 60, 0, a.getVersion},
-		{"GET", v1 + "/configs/:name/versions/:version/diff/:other", everybody, 30, 0, a.diffVersions},
-		{"POST", v1 + "/configs/:name/rollback", operator, 30, smallBody, a.rollbackConfig},
-		{"POST", v1 + "/configs/:name/release", operator, 30, smallBody, a.releaseConfig},
+		{"POST", v1 + "/authentication/login", open, 10, smallBody, prompt, a.login},
+		{"POST", v1 + "/tokens", admin, 10, smallBody, prompt, a.createToken},
+		{"GET", v1 + "/tokens", admin, 10, 0, prompt, a.listTokens},
+		{"DELETE", v1 + "/tokens/:id", admin, 10, 0, prompt, a.revokeToken},
 
-		{"POST", v1 + "/deployments", operator, 20, smallBody, a.createDeployment},
-		{"GET", v1 + "/deployments", everybody, 60, 0, a.listDeployments},
-		{"GET", v1 + "/deployments/:id", everybody, 60, 0, a.getDeployment},
-		{"GET", v1 + "/deployments/:id/health", everybody, 60, 0, a.deploymentHealth},
-		{"GET", v1 + "/deployments/:id/events", everybody, 60, 0, a.deploymentEvents},
-		{"POST", v1 + "/deployments/:id/pause", operator, 30, smallBody, a.order(orderPause)},
-		{"POST", v1 + "/deployments/:id/resume", operator, 30, smallBody, a.order(orderResume)},
-		{"POST", v1 + "/deployments/:id/promote", operator, 30, smallBody, a.order(orderPromote)},
-		{"POST", v1 + "/deployments/:id/cancel", operator, 30, smallBody, a.order(orderCancel)},
-		{"POST", v1 + "/deployments/:id/rollback", operator, 30, smallBody, a.rollbackDeployment},
+		{"GET", v1 + "/configs", everybody, 60, 0, prompt, a.listConfigs},
+		{"GET", v1 + "/configs/:name", everybody, 60, 0, prompt, a.getConfig},
+		{"PUT", v1 + "/configs/:name", developer, 10, dataBody, prompt, a.managedByGit},
+		{"DELETE", v1 + "/configs/:name", admin, 10, 0, prompt, a.managedByGit},
+		{"GET", v1 + "/configs/:name/versions", everybody, 60, 0, prompt, a.listVersions},
+		{"POST", v1 + "/configs/:name/versions", developer, 20, dataBody, prompt, a.managedByGit},
+		{"GET", v1 + "/configs/:name/versions/:version", everybody, 60, 0, prompt, a.getVersion},
+		{"GET", v1 + "/configs/:name/versions/:version/diff/:other", everybody, 30, 0, prompt, a.diffVersions},
+		{"POST", v1 + "/configs/:name/rollback", operator, 30, smallBody, urgent, a.rollbackConfig},
+		{"POST", v1 + "/configs/:name/release", operator, 30, smallBody, prompt, a.releaseConfig},
 
-		{"POST", v1 + "/instances", registrar, 30, smallBody, a.registerInstance},
-		{"GET", v1 + "/instances", everybody, 60, 0, a.listInstances},
-		{"GET", v1 + "/instances/:id", everybody, 60, 0, a.getInstance},
-		{"DELETE", v1 + "/instances/:id", instanceOrDeveloper, 30, 0, a.deregisterInstance},
-		{"POST", v1 + "/instances/:id/heartbeat", theInstance, 120, smallBody, a.heartbeat},
-		{"POST", v1 + "/instances/:id/applied", theInstance, 120, smallBody, a.applied},
-		{"GET", v1 + "/instances/:id/watch", theInstance, 0, 0, a.watch},
-		{"GET", v1 + "/instances/:id/configs", theInstance, 0, 0, a.poll},
-		{"GET", v1 + "/instances/:id/configs/:name/:hash/data", theInstance, 0, 0, a.assignedData},
+		{"POST", v1 + "/deployments", operator, 20, smallBody, prompt, a.createDeployment},
+		{"GET", v1 + "/deployments", everybody, 60, 0, prompt, a.listDeployments},
+		{"GET", v1 + "/deployments/:id", everybody, 60, 0, prompt, a.getDeployment},
+		{"GET", v1 + "/deployments/:id/health", everybody, 60, 0, prompt, a.deploymentHealth},
+		{"GET", v1 + "/deployments/:id/report", everybody, 60, 0, prompt, a.deploymentReport},
+		{"GET", v1 + "/deployments/:id/events", everybody, 60, 0, waiting, a.deploymentEvents},
+		{"POST", v1 + "/deployments/:id/pause", operator, 30, smallBody, urgent, a.order(orderPause)},
+		{"POST", v1 + "/deployments/:id/resume", operator, 30, smallBody, prompt, a.order(orderResume)},
+		{"POST", v1 + "/deployments/:id/promote", operator, 30, smallBody, prompt, a.promote},
+		{"POST", v1 + "/deployments/:id/cancel", operator, 30, smallBody, urgent, a.order(orderCancel)},
+		{"POST", v1 + "/deployments/:id/rollback", operator, 30, smallBody, urgent, a.rollbackDeployment},
+		{"POST", v1 + "/deployments/:id/retry", operator, 30, smallBody, prompt, a.retryDeployment},
 
-		{"GET", v1 + "/audit", everybody, 60, 0, a.listAudit},
-		{"GET", v1 + "/statuses/:commit", everybody, 60, 0, a.listStatuses},
-		{"GET", v1 + "/sources", everybody, 30, 0, a.listSources},
-		{"POST", v1 + "/sources/:id/sync", operator, 30, 0, a.syncSource},
+		{"GET", v1 + "/freeze", everybody, 60, 0, prompt, a.getFreeze},
+		{"PUT", v1 + "/freeze", operator, 30, smallBody, urgent, a.putFreeze},
+		{"DELETE", v1 + "/freeze", operator, 30, smallBody, prompt, a.deleteFreeze},
+
+		{"POST", v1 + "/instances", registrar, 30, smallBody, prompt, a.registerInstance},
+		{"GET", v1 + "/instances", everybody, 60, 0, prompt, a.listInstances},
+		{"GET", v1 + "/instances/:id", everybody, 60, 0, prompt, a.getInstance},
+		{"DELETE", v1 + "/instances/:id", instanceOrDeveloper, 30, 0, prompt, a.deregisterInstance},
+		{"POST", v1 + "/instances/:id/heartbeat", theInstance, 120, smallBody, prompt, a.heartbeat},
+		{"POST", v1 + "/instances/:id/applied", theInstance, 120, smallBody, prompt, a.applied},
+		{"GET", v1 + "/instances/:id/watch", theInstance, 0, 0, waiting, a.watch},
+		{"GET", v1 + "/instances/:id/configs", theInstance, 0, 0, waiting, a.poll},
+		{"GET", v1 + "/instances/:id/configs/:name/:hash/data", theInstance, 0, 0, prompt, a.assignedData},
+
+		// It has limits of its own: by address, by source, and by time.
+		{"POST", webhook.Path + ":forge", open, 0, itsOwn, waiting, a.webhook},
+
+		{"GET", v1 + "/audit", everybody, 60, 0, waiting, a.listAudit},
+		{"GET", v1 + "/statuses/:commit", everybody, 60, 0, prompt, a.listStatuses},
+		{"GET", v1 + "/sources", everybody, 30, 0, prompt, a.listSources},
+		{"POST", v1 + "/sources/:id/sync", operator, 30, 0, prompt, a.syncSource},
+		{"POST", v1 + "/notifications/:target/test", admin, 10, 0, prompt, a.testNotification},
 	}
 }
 
@@ -87,7 +106,7 @@ func (a *API) routes() error {
 			errs = append(errs, fmt.Errorf("api: %s %s says not who may use it", r.method, r.path))
 			continue
 		}
-		a.echo.Add(r.method, r.path, r.handle, a.allowed(r), a.limited(r), bounded(r.body))
+		a.echo.Add(r.method, r.path, r.handle, paced(r.pace), a.allowed(r), a.limited(r), bounded(r.body))
 	}
 	a.echo.RouteNotFound("/*", func(echo.Context) error {
 		return &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "there is nothing at this path"}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -29,8 +30,8 @@ const (
 func ProfileTopic(profileName string) string { return "profile/" + profileName }
 
 // assignments is what an instance should run, ready to send.
-func (a *API) assignments(c echo.Context, instanceID string) (wire.Assignments, error) {
-	assigned, err := a.opts.Store.InstanceAssignments(c.Request().Context(), instanceID)
+func (a *API) assignments(ctx context.Context, instanceID string) (wire.Assignments, error) {
+	assigned, err := a.assigned(ctx, instanceID)
 	if err != nil {
 		return wire.Assignments{}, err
 	}
@@ -40,6 +41,7 @@ func (a *API) assignments(c echo.Context, instanceID string) (wire.Assignments, 
 func wireAssignment(v store.AssignedVersion) wire.Assignment {
 	out := wire.Assignment{
 		ConfigName: v.Profile, Version: v.Version, Generation: v.Generation, Hash: v.Hash, DeploymentID: v.DeploymentID,
+		ActiveGroup: v.ActiveGroup,
 	}
 	if len(v.Data) <= inlineLimit {
 		out.Data = json.RawMessage(v.Data)
@@ -78,16 +80,18 @@ func older(set, sent wire.Assignments) bool {
 var gone = &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "the instance is not registered any more"}
 
 // current is assignments, or gone.
-func (a *API) current(c echo.Context, instanceID string) (wire.Assignments, error) {
-	set, err := a.assignments(c, instanceID)
-	if err == nil && len(set.Assignments) == 0 {
-		err = a.registered(c, instanceID)
-	}
-	return set, err
+func (a *API) current(ctx context.Context, instanceID string) (wire.Assignments, error) {
+	return look(ctx, func(ctx context.Context) (wire.Assignments, error) {
+		set, err := a.assignments(ctx, instanceID)
+		if err == nil && len(set.Assignments) == 0 {
+			err = a.registered(ctx, instanceID)
+		}
+		return set, err
+	})
 }
 
-func (a *API) registered(c echo.Context, instanceID string) error {
-	_, err := a.opts.Store.Instance(c.Request().Context(), instanceID)
+func (a *API) registered(ctx context.Context, instanceID string) error {
+	_, err := a.opts.Store.Instance(ctx, instanceID)
 	if errors.Is(err, store.ErrNotFound) {
 		return gone
 	}
@@ -99,59 +103,90 @@ func (a *API) watch(c echo.Context) error {
 	ctx := c.Request().Context()
 	id := who(c).instance.ID
 	changed := a.marks.subscribe(ctx, a.opts.Bus, id)
+	set, err := a.current(ctx, id)
+	if err != nil {
+		return err // while there is no stream yet, its reader can be told why
+	}
 	s, err := a.openStream(c)
 	if err != nil {
 		return nil // the reader is gone
 	}
 	a.metrics.streams.Inc()
 	defer a.metrics.streams.Dec()
+	a.keepTold(c, s, set, changed)
+	return nil
+}
+
+// keepTold sends each set that is another than the one before. A store that
+// does not answer does not end the stream: its reader runs what it has.
+func (a *API) keepTold(c echo.Context, s *eventStream, set wire.Assignments, changed *waiter) {
 	var sent wire.Assignments
 	last := ""
 	keep := time.NewTicker(a.opts.KeepAlive)
 	defer keep.Stop()
+	var looks patience
 	for {
-		set, err := a.current(c, id)
-		if err != nil {
-			return err // the stream ends: its reader asks again, and is told why
-		}
 		if now := tag(set); now != last && !older(set, sent) {
 			if err := s.send("assignments", "", set); err != nil {
-				return nil
+				return
 			}
 			sent, last = set, now
 		}
-		if more, err := a.wait(c, s, changed, keep.C); !more {
-			return err
+		if !a.wait(c, s, changed, looks.again, keep.C) {
+			return
+		}
+		fresh, err := a.current(c.Request().Context(), who(c).instance.ID)
+		switch {
+		case errors.Is(err, gone):
+			return // its reader asks again, and is told why
+		case err != nil:
+			looks.failed()
+			a.missed(c, err)
+		default:
+			looks.worked()
+			set = fresh
 		}
 	}
 }
 
-// wait keeps a watch stream open until the assignments changed. It answers
-// false when the stream is over.
-func (a *API) wait(c echo.Context, s *eventStream, changed *waiter, keep <-chan time.Time) (bool, error) {
+// wait keeps a watch stream open until it is time to look at the assignments.
+// It answers false when the stream is over.
+func (a *API) wait(c echo.Context, s *eventStream, changed *waiter, again, keep <-chan time.Time) bool {
 	for {
 		select {
 		case <-c.Request().Context().Done():
-			return false, nil
+			return false
 		case <-changed.over:
-			return false, nil
+			return false
 		case <-a.draining:
-			return false, ignored(s.reconnect(spread(a.marks.readers())))
+			s.reconnect(spread(a.marks.readers())) //nolint:errcheck // the last word: there is nobody to tell of its error
+			return false
 		case <-changed.wake:
-			return true, nil
+			return true
+		case <-again:
+			return true
 		case <-keep:
-			if err := a.registered(c, who(c).instance.ID); err != nil {
-				return false, err
-			}
-			if err := s.keepAlive(); err != nil {
-				return false, nil
+			if err := s.keepAlive(); err != nil || a.removed(c) {
+				return false
 			}
 		}
 	}
 }
 
+// removed says that the instance of a stream is not registered any more. While
+// the store does not answer, nobody knows, and one look a second is enough.
+func (a *API) removed(c echo.Context) bool {
+	if a.marks.blind() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), answerWithin)
+	defer cancel()
+	return errors.Is(a.registered(ctx, who(c).instance.ID), gone)
+}
+
 // poll is the same for those whose proxies do not pass streams on: it answers
-// when the set is another than the one the caller has.
+// when the set is another than the one the caller has. When the store did not
+// answer in all that time, it says so instead of that nothing changed.
 func (a *API) poll(c echo.Context) error {
 	ctx := c.Request().Context()
 	id := who(c).instance.ID
@@ -163,27 +198,37 @@ func (a *API) poll(c echo.Context) error {
 	changed := a.marks.subscribe(ctx, a.opts.Bus, id)
 	// A proxy that compresses makes the tag a weak one.
 	have := strings.TrimPrefix(c.Request().Header.Get("If-None-Match"), "W/")
+	var looks patience
 	for {
-		set, err := a.current(c, id)
-		if err != nil {
+		set, err := a.current(ctx, id)
+		switch {
+		case errors.Is(err, gone):
 			return err
-		}
-		now := tag(set)
-		c.Response().Header().Set("ETag", now)
-		if now != have {
-			return c.JSON(http.StatusOK, set)
+		case err != nil:
+			looks.failed()
+		default:
+			looks.worked()
+			now := tag(set)
+			c.Response().Header().Set("ETag", now)
+			if now != have {
+				return c.JSON(http.StatusOK, set)
+			}
 		}
 		select {
+		case <-changed.wake:
+			continue
+		case <-looks.again:
+			continue
 		case <-ctx.Done():
 			return nil
 		case <-changed.over:
-			return c.NoContent(http.StatusNotModified)
 		case <-a.draining:
-			return c.NoContent(http.StatusNotModified)
 		case <-timeout.C:
-			return c.NoContent(http.StatusNotModified)
-		case <-changed.wake:
 		}
+		if err != nil {
+			return err
+		}
+		return c.NoContent(http.StatusNotModified)
 	}
 }
 
@@ -201,7 +246,7 @@ func waitOf(r *http.Request) time.Duration {
 // assignedData gives data that is too large for the stream, to the instance it
 // is assigned to.
 func (a *API) assignedData(c echo.Context) error {
-	assigned, err := a.opts.Store.InstanceAssignments(c.Request().Context(), who(c).instance.ID)
+	assigned, err := a.assigned(c.Request().Context(), who(c).instance.ID)
 	if err != nil {
 		return err
 	}

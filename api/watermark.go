@@ -21,6 +21,7 @@ type watermark struct {
 	waiting map[string][]*waiter // by instance, the oldest first
 	streams int
 	running bool
+	failing bool // the last look at the store brought nothing
 	idle    chan struct{}
 }
 
@@ -118,15 +119,29 @@ func (m *watermark) run(bus coord.Bus) {
 			return
 		}
 		// A store that does not answer is asked again at the next tick.
-		now, err := m.store.GenerationMark(ctx)
+		now, err := look(ctx, m.store.GenerationMark)
+		m.saw(err)
 		if err != nil || now == mark {
 			continue
 		}
-		if fresh, err := m.look(ctx, seen); err == nil {
+		if fresh, err := look(ctx, func(ctx context.Context) (map[string]int64, error) { return m.look(ctx, seen) }); err == nil {
 			mark, seen = now, fresh
 		}
 		<-time.After(markGap)
 	}
+}
+
+func (m *watermark) saw(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failing = err != nil
+}
+
+// blind says that the store did not answer when it was looked at last.
+func (m *watermark) blind() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failing
 }
 
 func (m *watermark) done() bool {

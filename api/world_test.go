@@ -31,6 +31,7 @@ const (
 // world is the real server over a real database, without sources.
 type world struct {
 	t      *testing.T
+	path   string // of the database
 	store  *store.Store
 	engine *rollout.Engine
 	api    *api.API
@@ -54,8 +55,14 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 // newWorldReading is newWorld with a bound on reading a request.
 func newWorldReading(t *testing.T, readTimeout time.Duration, change ...func(*api.Options)) *world {
 	t.Helper()
+	return newWorldOn(t, store.Options{URL: filepath.Join(t.TempDir(), "sluice.db")}, readTimeout, change...)
+}
+
+// newWorldOn is a world over the database of that URL.
+func newWorldOn(t *testing.T, on store.Options, readTimeout time.Duration, change ...func(*api.Options)) *world {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	db, err := store.Open(ctx, store.Options{URL: filepath.Join(t.TempDir(), "sluice.db")})
+	db, err := store.Open(ctx, on)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +70,7 @@ func newWorldReading(t *testing.T, readTimeout time.Duration, change ...func(*ap
 		t.Fatal(err)
 	}
 	memory := coord.NewMemory()
-	w := &world{t: t, store: db, tokens: map[api.Role]string{}, synced: make(chan string, 8)}
+	w := &world{t: t, path: on.URL, store: db, tokens: map[api.Role]string{}, synced: make(chan string, 8)}
 	w.engine = rollout.NewEngine(db, bus{memory}, rollout.EngineOptions{Owner: uuid.NewString(), MaxIdle: 50 * time.Millisecond})
 	beats := store.NewHeartbeatWriter(db, time.Millisecond)
 	opts := api.Options{
@@ -131,6 +138,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	last   bool // the server ends the connection
 }
 
 func (a answer) into(t *testing.T, out any) {
@@ -171,7 +179,7 @@ func (w *world) call(token, method, path string, body any, headers ...string) an
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	w.must(err)
-	return answer{status: resp.StatusCode, header: resp.Header, body: raw}
+	return answer{status: resp.StatusCode, header: resp.Header, body: raw, last: resp.Close}
 }
 
 func (w *world) admin(method, path string, body any) answer {

@@ -15,10 +15,13 @@ import (
 
 // Config is one version of a profile's configuration, as assigned to this instance.
 type Config struct {
-	Profile      string
-	Version      string // semantic; a rollback lowers it
-	Generation   int64  // only rises, with a rollback too
-	Hash         string // SHA-256, hex, of Data
+	Profile    string
+	Version    string // semantic; a rollback lowers it
+	Generation int64  // only rises, with a rollback too
+	Hash       string // SHA-256, hex, of Data
+	// ActiveGroup is the group, "blue" or "green", that the requests of a BlueGreen profile go to; "" before the first switch. A
+	// switch alone is a Config of its own, with the data as it was.
+	ActiveGroup  string
 	DeploymentID string // "" when the configuration came with the registration
 	TraceParent  string // W3C trace context of the change, "" without one
 	// Data is canonical JSON: sorted keys, no white space. It may hold opened secrets.
@@ -85,7 +88,7 @@ func shortHash(h string) string { return h[:min(len(h), 12)] }
 
 func configOf(a wire.Assignment, data json.RawMessage) Config {
 	return Config{Profile: a.ConfigName, Version: a.Version, Generation: a.Generation, Hash: a.Hash,
-		DeploymentID: a.DeploymentID, TraceParent: a.TraceParent, Data: data}
+		ActiveGroup: a.ActiveGroup, DeploymentID: a.DeploymentID, TraceParent: a.TraceParent, Data: data}
 }
 
 var namePattern = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,240}$`)

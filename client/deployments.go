@@ -29,6 +29,12 @@ func (c *Client) DeploymentHealth(ctx context.Context, id string) (wire.Deployme
 	return get[wire.DeploymentHealth](ctx, c, pathf("deployments", id, "health"), nil)
 }
 
+// DeploymentReport tells what a deployment did: what changed, which metric
+// showed it, which instances had it, and when what happened.
+func (c *Client) DeploymentReport(ctx context.Context, id string) (wire.Report, error) {
+	return get[wire.Report](ctx, c, pathf("deployments", id, "report"), nil)
+}
+
 // CreateDeployment starts the rollout of an existing version.
 func (c *Client) CreateDeployment(ctx context.Context, req wire.CreateDeploymentRequest) (wire.Deployment, error) {
 	var out wire.Deployment
@@ -48,7 +54,19 @@ func (c *Client) ResumeDeployment(ctx context.Context, id, reason string) (wire.
 
 // PromoteDeployment lets a deployment that waits for a person take its next step.
 func (c *Client) PromoteDeployment(ctx context.Context, id, reason string) (wire.Deployment, error) {
-	return c.order(ctx, id, "promote", reason)
+	return c.Promote(ctx, id, wire.PromoteRequest{Reason: reason})
+}
+
+// Promote ends the wait of a deployment's present phase, or of every one that is left. It is refused
+// when the request names another phase than the present one.
+func (c *Client) Promote(ctx context.Context, id string, req wire.PromoteRequest) (wire.Deployment, error) {
+	return c.act(ctx, id, "promote", req)
+}
+
+// RetryDeployment tries again what an ended deployment brought, the way its profile says now, and ends a
+// hold that refuses it. The reason is required; force needs the role Admin.
+func (c *Client) RetryDeployment(ctx context.Context, id string, req wire.RetryRequest) (wire.Deployment, error) {
+	return c.act(ctx, id, "retry", req)
 }
 
 // CancelDeployment ends a deployment.
@@ -62,8 +80,11 @@ func (c *Client) RollbackDeployment(ctx context.Context, id, reason string) (wir
 }
 
 func (c *Client) order(ctx context.Context, id, verb, reason string) (wire.Deployment, error) {
+	return c.act(ctx, id, verb, wire.ReasonRequest{Reason: reason})
+}
+
+func (c *Client) act(ctx context.Context, id, verb string, body any) (wire.Deployment, error) {
 	var out wire.Deployment
-	k := call{method: http.MethodPost, path: pathf("deployments", id, verb), body: wire.ReasonRequest{Reason: reason}}
-	err := c.do(ctx, k, &out)
+	err := c.do(ctx, call{method: http.MethodPost, path: pathf("deployments", id, verb), body: body}, &out)
 	return out, err
 }

@@ -136,7 +136,7 @@ func (r *receiver) pause(err error) time.Duration {
 	log := r.session.log
 	if hint, ok := errors.AsType[*ReconnectError](err); ok {
 		log.Info("server asks to reconnect", "after", hint.After)
-		return hint.After
+		return max(hint.After, Backoff(0, rand.Float64())) // whatever it asks: never at once, and not in step with others
 	}
 	r.session.markAway()
 	polling := time.Now().Before(r.pollUntil)

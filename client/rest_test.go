@@ -35,9 +35,7 @@ func serve(t *testing.T, status int, header http.Header, body string) (*client.C
 		got = append(got, seen{r.Method, r.URL.RequestURI(), string(raw), r.Header.Get("Accept"), r.Header.Get("Authorization")})
 		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
-		if _, err := io.WriteString(w, body); err != nil {
-			t.Error(err)
-		}
+		_, _ = io.WriteString(w, body) // a client that has read enough closes early
 	}))
 	t.Cleanup(srv.Close)
 	c, err := client.New(client.Options{Server: srv.URL + "/prefix/", Token: "slt_secret"})
@@ -75,6 +73,7 @@ func TestCallsAskWhatTheContractSays(t *testing.T) {
 		{`GET /audit?entityId=p&entityType=Config&eventType=e&since=2026-01-02T03%3A04%3A05Z&user=u`, func(ctx context.Context, c *client.Client) error {
 			return one(c.Audit(ctx, client.AuditFilter{EntityType: "Config", EntityID: "p", User: "u", EventType: "e", Since: at}))
 		}},
+		{`POST /notifications/ops/test`, func(ctx context.Context, c *client.Client) error { return one(c.TestNotification(ctx, "ops")) }},
 		{`GET /tokens`, func(ctx context.Context, c *client.Client) error { return one(c.Tokens(ctx)) }},
 		{`POST /tokens {"name":"n","role":"Viewer"}`, func(ctx context.Context, c *client.Client) error {
 			return one(c.CreateToken(ctx, wire.TokenRequest{Name: "n", Role: "Viewer"}))
@@ -84,12 +83,24 @@ func TestCallsAskWhatTheContractSays(t *testing.T) {
 			return one(c.Deployments(ctx, client.DeploymentFilter{ConfigName: "p", Status: "Paused", Environment: "Staging", Commit: "abc"}))
 		}},
 		{`GET /deployments/d`, func(ctx context.Context, c *client.Client) error { return one(c.Deployment(ctx, "d")) }},
+		{`GET /deployments/d/report`, func(ctx context.Context, c *client.Client) error { return one(c.DeploymentReport(ctx, "d")) }},
 		{`GET /deployments/d/health`, func(ctx context.Context, c *client.Client) error { return one(c.DeploymentHealth(ctx, "d")) }},
 		{`POST /deployments {"configName":"p","configVersion":"1.0.0"}`, func(ctx context.Context, c *client.Client) error {
 			return one(c.CreateDeployment(ctx, wire.CreateDeploymentRequest{ConfigName: "p", ConfigVersion: "1.0.0"}))
 		}},
 		{`POST /deployments/d/pause {"reason":"r"}`, func(ctx context.Context, c *client.Client) error { return one(c.PauseDeployment(ctx, "d", "r")) }},
 		{`POST /deployments/d/resume {}`, func(ctx context.Context, c *client.Client) error { return one(c.ResumeDeployment(ctx, "d", "")) }},
+		{`POST /deployments/d/promote {"reason":"r","all":true,"phase":2}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.Promote(ctx, "d", wire.PromoteRequest{Reason: "r", All: true, Phase: 2}))
+		}},
+		{`POST /deployments/d/retry {"reason":"r","force":true}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.RetryDeployment(ctx, "d", wire.RetryRequest{Reason: "r", Force: true}))
+		}},
+		{`GET /freeze`, func(ctx context.Context, c *client.Client) error { return one(c.Freeze(ctx)) }},
+		{`PUT /freeze {"reason":"r","expiresIn":"2h"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.BeginFreeze(ctx, wire.FreezeRequest{Reason: "r", ExpiresIn: "2h"}))
+		}},
+		{`DELETE /freeze {"reason":"r"}`, func(ctx context.Context, c *client.Client) error { return c.EndFreeze(ctx, "r") }},
 		{`POST /deployments/d/promote {}`, func(ctx context.Context, c *client.Client) error { return one(c.PromoteDeployment(ctx, "d", "")) }},
 		{`POST /deployments/d/cancel {}`, func(ctx context.Context, c *client.Client) error { return one(c.CancelDeployment(ctx, "d", "")) }},
 		{`POST /deployments/d/rollback {"reason":"r"}`, func(ctx context.Context, c *client.Client) error { return one(c.RollbackDeployment(ctx, "d", "r")) }},

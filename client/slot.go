@@ -23,7 +23,7 @@ type verdict int
 
 const (
 	take     verdict = iota // apply it
-	adopt                   // the same content runs already: only acknowledge the new generation
+	adopt                   // the same content for the same group runs already: only acknowledge the new generation
 	settled                 // known and answered
 	older                   // a generation before the newest one known: refused
 	conflict                // a known generation with other content: refused
@@ -46,7 +46,7 @@ func judge(k known, a wire.Assignment) verdict {
 		return conflict
 	case a.Generation == k.seen && k.answered:
 		return settled
-	case k.running != nil && k.running.Hash == a.Hash && k.running.Version == a.Version:
+	case k.running != nil && k.running.Hash == a.Hash && k.running.Version == a.Version && k.running.ActiveGroup == a.ActiveGroup:
 		return adopt
 	default:
 		return take
@@ -62,6 +62,7 @@ type slot struct {
 	mu      sync.Mutex
 	profile string           // "" until the first assignment names it
 	desired *wire.Assignment // newest offered
+	rival   *wire.Assignment // of its generation with other content: to be refused in the open
 	absent  bool             // the server was heard, and assigns nothing
 	wake    chan struct{}
 
@@ -91,13 +92,15 @@ func (sl *slot) offer(set []wire.Assignment, whole bool) {
 		}
 		found = true
 		sl.profile = a.ConfigName
-		if d := sl.desired; d == nil || a.Generation > d.Generation || (a.Generation == d.Generation && len(d.Data) == 0) {
-			sl.desired = &a
+		if d := sl.desired; d == nil || a.Generation > d.Generation {
+			sl.desired, sl.rival = &a, nil
 		} else if a.Generation < d.Generation {
 			sl.log.Info("older assignment refused", "profile", a.ConfigName, "version", a.Version,
 				"generation", a.Generation, "newest", d.Generation)
 		} else if a.Hash != d.Hash {
-			sl.desired = &a // let judge refuse it in the open
+			sl.rival = &a // what is answered to a heartbeat meanwhile must not hide it
+		} else if len(d.Data) == 0 {
+			sl.desired = &a
 		}
 		break
 	}
@@ -121,10 +124,10 @@ func (sl *slot) poke() {
 	}
 }
 
-func (sl *slot) view() (profile string, desired *wire.Assignment, absent bool) {
+func (sl *slot) view() (profile string, desired, rival *wire.Assignment, absent bool) {
 	sl.mu.Lock()
 	defer sl.mu.Unlock()
-	return sl.profile, sl.desired, sl.absent
+	return sl.profile, sl.desired, sl.rival, sl.absent
 }
 
 // run works until ctx ends.
@@ -146,7 +149,7 @@ func (sl *slot) run(ctx context.Context) error {
 
 // step does what can be done now, and sets a time to come back when something is left.
 func (sl *slot) step(ctx context.Context) {
-	profile, desired, absent := sl.view()
+	profile, desired, rival, absent := sl.view()
 	if !sl.load(profile) {
 		return
 	}
@@ -165,6 +168,10 @@ func (sl *slot) step(ctx context.Context) {
 	}
 	sl.take(ctx, id, *desired)
 	sl.flush(ctx, id)
+	if rival != nil {
+		sl.take(ctx, id, *rival)
+		sl.flush(ctx, id)
+	}
 }
 
 // load reads what is remembered, once the profile is known.
@@ -262,7 +269,7 @@ func (sl *slot) take(ctx context.Context, id identity, a wire.Assignment) {
 		return
 	}
 	log.Info("configuration applied", "took", took)
-	sl.succeed(good{Version: a.Version, Generation: a.Generation, Hash: a.Hash, DeploymentID: a.DeploymentID,
+	sl.succeed(good{Version: a.Version, Generation: a.Generation, Hash: a.Hash, ActiveGroup: a.ActiveGroup, DeploymentID: a.DeploymentID,
 		Data: cfg.Data}, a.ConfigName, took)
 }
 

@@ -44,6 +44,7 @@ type good struct {
 	Version      string          `json:"version"`
 	Generation   int64           `json:"generation"`
 	Hash         string          `json:"hash"`
+	ActiveGroup  string          `json:"activeGroup,omitempty"`
 	DeploymentID string          `json:"deploymentId,omitempty"`
 	Acked        bool            `json:"acked"`
 	Data         json.RawMessage `json:"data"`
@@ -51,7 +52,7 @@ type good struct {
 
 func (g good) config(profile string) Config {
 	return Config{Profile: profile, Version: g.Version, Generation: g.Generation, Hash: g.Hash,
-		DeploymentID: g.DeploymentID, Data: g.Data, Cached: true}
+		ActiveGroup: g.ActiveGroup, DeploymentID: g.DeploymentID, Data: g.Data, Cached: true}
 }
 
 // state is the directory where a session remembers. With dir "" nothing is kept.

@@ -61,6 +61,24 @@ func TestSilentStreamFallsBackToLongPolls(t *testing.T) {
 	c.want(t, "1.0.0, 1.0.1")
 }
 
+// A server that stops says when to come back, and that is when its reader comes
+// back: never at once, and to the same URL, behind which is another server then.
+func TestReconnectHintIsKeptTo(t *testing.T) {
+	t.Parallel()
+	for hint, most := range map[int]time.Duration{1: 500 * time.Millisecond, 20_000: 20 * time.Second} {
+		simulated(t, nil, newCalls(nil), func(f *fakeserver.Server) {
+			f.Update(func() { f.Hint = hint })
+			f.Assign(assigned("1.0.0", 1, 1))
+			f.Until("a first stream", func() bool { return f.Streams == 1 })
+			start := time.Now()
+			f.Until("another stream", func() bool { return f.Streams == 2 })
+			if took := time.Since(start); took < max(200*time.Millisecond, time.Duration(hint)*time.Millisecond) || took > most+time.Millisecond {
+				t.Errorf("asked to come back after %d ms, it came after %s", hint, took)
+			}
+		})
+	}
+}
+
 func TestSilenceOfALiveStreamEndsIt(t *testing.T) {
 	t.Parallel()
 	simulated(t, nil, newCalls(nil), func(f *fakeserver.Server) {

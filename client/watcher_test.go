@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/client"
@@ -111,6 +113,29 @@ func TestWatchAppliesAndAcknowledges(t *testing.T) {
 	c.want(t, "1.0.0, 1.0.1, 1.0.0")
 	if data := string(c.got[0].Data); data != `{"a":1,"html":"<&>"}` {
 		t.Errorf("data is %s", data)
+	}
+}
+
+// A switch of the requests is news without a new version.
+func TestSwitchIsGivenToTheCallback(t *testing.T) {
+	t.Parallel()
+	f := fakeserver.New(t)
+	before := assigned("1.0.0", 3, 1)
+	f.Assign(before)
+	c := newCalls(nil)
+	watch(t, options(f, t.TempDir()), c)
+	f.UntilAck(3, true)
+	after := before
+	after.Generation, after.ActiveGroup = 4, "green"
+	f.Assign(after)
+	f.UntilAck(4, true)
+	again := after
+	again.Generation = 5
+	f.Assign(again)
+	f.UntilAck(5, true)
+	c.want(t, "1.0.0, 1.0.0")
+	if last := c.got[len(c.got)-1]; last.ActiveGroup != "green" || string(last.Data) != string(before.Data) {
+		t.Errorf("the callback got %+v", last)
 	}
 }
 
@@ -231,6 +256,14 @@ func TestServerKilledInMidStream(t *testing.T) {
 	c.want(t, "1.0.0, 1.0.1")
 }
 
+// lines are what a logger wrote.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
 func TestOlderGenerationIsRefused(t *testing.T) {
 	t.Parallel()
 	f := fakeserver.New(t)
@@ -247,8 +280,20 @@ func TestOlderGenerationIsRefused(t *testing.T) {
 
 	f.Assign(assigned("1.0.5", 5, 5)) // and one that comes after a restart
 	c = newCalls(nil)
-	watch(t, options(f, dir), c)
-	f.Until("the stream of the second life", func() bool { return f.Streams == 2 })
+	log := make(lines, 1000)
+	opts := options(f, dir)
+	opts.Logger = slog.New(slog.NewTextHandler(log, nil))
+	watch(t, opts, c)
+	for refused, deadline := false, time.After(30*time.Second); !refused; {
+		select {
+		case line := <-log:
+			refused = strings.Contains(line, "older assignment refused")
+		case cfg := <-c.called:
+			t.Fatalf("generation %d was applied after 6", cfg.Generation)
+		case <-deadline:
+			t.Fatal("the older assignment was not heard of")
+		}
+	}
 	f.Assign(assigned("1.0.7", 7, 7))
 	f.UntilAck(7, true)
 	c.want(t, "1.0.7")

@@ -65,7 +65,20 @@ func (m *Memory) unlock(name string, mine *hold) {
 func (m *Memory) Publish(_ context.Context, topic string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for s := range m.topics[topic] {
+	wakeAll(m.topics[topic])
+}
+
+// publishAll wakes every subscriber of anything.
+func (m *Memory) publishAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, subscribers := range m.topics {
+		wakeAll(subscribers)
+	}
+}
+
+func wakeAll(subscribers map[*subscriber]struct{}) {
+	for s := range subscribers {
 		select {
 		case s.wake <- struct{}{}:
 		default: // one is pending: it stands for this message too

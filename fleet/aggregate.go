@@ -1,58 +1,99 @@
 package fleet
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
-// Aggregate adds up samples.
-func Aggregate(samples []Sample) Window {
-	var w Window
-	instances := map[string]struct{}{}
-	var p99s []float64
-	custom, customN := map[string]float64{}, map[string]float64{}
-	for _, s := range samples {
-		instances[s.InstanceID] = struct{}{}
-		w.Samples++
-		switch s.Status {
-		case StatusUnhealthy:
-			w.Unhealthy++
-		case StatusUnknown, "":
-			w.Unknown++
-		}
-		if s.Counted {
-			w.Counted++
-			w.Requests = plus(w.Requests, s.Requests)
-			w.Errors = plus(w.Errors, min(s.Errors, s.Requests))
-		} else if s.ErrorRate != nil {
-			w.RatedErrors += *s.ErrorRate
-			w.RatedSamples++
-		}
-		if !s.Latency.Empty() {
-			w.Latency = w.Latency.Merge(s.Latency)
-		} else if s.P99 != nil {
-			p99s = append(p99s, *s.P99)
-		}
-		for name, value := range s.Custom {
-			custom[name] += value
-			customN[name]++
+// Aggregate adds up groups of samples.
+func Aggregate(groups ...[]Sample) Window {
+	a := adder{instances: map[string]struct{}{}}
+	for _, samples := range groups {
+		last := ""
+		for i := range samples {
+			s := &samples[i]
+			if s.InstanceID != last || i == 0 {
+				a.instances[s.InstanceID] = struct{}{}
+				last = s.InstanceID
+			}
+			a.add(s)
 		}
 	}
-	w.Instances = len(instances)
+	return a.window()
+}
+
+// adder is a window in the making.
+type adder struct {
+	w         Window
+	instances map[string]struct{}
+	p99s      []float64
+	custom    map[string]mean
+}
+
+type mean struct{ sum, n float64 }
+
+func (a *adder) add(s *Sample) {
+	w := &a.w
+	w.Samples++
+	switch s.Status {
+	case StatusUnhealthy:
+		w.Unhealthy++
+	case StatusUnknown, "":
+		w.Unknown++
+	}
+	if s.Counted {
+		w.Counted++
+		w.Requests = plus(w.Requests, s.Requests)
+		w.Errors = plus(w.Errors, min(s.Errors, s.Requests))
+	} else if s.ErrorRate != nil {
+		w.RatedErrors += *s.ErrorRate
+		w.RatedSamples++
+	}
+	if !s.Latency.Empty() {
+		w.Latency = w.Latency.add(s.Latency)
+	} else if s.P99 != nil {
+		a.p99s = append(a.p99s, *s.P99)
+	}
+	for name, value := range s.Custom {
+		if a.custom == nil {
+			a.custom = map[string]mean{}
+		}
+		m := a.custom[name]
+		a.custom[name] = mean{m.sum + value, m.n + 1}
+	}
+}
+
+func (a *adder) window() Window {
+	w := a.w
+	w.Instances = len(a.instances)
 	if w.RatedSamples > 0 {
 		w.RatedErrors /= float64(w.RatedSamples)
 	}
-	if len(p99s) > 0 {
-		slices.Sort(p99s)
-		w.RatedP99 = p99s[len(p99s)/2]
+	if len(a.p99s) > 0 {
+		slices.Sort(a.p99s)
+		w.RatedP99 = a.p99s[len(a.p99s)/2]
 	}
-	if len(custom) > 0 {
-		for name := range maps.Keys(custom) {
-			custom[name] /= customN[name]
+	for name, m := range a.custom {
+		if w.Custom == nil {
+			w.Custom = map[string]float64{}
 		}
-		w.Custom = custom
+		w.Custom[name] = m.sum / m.n
 	}
 	return w
+}
+
+// Plus is what two windows of different instances add up to.
+func (w Window) Plus(other Window) Window {
+	sum := w
+	sum.Instances += other.Instances
+	sum.Samples += other.Samples
+	sum.Unhealthy += other.Unhealthy
+	sum.Unknown += other.Unknown
+	sum.Counted += other.Counted
+	sum.Requests, sum.Errors = plus(w.Requests, other.Requests), plus(w.Errors, other.Errors)
+	sum.Latency = w.Latency.Merge(other.Latency)
+	if sum.RatedSamples += other.RatedSamples; sum.RatedSamples > 0 {
+		sum.RatedErrors = (w.RatedErrors*float64(w.RatedSamples) + other.RatedErrors*float64(other.RatedSamples)) / float64(sum.RatedSamples)
+	}
+	sum.RatedP99 = max(w.RatedP99, other.RatedP99)
+	return sum
 }
 
 // ErrorRate is the share of failed requests in percent. ok is false when

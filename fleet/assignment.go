@@ -12,6 +12,7 @@ type Assignment struct {
 	Generation   int64  // only rises; an instance refuses an older one
 	DeploymentID string // "" when given at registration
 	AssignedAt   time.Time
+	ActiveGroup  string // of a BlueGreen profile: the group that requests go to, "" before the first switch
 
 	Applied           string // version that the instance last applied well
 	AppliedHash       string

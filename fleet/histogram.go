@@ -42,7 +42,9 @@ func (h Histogram) Validate() error {
 }
 
 // Empty says that nothing was observed.
-func (h Histogram) Empty() bool { return h.Total() == 0 }
+func (h Histogram) Empty() bool {
+	return !slices.ContainsFunc(h.Counts, func(n uint64) bool { return n > 0 })
+}
 
 // Total is the number of observations.
 func (h Histogram) Total() uint64 {
@@ -62,13 +64,19 @@ func plus(a, b uint64) uint64 {
 }
 
 // Merge adds two histograms over the union of their bounds. A count keeps its
-// upper bound, so that merging never makes latency look better than it was.
+// upper bound, so that merging never makes latency look better than it was. Of
+// histograms that come of sketches nothing is lost.
 func (h Histogram) Merge(other Histogram) Histogram {
 	if len(h.Counts) == 0 {
 		return other.clone()
 	}
 	if len(other.Counts) == 0 {
 		return h.clone()
+	}
+	if a, ok := h.gridded(); ok {
+		if b, ok := other.gridded(); ok {
+			return mergeOnGrid(h, other, a, b)
+		}
 	}
 	bounds := slices.Concat(h.Bounds, other.Bounds)
 	slices.Sort(bounds)
@@ -86,46 +94,74 @@ func (h Histogram) Merge(other Histogram) Histogram {
 	return merged
 }
 
+// add is Merge for a sum that nobody else holds: h is used up.
+func (h Histogram) add(other Histogram) Histogram {
+	if len(h.Counts) != len(other.Counts) || !slices.Equal(h.Bounds, other.Bounds) {
+		return h.Merge(other)
+	}
+	for i, n := range other.Counts {
+		h.Counts[i] = plus(h.Counts[i], n)
+	}
+	return h
+}
+
 func (h Histogram) clone() Histogram {
+	if _, ok := h.gridded(); ok { // whose bounds are never written to
+		return Histogram{Bounds: h.Bounds, Counts: slices.Clone(h.Counts)}
+	}
 	return Histogram{Bounds: slices.Clone(h.Bounds), Counts: slices.Clone(h.Counts)}
 }
 
 // Quantile estimates the latency below which the share q of the observations
-// lies, in milliseconds, by linear interpolation inside a bucket. What lies
-// above the last bound counts as the last bound. ok is false when h is empty.
+// lies, in milliseconds. Inside a bucket what lies above falls off as a power of
+// the latency, as the slow end of latencies does; evenly in the first bucket and
+// in the last one that holds any. What lies above the last bound counts as the
+// last bound. ok is false when h is empty.
 func (h Histogram) Quantile(q float64) (ms float64, ok bool) {
 	total := h.Total()
 	if total == 0 || len(h.Bounds) == 0 {
 		return 0, false
 	}
-	rank := q * float64(total)
-	var seen float64
+	above, want := float64(total), (1-q)*float64(total)
 	lower := 0.0
 	for i, bound := range h.Bounds {
 		n := float64(h.Counts[i])
-		if n > 0 && seen+n >= rank {
-			return lower + (bound-lower)*min(1, max(0, rank-seen)/n), true
+		if n > 0 && above-n <= want {
+			if steep, ok := falls(lower, bound, above, above-n); ok && want > 0 {
+				return min(bound, max(lower, lower*math.Pow(above/want, 1/steep))), true
+			}
+			return lower + (bound-lower)*min(1, max(0, above-want)/n), true
 		}
-		seen += n
+		above -= n
 		lower = bound
 	}
 	return h.Bounds[len(h.Bounds)-1], true
 }
 
-// Above estimates how many observations took longer than ms.
-func (h Histogram) Above(ms float64) float64 {
-	var above float64
-	lower := 0.0
-	for i, n := range h.Counts {
-		switch {
-		case lower >= ms, i == len(h.Bounds):
-			above += float64(n)
-		case h.Bounds[i] > ms:
-			above += float64(n) * ((h.Bounds[i] - ms) / (h.Bounds[i] - lower))
-		}
-		if i < len(h.Bounds) {
-			lower = h.Bounds[i]
-		}
+// falls is the power by which observations become fewer from one bound to the
+// next. ok is false where none can be told.
+func falls(lower, upper, aboveLower, aboveUpper float64) (steep float64, ok bool) {
+	if lower <= 0 || aboveUpper <= 0 || aboveUpper >= aboveLower {
+		return 0, false
 	}
-	return above
+	steep = math.Log(aboveLower/aboveUpper) / math.Log(upper/lower)
+	return steep, !math.IsInf(steep, 0) && steep > 0
+}
+
+// Above estimates how many observations took longer than ms, as Quantile does.
+func (h Histogram) Above(ms float64) float64 {
+	above := float64(h.Total())
+	lower := 0.0
+	for i, bound := range h.Bounds {
+		n := float64(h.Counts[i])
+		if bound > ms {
+			if steep, ok := falls(lower, bound, above, above-n); ok {
+				return min(above, above*math.Pow(lower/max(ms, lower), steep))
+			}
+			return above - n*((max(ms, lower)-lower)/(bound-lower))
+		}
+		above -= n
+		lower = bound
+	}
+	return max(0, above)
 }

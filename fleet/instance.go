@@ -48,6 +48,28 @@ type Instance struct {
 	LastHeartbeat  time.Time
 }
 
+// The groups of a BlueGreen. Requests go to one of them; the other is idle.
+const (
+	Blue  = "blue" // where requests go before the first switch
+	Green = "green"
+)
+
+// OtherGroup is green for blue and blue for anything else.
+func OtherGroup(group string) string {
+	if group == Blue {
+		return Green
+	}
+	return Blue
+}
+
+// Group is the instance's metadata group, when that is blue or green, "" otherwise.
+func (i Instance) Group() string {
+	if group := i.Metadata["group"]; group == Blue || group == Green {
+		return group
+	}
+	return ""
+}
+
 // Liveness judges the instance by its last heartbeat.
 func (i Instance) Liveness(now time.Time) Liveness {
 	switch silent := now.Sub(i.LastHeartbeat); {

@@ -3,8 +3,8 @@ package fleet
 // Histogram counts observations by upper bound. Bounds rise; the last count,
 // one past the bounds, is of everything above them. The zero value is empty.
 type Histogram struct {
-	Bounds []float64 `json:"bounds,omitempty"` // upper bounds, in milliseconds
-	Counts []uint64  `json:"counts,omitempty"` // not cumulative; len(Bounds)+1
+	Bounds []float64 // upper bounds, in milliseconds
+	Counts []uint64  // not cumulative; len(Bounds)+1
 }
 
 // Window is what samples of some instances over some time add up to.

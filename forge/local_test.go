@@ -12,7 +12,7 @@ import (
 
 func TestLocal(t *testing.T) {
 	t.Parallel()
-	forgetest.Run(t, func(*testing.T) (forge.Forge, func(string) map[string]forge.Status) {
+	forgetest.Run(t, func(*testing.T) forgetest.Place {
 		var posted []forge.Status
 		record := forge.RecorderFunc(func(_ context.Context, source string, s forge.Status) error {
 			if source != "configs" {
@@ -21,7 +21,7 @@ func TestLocal(t *testing.T) {
 			posted = append(posted, s)
 			return nil
 		})
-		return forge.NewLocal("configs", record), func(commit string) map[string]forge.Status {
+		return forgetest.Place{Forge: forge.NewLocal("configs", record), Commit: "4b825dc642cb6eb9a060e54bf8d69288fbee4904", Shown: func(commit string) map[string]forge.Status {
 			shown := map[string]forge.Status{}
 			for _, s := range posted {
 				if s.Commit == commit {
@@ -29,7 +29,7 @@ func TestLocal(t *testing.T) {
 				}
 			}
 			return shown
-		}
+		}}
 	})
 }
 

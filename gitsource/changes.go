@@ -49,13 +49,18 @@ func (m *Mirror) Changes(ctx context.Context, from, to string) (_ []Change, err 
 	if err != nil {
 		return nil, err
 	}
-	d := &differ{m: m}
+	return m.compare(ctx, m, before, c.TreeHash)
+}
+
+// compare compares two trees over the source's folders.
+func (m *Mirror) compare(ctx context.Context, trees treeReader, before, after plumbing.Hash) ([]Change, error) {
+	d := m.newDiffer(trees)
 	for _, root := range m.roots {
-		a, err := m.rootEntry(ctx, before, root)
+		a, err := rootEntry(ctx, trees, before, root)
 		if err != nil {
 			return nil, err
 		}
-		b, err := m.rootEntry(ctx, c.TreeHash, root)
+		b, err := rootEntry(ctx, trees, after, root)
 		if err != nil {
 			return nil, err
 		}
@@ -68,11 +73,11 @@ func (m *Mirror) Changes(ctx context.Context, from, to string) (_ []Change, err 
 }
 
 // rootEntry finds one of the source's folders in a tree; a folder that is not there is the zero entry.
-func (m *Mirror) rootEntry(ctx context.Context, tree plumbing.Hash, root string) (treeEntry, error) {
+func rootEntry(ctx context.Context, trees treeReader, tree plumbing.Hash, root string) (treeEntry, error) {
 	if tree.IsZero() {
 		return treeEntry{}, nil
 	}
-	e, err := m.find(ctx, tree, root)
+	e, err := find(ctx, trees, tree, root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return treeEntry{}, nil
 	}
@@ -81,9 +86,14 @@ func (m *Mirror) rootEntry(ctx context.Context, tree plumbing.Hash, root string)
 
 // differ walks two trees side by side.
 type differ struct {
-	m    *Mirror
-	out  []Change
-	seen int
+	trees treeReader
+	limit int // entries to look at
+	out   []Change
+	seen  int
+}
+
+func (m *Mirror) newDiffer(trees treeReader) *differ {
+	return &differ{trees: trees, limit: m.limits.MaxTreeEntries}
 }
 
 // pair compares what two commits have at one path; an entry without kind is not there.
@@ -174,12 +184,12 @@ func (d *differ) read(ctx context.Context, e treeEntry) ([]treeEntry, error) {
 	if e.kind != folder || !e.valid() {
 		return nil, nil
 	}
-	entries, err := d.m.tree(ctx, e.hash)
+	entries, err := d.trees.tree(ctx, e.hash)
 	if err != nil {
 		return nil, err
 	}
-	if d.seen += len(entries); d.seen > d.m.limits.MaxTreeEntries {
-		return nil, fmt.Errorf("%w: more than %d entries", ErrTooLarge, d.m.limits.MaxTreeEntries)
+	if d.seen += len(entries); d.seen > d.limit {
+		return nil, fmt.Errorf("%w: more than %d entries", ErrTooLarge, d.limit)
 	}
 	return slices.DeleteFunc(entries, func(e treeEntry) bool { return hidden(e.name) && e.kind != BadName }), nil
 }

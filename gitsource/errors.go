@@ -24,6 +24,13 @@ var (
 	ErrEmptyRepository = errors.New("repository is empty")
 	// ErrBranchGone says that the repository is there and the branch is not.
 	ErrBranchGone = errors.New("branch does not exist on the remote")
+	// ErrRefGone says that the repository is there and the ref that was asked for is not: the pull request was closed
+	// and cleaned away, or never was.
+	ErrRefGone = errors.New("ref does not exist on the remote")
+	// ErrUnrelated says that two commits have no common ancestor, so that they cannot be merged.
+	ErrUnrelated = errors.New("histories without a common commit")
+	// ErrConflict says that a file was changed on both sides of a merge in ways that do not go together.
+	ErrConflict = errors.New("merge conflict")
 	// ErrUnsupported says that the remote repository uses a feature that Sluice does not read (SHA-256, shallow).
 	ErrUnsupported = errors.New("repository not supported")
 	// ErrRemote says that the remote could not be reached or answered with something that is not the Git protocol.

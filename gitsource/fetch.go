@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 )
 
 // maxHaves bounds how many commits we tell the remote that we have. They lie at growing distances behind the old head,
@@ -24,7 +25,7 @@ func (m *Mirror) Head(ctx context.Context) (sha string, err error) {
 	if err != nil {
 		return "", err
 	}
-	_, head, err := m.branchHead(ctx, c)
+	_, head, err := m.refHead(ctx, c, m.branch)
 	// What was read is complete by now; how the remote takes the end of the conversation changes nothing.
 	if cerr := c.Close(); err != nil {
 		return "", errors.Join(err, ctxError(ctx, cerr))
@@ -51,22 +52,7 @@ func (m *Mirror) Fetch(ctx context.Context) (head string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.limits.FetchTimeout)
 	defer cancel()
 
-	if m.store().isClosed() {
-		return "", ErrClosed
-	}
-	if m.store().damaged.Load() || m.store().bytes() > 2*m.limits.MaxPackBytes {
-		// Too large means full of history that was rewritten: a fresh clone leaves it behind.
-		if err := m.reset(); err != nil {
-			return "", err
-		}
-	}
-	h, err := m.fetch(ctx)
-	if errors.Is(err, ErrCorrupt) {
-		if err := m.reset(); err != nil {
-			return "", err
-		}
-		h, err = m.fetch(ctx)
-	}
+	h, err := m.freshly(ctx, func() (plumbing.Hash, error) { return m.fetch(ctx, m.branch) })
 	if err != nil {
 		return "", err
 	}
@@ -76,7 +62,29 @@ func (m *Mirror) Fetch(ctx context.Context) (head string, err error) {
 	return h.String(), nil
 }
 
-func (m *Mirror) fetch(ctx context.Context) (head plumbing.Hash, err error) {
+// freshly runs a fetch on a mirror that is sound, and again on an empty one when it turns out not to be.
+func (m *Mirror) freshly(ctx context.Context, fetch func() (plumbing.Hash, error)) (plumbing.Hash, error) {
+	if m.store().isClosed() {
+		return plumbing.ZeroHash, ErrClosed
+	}
+	if m.store().damaged.Load() || m.store().bytes() > 2*m.limits.MaxPackBytes {
+		// Too large means full of history that was rewritten: a fresh clone leaves it behind.
+		if err := m.reset(); err != nil {
+			return plumbing.ZeroHash, err
+		}
+	}
+	h, err := fetch()
+	if errors.Is(err, ErrCorrupt) {
+		if err := m.reset(); err != nil {
+			return plumbing.ZeroHash, err
+		}
+		h, err = fetch()
+	}
+	return h, err
+}
+
+// fetch brings the commit that a ref of the remote is at. Only the branch's becomes the branch's head.
+func (m *Mirror) fetch(ctx context.Context, ref plumbing.ReferenceName) (head plumbing.Hash, err error) {
 	c, err := m.connect(ctx)
 	if err != nil {
 		return plumbing.ZeroHash, err
@@ -86,7 +94,7 @@ func (m *Mirror) fetch(ctx context.Context) (head plumbing.Hash, err error) {
 			err = errors.Join(err, ctxError(ctx, cerr))
 		}
 	}()
-	refs, head, err := m.branchHead(ctx, c)
+	refs, head, err := m.refHead(ctx, c, ref)
 	if err != nil {
 		return plumbing.ZeroHash, err
 	}
@@ -95,28 +103,49 @@ func (m *Mirror) fetch(ctx context.Context) (head plumbing.Hash, err error) {
 		if err != nil {
 			return plumbing.ZeroHash, err
 		}
-		stream, err := m.requestPack(ctx, c, refs, head, haves)
-		if err != nil {
+		limit := m.limits.MaxPackBytes
+		if ref != m.branch {
+			limit = m.limits.MaxPullBytes
+		}
+		if err := m.bring(ctx, c, refs, head, append(haves, m.pulled(ref)...), limit); err != nil {
 			return plumbing.ZeroHash, err
 		}
-		explain := func(err error) error { return m.remoteError(ctx, c, err) }
-		err = m.store().receive(ctx, stream, explain)
-		if cerr := stream.Close(); err != nil {
-			return plumbing.ZeroHash, errors.Join(err, ctxError(ctx, cerr))
-		}
 	}
-	return head, m.adopt(ctx, head)
+	if err := m.hasTree(ctx, head); err != nil {
+		return plumbing.ZeroHash, err
+	}
+	if ref != m.branch {
+		m.pulls[ref] = head
+		return head, nil
+	}
+	return head, m.adopt(head)
 }
 
-// adopt makes the fetched commit the branch's head, once its commit and tree are there.
-func (m *Mirror) adopt(ctx context.Context, head plumbing.Hash) error {
-	c, err := m.commit(ctx, head)
-	if errors.Is(err, errMissing) || err == nil && !m.store().has(c.TreeHash) {
-		return fmt.Errorf("%w: the pack does not hold the branch's commit and tree", ErrMalformed)
-	}
+// bring receives a pack of what head has and haves do not.
+func (m *Mirror) bring(ctx context.Context, c *connection, refs *packp.AdvRefs, head plumbing.Hash, haves []plumbing.Hash, limit int64) error {
+	stream, err := m.requestPack(ctx, c, refs, head, haves)
 	if err != nil {
 		return err
 	}
+	explain := func(err error) error { return m.remoteError(ctx, c, err) }
+	err = m.store().receive(ctx, stream, limit, explain)
+	if cerr := stream.Close(); err != nil {
+		return errors.Join(err, ctxError(ctx, cerr))
+	}
+	return nil
+}
+
+// hasTree checks that a commit and its tree are there.
+func (m *Mirror) hasTree(ctx context.Context, head plumbing.Hash) error {
+	c, err := m.commit(ctx, head)
+	if errors.Is(err, errMissing) || err == nil && !m.store().has(c.TreeHash) {
+		return fmt.Errorf("%w: the pack does not hold the commit and its tree", ErrMalformed)
+	}
+	return err
+}
+
+// adopt makes the fetched commit the branch's head.
+func (m *Mirror) adopt(head plumbing.Hash) error {
 	if ref, err := m.refs.Reference(m.branch); err == nil && ref.Hash() == head {
 		return nil
 	}

@@ -45,10 +45,16 @@ func (r *repo) git(args ...string) string {
 	return r.gitInput("", args...)
 }
 
+func (r *repo) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(r.t.Context(), "git", args...)
+	cmd.Dir, cmd.Env = r.dir, gitEnv(r.dir)
+	return cmd
+}
+
 func (r *repo) gitInput(stdin string, args ...string) string {
 	r.t.Helper()
-	cmd := exec.CommandContext(r.t.Context(), "git", args...)
-	cmd.Dir, cmd.Env, cmd.Stdin = r.dir, gitEnv(r.dir), strings.NewReader(stdin)
+	cmd := r.command(args...)
+	cmd.Stdin = strings.NewReader(stdin)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -45,12 +45,12 @@ func (m *Mirror) connectLocal() (*connection, error) {
 	}, nil
 }
 
-// AdvertisedReferences returns the branches of the repository.
+// AdvertisedReferences returns the branches and pull requests of the repository.
 func (s *localSession) AdvertisedReferences() (*packp.AdvRefs, error) {
 	return s.AdvertisedReferencesContext(context.Background())
 }
 
-// AdvertisedReferencesContext returns the branches of the repository.
+// AdvertisedReferencesContext returns the branches and pull requests of the repository.
 func (s *localSession) AdvertisedReferencesContext(context.Context) (*packp.AdvRefs, error) {
 	refs := packp.NewAdvRefs()
 	it, err := s.repo.IterReferences()
@@ -58,7 +58,7 @@ func (s *localSession) AdvertisedReferencesContext(context.Context) (*packp.AdvR
 		return nil, err
 	}
 	err = it.ForEach(func(r *plumbing.Reference) error {
-		if r.Type() == plumbing.HashReference && r.Name().IsBranch() {
+		if r.Type() == plumbing.HashReference && (r.Name().IsBranch() || pullRef.MatchString(r.Name().String())) {
 			refs.References[r.Name().String()] = r.Hash()
 		}
 		return nil

@@ -32,7 +32,8 @@ type Mirror struct {
 	policy addressPolicy
 	http   *http.Transport
 
-	fetching sync.Mutex // one fetch, repack or reset at a time
+	fetching sync.Mutex                               // one fetch, repack or reset at a time
+	pulls    map[plumbing.ReferenceName]plumbing.Hash // pull requests as they were fetched; under fetching
 	mu       sync.RWMutex
 	objects  *packStore // replaced as a whole when the mirror starts over
 	refs     *filesystem.Storage
@@ -63,6 +64,7 @@ func Open(ctx context.Context, o Options) (_ *Mirror, err error) {
 	}
 	m := &Mirror{
 		id: o.ID, dir: filepath.Join(o.Dir, o.ID+".git"), roots: roots, remote: remote, auth: splitUserinfo(o),
+		pulls:  map[plumbing.ReferenceName]plumbing.Hash{},
 		branch: plumbing.NewBranchReferenceName(o.Branch), limits: o.Limits.withDefaults(), http: transport,
 		policy: addressPolicy{allowLoopback: o.AllowLoopback, denyPrivate: o.DenyPrivateNetworks},
 	}
@@ -188,6 +190,7 @@ func (m *Mirror) reset() error {
 			return fmt.Errorf("close damaged mirror: %w", err)
 		}
 	}
+	clear(m.pulls)
 	if err := os.RemoveAll(m.dir); err != nil {
 		return fmt.Errorf("delete mirror: %w", err)
 	}

@@ -49,12 +49,13 @@ type Options struct {
 // Limits bound what one remote can cost. Zero means the default; there is no way to say "unbounded".
 type Limits struct {
 	MaxPackBytes      int64         // bytes of one pack as sent
+	MaxPullBytes      int64         // bytes of one pull request's pack as sent; at most MaxPackBytes
 	MaxObjects        int           // objects in one pack
 	MaxObjectBytes    int64         // one object of a pack, inflated, when the server cannot leave large files out
 	MaxInflatedBytes  int64         // all objects of one pack, inflated
 	MaxBlobBytes      int64         // one file as read; larger ones are not even fetched when the server can filter
 	MaxTreeEntries    int           // entries looked at in one listing or comparison
-	MaxCommitsPerSync int           // commits of one Walk
+	MaxCommitsPerSync int           // commits of one Walk or Range
 	MaxPacks          int           // packs kept before they are joined
 	FetchTimeout      time.Duration // one Fetch, from dialling to the installed pack
 	HeadTimeout       time.Duration // one Head
@@ -65,6 +66,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		MaxPackBytes:      512 << 20,
+		MaxPullBytes:      64 << 20,
 		MaxObjects:        500_000,
 		MaxObjectBytes:    16 << 20,
 		MaxInflatedBytes:  4 << 30,
@@ -80,6 +82,7 @@ func DefaultLimits() Limits {
 func (l Limits) withDefaults() Limits {
 	d := DefaultLimits()
 	l.MaxPackBytes = positive(l.MaxPackBytes, d.MaxPackBytes)
+	l.MaxPullBytes = min(positive(l.MaxPullBytes, d.MaxPullBytes), l.MaxPackBytes)
 	l.MaxObjects = positive(l.MaxObjects, d.MaxObjects)
 	l.MaxObjectBytes = positive(l.MaxObjectBytes, d.MaxObjectBytes)
 	l.MaxInflatedBytes = positive(l.MaxInflatedBytes, d.MaxInflatedBytes)

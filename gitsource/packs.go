@@ -162,7 +162,8 @@ func (s *packStore) get(ctx context.Context, want plumbing.ObjectType, h plumbin
 }
 
 // receive stores a pack: it is scanned as it arrives, its deltas are resolved, and only then it becomes visible.
-func (s *packStore) receive(ctx context.Context, stream io.Reader, explain func(error) error) (err error) {
+// A stream of more than limit bytes is refused.
+func (s *packStore) receive(ctx context.Context, stream io.Reader, limit int64, explain func(error) error) (err error) {
 	tmp, err := os.CreateTemp(s.dir, tempPrefix+"pack_*")
 	if err != nil {
 		return err
@@ -172,7 +173,7 @@ func (s *packStore) receive(ctx context.Context, stream io.Reader, explain func(
 			err = errors.Join(err, tmp.Close(), os.Remove(tmp.Name()))
 		}
 	}()
-	capped := &cappedStream{r: stream, max: s.limits.MaxPackBytes, explain: explain}
+	capped := &cappedStream{r: stream, max: limit, explain: explain}
 	file := &fileWriter{f: tmp}
 	scan, err := scanPack(ctx, io.TeeReader(capped, file), s.limits)
 	if err != nil {

@@ -29,9 +29,14 @@ func (m *Mirror) List(ctx context.Context, commit string) (_ []Entry, err error)
 	if err != nil {
 		return nil, err
 	}
-	l := &lister{differ: differ{m: m}}
+	return m.list(ctx, m, c.TreeHash)
+}
+
+// list lists the files of a tree below the source's folders.
+func (m *Mirror) list(ctx context.Context, trees treeReader, tree plumbing.Hash) ([]Entry, error) {
+	l := &lister{differ: *m.newDiffer(trees)}
 	for _, root := range m.roots {
-		e, err := m.rootEntry(ctx, c.TreeHash, root)
+		e, err := rootEntry(ctx, trees, tree, root)
 		if err != nil {
 			return nil, err
 		}
@@ -85,17 +90,25 @@ func (m *Mirror) Read(ctx context.Context, commit, path string) (_ []byte, err e
 	if err != nil {
 		return nil, err
 	}
-	e, err := m.find(ctx, c.TreeHash, path)
+	e, err := findFile(ctx, m, c.TreeHash, path)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case !e.valid():
-		return nil, fmt.Errorf("%w: %s", ErrNotRegular, e.reason)
-	case e.kind != Regular:
-		return nil, fmt.Errorf("%w: it is a folder", ErrNotRegular)
-	}
 	return m.blob(ctx, e.hash)
+}
+
+// findFile returns the entry of a regular file at a path below a tree.
+func findFile(ctx context.Context, trees treeReader, root plumbing.Hash, path string) (treeEntry, error) {
+	e, err := find(ctx, trees, root, path)
+	switch {
+	case err != nil:
+		return treeEntry{}, err
+	case !e.valid():
+		return treeEntry{}, fmt.Errorf("%w: %s", ErrNotRegular, e.reason)
+	case e.kind != Regular:
+		return treeEntry{}, fmt.Errorf("%w: it is a folder", ErrNotRegular)
+	}
+	return e, nil
 }
 
 func (m *Mirror) blob(ctx context.Context, h plumbing.Hash) ([]byte, error) {

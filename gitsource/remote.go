@@ -59,8 +59,8 @@ func (m *Mirror) connect(ctx context.Context) (*connection, error) {
 	}
 }
 
-// branchHead asks the remote for its refs and returns the branch's commit.
-func (m *Mirror) branchHead(ctx context.Context, c *connection) (*packp.AdvRefs, plumbing.Hash, error) {
+// refHead asks the remote for its refs and returns the commit that one of them is at.
+func (m *Mirror) refHead(ctx context.Context, c *connection, ref plumbing.ReferenceName) (*packp.AdvRefs, plumbing.Hash, error) {
 	refs, err := c.AdvertisedReferencesContext(ctx)
 	if err != nil {
 		return nil, plumbing.ZeroHash, m.remoteError(ctx, c, err)
@@ -73,14 +73,16 @@ func (m *Mirror) branchHead(ctx context.Context, c *connection) (*packp.AdvRefs,
 	if len(refs.Shallows) > 0 {
 		return nil, plumbing.ZeroHash, fmt.Errorf("%w: it is a shallow clone", ErrUnsupported)
 	}
-	head, ok := refs.References[m.branch.String()]
-	if !ok {
-		if len(refs.References) == 0 {
-			return nil, plumbing.ZeroHash, ErrEmptyRepository
-		}
-		return nil, plumbing.ZeroHash, fmt.Errorf("%w: %s", ErrBranchGone, m.branch.Short())
+	head, ok := refs.References[ref.String()]
+	switch {
+	case ok:
+		return refs, head, nil
+	case len(refs.References) == 0:
+		return nil, plumbing.ZeroHash, ErrEmptyRepository
+	case ref != m.branch:
+		return nil, plumbing.ZeroHash, fmt.Errorf("%w: %s", ErrRefGone, ref)
 	}
-	return refs, head, nil
+	return nil, plumbing.ZeroHash, fmt.Errorf("%w: %s", ErrBranchGone, m.branch.Short())
 }
 
 // requestPack asks for everything that want has and haves do not, and returns the pack as a stream.

@@ -35,6 +35,7 @@ const maxTreeDepth = 64
 type treeEntry struct {
 	name   string
 	hash   plumbing.Hash
+	octal  string // the mode as it is written
 	mode   Kind   // what the mode says
 	kind   Kind   // what is made of it, with the name in view
 	reason string // why the entry is not used; "" for files and folders
@@ -53,8 +54,8 @@ func parseTree(b []byte) ([]treeEntry, error) {
 		if !ok || !ok2 || len(rest) < 20 || len(mode) > 7 {
 			return nil, errors.New("tree does not parse")
 		}
-		e := treeEntry{name: string(name), hash: plumbing.Hash(rest[:20])}
-		e.mode, e.reason = judgeMode(string(mode))
+		e := treeEntry{name: string(name), hash: plumbing.Hash(rest[:20]), octal: string(mode)}
+		e.mode, e.reason = judgeMode(e.octal)
 		e.kind = e.mode
 		if r := judgeName(e.name, e.kind); r != "" {
 			e.kind, e.reason = BadName, r
@@ -144,8 +145,13 @@ func (m *Mirror) missing(h plumbing.Hash) error {
 	return fmt.Errorf("%w: object %s is missing", ErrCorrupt, h)
 }
 
+// treeReader reads tree objects: a mirror's, or those of a merge that nobody has stored.
+type treeReader interface {
+	tree(ctx context.Context, h plumbing.Hash) ([]treeEntry, error)
+}
+
 // find returns the entry at a path below a tree. The path "" is the tree itself. Errors wrap fs.ErrNotExist.
-func (m *Mirror) find(ctx context.Context, root plumbing.Hash, p string) (treeEntry, error) {
+func find(ctx context.Context, trees treeReader, root plumbing.Hash, p string) (treeEntry, error) {
 	e := treeEntry{hash: root, kind: folder}
 	if p == "" {
 		return e, nil
@@ -158,7 +164,7 @@ func (m *Mirror) find(ctx context.Context, root plumbing.Hash, p string) (treeEn
 		if e.kind != folder {
 			return treeEntry{}, fs.ErrNotExist
 		}
-		entries, err := m.tree(ctx, e.hash)
+		entries, err := trees.tree(ctx, e.hash)
 		if err != nil {
 			return treeEntry{}, err
 		}

@@ -8,3 +8,8 @@ import "embed"
 //
 //go:embed sqlite/*.sql
 var SQLite embed.FS
+
+// Postgres are the migrations of PostgreSQL, below the folder postgres.
+//
+//go:embed postgres/*.sql
+var Postgres embed.FS

@@ -93,6 +93,7 @@ func decodeStrategy(o *object, env Environment) Strategy {
 	o.integer("maxConcurrency", &s.MaxConcurrency)
 	o.duration("verificationPeriod", &s.VerificationPeriod)
 	o.duration("keepBlueDuration", &s.KeepBlueDuration)
+	s.TrafficHook = o.name("trafficHook")
 	o.done()
 	for _, t := range StrategyTypes() {
 		for _, name := range uses[t] {
@@ -115,7 +116,7 @@ func (s Strategy) onlyUsed() Strategy {
 	case Rolling:
 		out.BatchSize, out.BatchInterval, out.StopOnFailure = s.BatchSize, s.BatchInterval, s.StopOnFailure
 	case BlueGreen:
-		out.VerificationPeriod, out.KeepBlueDuration = s.VerificationPeriod, s.KeepBlueDuration
+		out.VerificationPeriod, out.KeepBlueDuration, out.TrafficHook = s.VerificationPeriod, s.KeepBlueDuration, s.TrafficHook
 	case Direct:
 		out.MaxConcurrency = s.MaxConcurrency
 	}
@@ -201,8 +202,8 @@ func decodeWindows(o *object) Windows {
 		return Windows{}
 	}
 	defer o.done()
-	var w Windows
 	items := o.list("deny", "windows")
+	w := Windows{Overrun: choice(o, "overrun", Overruns())}
 	if len(items) > maxWindows {
 		o.fail(o.t.fields["deny"].value, "deny", "has %d windows, at most %d are read", len(items), maxWindows)
 		return w
@@ -220,6 +221,9 @@ func decodeWindows(o *object) Windows {
 			continue
 		}
 		w.Deny = append(w.Deny, win)
+	}
+	if w.Overrun != "" && items == nil {
+		o.warn(o.t.fields["overrun"].value.at, "overrun", "overrun does nothing without deny windows")
 	}
 	return w
 }

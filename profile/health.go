@@ -3,6 +3,7 @@ package profile
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,17 +23,18 @@ type Health struct {
 // Metric is one more figure that must stay within bounds.
 type Metric struct {
 	Name     string   `json:"name"`
-	Provider string   `json:"provider"` // ProviderPrometheus or ProviderHeartbeat
+	Provider string   `json:"provider"` // ProviderPrometheus, ProviderHeartbeat or ProviderWebhook
 	Query    string   `json:"query,omitempty"`
 	Min      *float64 `json:"min,omitempty"`
 	Max      *float64 `json:"max,omitempty"`
-	DryRun   bool     `json:"dryRun,omitempty"` // measured and shown, never judged
+	DryRun   bool     `json:"dryRun,omitempty"` // judged and shown, never acted on
 }
 
 // The providers of a Metric.
 const (
 	ProviderPrometheus = "prometheus" // Query is PromQL
 	ProviderHeartbeat  = "heartbeat"  // the custom metric called Query, or Name, in the heartbeats
+	ProviderWebhook    = "webhook"    // Query names a gate of the server's settings, which says pass, fail or wait
 )
 
 // DefaultHealth returns the checks of an environment whose profile says nothing: on in Staging and Production, off in Development.
@@ -103,15 +105,22 @@ func (m Metric) problems() map[string]string {
 	if err := ValidName(m.Name); err != nil {
 		out["name"] = err.Error()
 	}
-	switch {
-	case m.Provider != ProviderPrometheus && m.Provider != ProviderHeartbeat:
-		out["provider"] = oneOf("provider", m.Provider, []string{ProviderPrometheus, ProviderHeartbeat})
+	switch providers := []string{ProviderPrometheus, ProviderHeartbeat, ProviderWebhook}; {
+	case !slices.Contains(providers, m.Provider):
+		out["provider"] = oneOf("provider", m.Provider, providers)
 	case m.Provider == ProviderPrometheus && strings.TrimSpace(m.Query) == "":
 		out["query"] = "must be a PromQL query"
+	case m.Provider == ProviderWebhook && ValidName(m.Query) != nil:
+		out["query"] = "must name a gate of the server's settings"
 	case len(m.Query) > maxQuery:
 		out["query"] = fmt.Sprintf("has more than %d characters", maxQuery)
+	case m.Provider == ProviderPrometheus && checkPlaceholders(m.Query) != "":
+		out["query"] = checkPlaceholders(m.Query)
 	}
-	if m.Min == nil && m.Max == nil && !m.DryRun {
+	switch bounded := m.Min != nil || m.Max != nil; {
+	case m.Provider == ProviderWebhook && bounded:
+		out["provider"] = "webhook says pass or fail itself: leave min and max out"
+	case m.Provider != ProviderWebhook && !bounded && !m.DryRun:
 		out["min"] = "a metric needs min, max or dryRun: true"
 	}
 	for field, bound := range map[string]*float64{"min": m.Min, "max": m.Max} {

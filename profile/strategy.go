@@ -50,6 +50,8 @@ type Strategy struct {
 	VerificationPeriod Duration `json:"verificationPeriod,omitempty"`
 	// KeepBlueDuration is how long a BlueGreen leaves the old group on the old version after the switch.
 	KeepBlueDuration Duration `json:"keepBlueDuration,omitempty"`
+	// TrafficHook names the hook of the server's settings that a BlueGreen tells which group requests go to; "" is none.
+	TrafficHook string `json:"trafficHook,omitempty"`
 }
 
 // DefaultStrategyType returns the strategy of an environment whose profile names none: Development Direct, Staging
@@ -123,6 +125,11 @@ func (s Strategy) Problems() []FieldError {
 		if s.KeepBlueDuration < 0 || s.KeepBlueDuration > MaxDuration {
 			add("keepBlueDuration", "must be 0 to 30 days")
 		}
+		if s.TrafficHook != "" {
+			if err := ValidName(s.TrafficHook); err != nil {
+				add("trafficHook", "%s", err)
+			}
+		}
 	case Direct:
 		if s.MaxConcurrency < 0 || s.MaxConcurrency > 1_000_000 {
 			add("maxConcurrency", "must be 0 (all at once) to 1000000")
@@ -175,7 +182,7 @@ func ParseBatchSize(s string) (n int, percent bool, err error) {
 var uses = map[StrategyType][]string{
 	Canary:    {"steps", "phaseInterval"},
 	Rolling:   {"batchSize", "batchInterval", "stopOnFailure"},
-	BlueGreen: {"verificationPeriod", "keepBlueDuration"},
+	BlueGreen: {"verificationPeriod", "keepBlueDuration", "trafficHook"},
 	Direct:    {"maxConcurrency"},
 }
 

@@ -14,7 +14,21 @@ import (
 // Windows says when no new deployment starts.
 type Windows struct {
 	Deny []Window `json:"deny,omitempty"`
+	// Overrun is what becomes of a deployment that began before a window opens; "" is OverrunFinish.
+	Overrun Overrun `json:"overrun,omitempty"`
 }
+
+// Overrun says whether a deployment that is under way goes on into a deny window.
+type Overrun string
+
+// The ways to meet a window that opens.
+const (
+	OverrunFinish Overrun = "Finish" // goes on to its end
+	OverrunHold   Overrun = "Hold"   // enters no further phase while the window is open
+)
+
+// Overruns lists every Overrun.
+func Overruns() []Overrun { return []Overrun{OverrunFinish, OverrunHold} }
 
 // Window is one recurring span of local time: weekly ("Fri 16:00-Mon 06:00 Europe/Berlin") or daily ("22:00-06:00 UTC").
 type Window struct {

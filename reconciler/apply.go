@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -24,7 +22,7 @@ func (r *Reconciler) apply(ctx context.Context, from, to string, p plan) error {
 		if err != nil {
 			return fmt.Errorf("read the clock: %w", err)
 		}
-		w := writer{tx: tx, now: now, trace: trace, fail: r.fail}
+		w := writer{tx: tx, now: now, trace: trace, newID: r.newID, fail: r.fail}
 		for _, step := range []func(context.Context, plan) error{
 			w.premises, w.versions, w.deployments, w.endings, w.problems, w.words,
 		} {
@@ -41,6 +39,7 @@ type writer struct {
 	tx    Tx
 	now   time.Time
 	trace string
+	newID func() string
 	fail  func(point string)
 }
 
@@ -85,11 +84,7 @@ func (w *writer) deployments(ctx context.Context, p plan) error {
 		}
 	}
 	for _, d := range p.Deployments {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return fmt.Errorf("new deployment id: %w", err)
-		}
-		d.ID, d.CreatedAt, d.TraceID = id.String(), w.now, w.trace
+		d.ID, d.CreatedAt, d.TraceID = w.newID(), w.now, w.trace
 		dec := rollout.Decision{Next: d, Changed: true, Wake: w.now, Facts: []rollout.Fact{{
 			Type: rollout.FactCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
 			Details: map[string]any{

@@ -24,7 +24,7 @@ func (p *planner) makeVersion(w *work, c gitsource.Commit, s sighting, number st
 	w.made = append(w.made, len(p.plan.Versions)-1)
 	w.latest = &v
 	w.rec.DesiredVersion, w.put = number, true
-	w.candidate, w.commit, w.blame = true, c, true
+	w.candidate, w.commit, w.newSchema, w.blame = true, c, s.NewSchema, true
 	p.record(FactVersionCreated, "version", w.rec.Name+"@"+number, author(c), map[string]any{
 		"profile": w.rec.Name, "version": number, "hash": v.Hash, "commit": c.SHA, "pullRequest": c.PullRequest,
 	})
@@ -72,7 +72,7 @@ func (p *planner) deploy(w *work) {
 		}
 	}
 	d := p.deployment(w)
-	if err := rollout.ValidateNew(d); err != nil {
+	if err := rollout.ValidateNew(d, p.st.Reach); err != nil {
 		p.refuseDeployment(w, context, err)
 		return
 	}
@@ -96,6 +96,8 @@ func (p *planner) heldBack(hold rollout.Hold, v *profile.Version) (state rollout
 	case v.Hash == hold.RefusedHash:
 		return rollout.StatusFailure, fmt.Sprintf("refused: %s is the content of %s, which was rolled back before: %s",
 			v.Number, hold.RefusedVersion, hold.Reason), true
+	case v.Hash == p.st.Current[hold.Profile].Hash && p.st.Current[hold.Profile].Number == hold.PinnedVersion:
+		return "", "", false // Git says again what runs: there is nothing left to hold
 	case p.st.Policy == ReleaseOnly:
 		return rollout.StatusPending, fmt.Sprintf("on hold at %s, release it to deploy %s: %s", hold.PinnedVersion, v.Number, hold.Reason), true
 	}
@@ -111,7 +113,7 @@ func (p *planner) deployment(w *work) rollout.Deployment {
 		Selector: fleet.Selector{Service: w.rec.Service, Environment: w.rec.Environment, Labels: w.rec.Targets.Labels},
 		Version:  v.Number, Hash: v.Hash, Previous: current.Number, PreviousHash: current.Hash, Proven: proven,
 		Strategy: w.rec.Strategy, Health: w.rec.Health, Windows: w.rec.Windows,
-		Source: p.st.Source, Commit: w.commit.SHA, PullRequest: w.commit.PullRequest,
+		Source: p.st.Source, Commit: w.commit.SHA, CommittedAt: w.commit.CommittedAt, PullRequest: w.commit.PullRequest,
 		InitiatedBy: author(w.commit), Cause: firstLine(w.commit.Message),
 		State: rollout.Pending,
 	}
@@ -119,8 +121,36 @@ func (p *planner) deployment(w *work) rollout.Deployment {
 		if reason, tripped := profile.GrowthGuard(w.baseline.Data, v.Data); tripped {
 			d = guarded(d, reason)
 		}
+		if reason := p.st.Broken[edition{w.rec.Name, v.SchemaHash}]; reason != "" {
+			d = p.underBrokenSchema(d, reason, w.newSchema)
+		}
 	}
-	return d
+	return p.reviewed(d)
+}
+
+// underBrokenSchema makes a deployment wait for the approval of its schema. The
+// review of the pull request is as good as a person's word when it brought the
+// schema and its data needs no look of its own: who reviewed another one did not
+// see what it breaks.
+func (p *planner) underBrokenSchema(d rollout.Deployment, reason string, brought bool) rollout.Deployment {
+	if d.Guard != "" {
+		return guarded(d, d.Guard+"; "+reason)
+	}
+	if brought {
+		d.Approvals = max(1, p.st.Approvals)
+	}
+	return guarded(d, reason)
+}
+
+// reviewed makes a deployment to Production wait for the review approvals that
+// the source requires. What needs a person anyway is not let go by reviews.
+func (p *planner) reviewed(d rollout.Deployment) rollout.Deployment {
+	n := p.st.Approvals
+	if n == 0 || d.Selector.Environment != profile.Production || d.Guard != "" {
+		return d
+	}
+	d.Approvals = n
+	return guarded(d, "needs "+counted(n, "review approval")+" of its pull request")
 }
 
 // guarded makes a deployment wait for a person, and say so from the start.

@@ -26,6 +26,9 @@ type fakeStore struct {
 	failing  func(op string) error // faults of tests; may be nil
 	beforeTx func(s *fakeStore)    // what happens between planning and writing; may be nil
 	commits  int                   // transactions that were committed
+
+	fleets       map[string]rollout.Snapshot // by profile
+	pullsFailure string
 }
 
 type tables struct {
@@ -38,6 +41,9 @@ type tables struct {
 	problems    map[string]profile.SourceProblem
 	statuses    map[[2]string]rollout.Status // by commit and context
 	facts       []rollout.Fact
+	checks      map[int]rollout.PullRequestCheck
+	comments    map[int]rollout.Comment // of checks
+	commented   []int                   // pull requests, a time each
 }
 
 func newFakeStore() *fakeStore {
@@ -45,6 +51,7 @@ func newFakeStore() *fakeStore {
 		heads: map[string]string{}, failures: map[string]string{}, profiles: map[string]profile.Record{},
 		versions: map[string][]profile.Version{}, holds: map[string]rollout.Hold{},
 		problems: map[string]profile.SourceProblem{}, statuses: map[[2]string]rollout.Status{},
+		checks: map[int]rollout.PullRequestCheck{}, comments: map[int]rollout.Comment{},
 	}}
 }
 
@@ -57,6 +64,7 @@ func (t tables) clone() tables {
 		heads: maps.Clone(t.heads), failures: maps.Clone(t.failures), profiles: maps.Clone(t.profiles),
 		versions: versions, holds: maps.Clone(t.holds), deployments: slices.Clone(t.deployments),
 		problems: maps.Clone(t.problems), statuses: maps.Clone(t.statuses), facts: slices.Clone(t.facts),
+		checks: maps.Clone(t.checks), comments: maps.Clone(t.comments), commented: slices.Clone(t.commented),
 	}
 }
 

@@ -26,6 +26,25 @@ type Git interface {
 	Read(ctx context.Context, commit, path string) ([]byte, error)
 }
 
+// fetcher brings a branch into a mirror.
+type fetcher interface {
+	Fetch(ctx context.Context) (head string, err error)
+}
+
+// fetched does something with a mirror, and once more after a fetch when a
+// commit is not there: another replica may have synced what this one's mirror has
+// not seen yet.
+func fetched[T any](ctx context.Context, git fetcher, do func() (T, error)) (T, error) {
+	out, err := do()
+	if !errors.Is(err, gitsource.ErrNotFetched) {
+		return out, err
+	}
+	if _, err := git.Fetch(ctx); err != nil {
+		return out, err
+	}
+	return do()
+}
+
 // maxMemo bounds the bytes that one commit's files are remembered with, so
 // that a base shared by thousands of profiles is read once and a huge tree is
 // never held whole.

@@ -91,6 +91,16 @@ func TestHolds(t *testing.T) {
 			facts version.created:a@1.0.2 deployment.refused:a`,
 		},
 		{
+			"the revert ends a release-only hold too: there is nothing left to release",
+			reconciler.ReleaseOnly,
+			[][]files{{{"profiles/a.yaml": doc("a", "x: 1")}}},
+			`version a 1.0.2 by c3
+			deployment a 1.0.2 by c3 over 1.0.0 proven
+			hold a ended
+			status c3 sluice/a pending: (deployment)
+			facts deployment.created:a version.created:a@1.0.2`,
+		},
+		{
 			"release-only refuses the refused content",
 			reconciler.ReleaseOnly,
 			[][]files{{{"profiles/a.yaml": doc("a", "x: 2", "description: words")}}},

@@ -26,6 +26,7 @@ type sighting struct {
 	Gone       bool // there is no profile at the path any more
 	Touched    bool // the commit changed the file itself
 	Rests      bool // the commit changed something that the file rests on
+	NewSchema  bool // the commit changed the schema that the file names
 	Profile    profile.Profile
 	Problems   profile.Problems // when not empty, Profile holds only what could be read
 	Hash       string           // of the effective data
@@ -95,7 +96,22 @@ func (o *observer) commit(ctx context.Context, parent string, c gitsource.Commit
 			affected[file] = s
 		}
 	}
-	return o.look(ctx, observation{Commit: c}, affected)
+	obs, err := o.look(ctx, observation{Commit: c}, affected)
+	markSchemas(obs.Sightings, changes, o.root)
+	return obs, err
+}
+
+// markSchemas notes whose schema is among the changes.
+func markSchemas(sightings []sighting, changes []gitsource.Change, root string) {
+	changed := make(map[string]bool, len(changes))
+	for _, ch := range changes {
+		changed[ch.Path] = true
+	}
+	for i := range sightings {
+		if id := sightings[i].Profile.Schema; id != "" {
+			sightings[i].NewSchema = slices.ContainsFunc(profile.SchemaPaths(root, id), func(file string) bool { return changed[file] })
+		}
+	}
 }
 
 // whole looks at every file of c's tree, and at every file that is known.

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sluicehq/sluice/coord"
+	"github.com/sluicehq/sluice/rollout"
 )
 
 // HoldPolicy says what ends the hold that a rollback put on a profile.
@@ -28,6 +31,9 @@ type SourceOptions struct {
 	Path         string        // the folder of the profiles, "" for the whole repository
 	HoldPolicy   HoldPolicy    // NewerContent when empty
 	PollInterval time.Duration // a minute when zero
+	// RequiredApprovals is how many review approvals a deployment to Production
+	// waits for, unless a person promotes it; 0 is none.
+	RequiredApprovals int
 }
 
 // Options are what New needs.
@@ -37,11 +43,26 @@ type Options struct {
 	Store  Store
 	Locker coord.Locker // nil: nobody else syncs the source
 
+	// Signatures checks every commit before it is synced; nil: commits need no
+	// signature. SignedFrom is the commit after which they do, "" for the synced
+	// one; at the first sync without it, the head alone is checked.
+	Signatures Signatures
+	SignedFrom string
+
+	// Host is where the source's pull requests are, nil where there are none. With
+	// PullRequestChecks they are checked, over PullGit.
+	Host              Host
+	PullGit           PullGit
+	PullRequestChecks bool
+
+	Reach rollout.Reach // whom a gate can ask; deployments that need more are refused
+
 	WakeEngine func() // told of new deployments; may be nil
 	Logger     *slog.Logger
 	Metrics    Metrics
 	Rand       func() float64     // jitter in [0, 1); math/rand/v2 when nil
-	Fail       func(point string) // crash points of tests: K1 a new head was seen, K3 it was fetched, K4 a version was inserted; may be nil
+	NewID      func() string      // of a deployment; a version 7 UUID when nil
+	Fail       func(point string) // crash points of tests: K1 a new head was seen, K3 it was fetched (K3/ID: of one source), K4 a version was inserted; may be nil
 }
 
 // Metrics are told what happens. Every field may be nil.
@@ -51,6 +72,8 @@ type Metrics struct {
 	VersionsMade       func(source string, n int)
 	ValidationFailures func(source string, n int) // files refused by a sync
 	Panicked           func(source string)
+	// PullsDone is every pass over the pull requests that was not skipped.
+	PullsDone func(source string, took time.Duration, checked int, err error)
 }
 
 // ErrOptions is wrapped by New's errors.
@@ -62,6 +85,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("%w: source without an id", ErrOptions)
 	case o.Git == nil || o.Store == nil:
 		return o, fmt.Errorf("%w: source %s without git or store", ErrOptions, o.Source.ID)
+	case o.Host != nil && o.PullRequestChecks && o.PullGit == nil:
+		return o, fmt.Errorf("%w: source %s checks pull requests without their git", ErrOptions, o.Source.ID)
 	case o.Source.PollInterval < 0:
 		return o, fmt.Errorf("%w: source %s: poll interval %s", ErrOptions, o.Source.ID, o.Source.PollInterval)
 	}
@@ -86,6 +111,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Rand == nil {
 		o.Rand = rand.Float64
 	}
+	if o.NewID == nil {
+		o.NewID = func() string { return uuid.Must(uuid.NewV7()).String() }
+	}
 	if o.Fail == nil {
 		o.Fail = func(string) {}
 	}
@@ -108,6 +136,9 @@ func (m Metrics) withDefaults() Metrics {
 	}
 	if m.Panicked == nil {
 		m.Panicked = func(string) {}
+	}
+	if m.PullsDone == nil {
+		m.PullsDone = func(string, time.Duration, int, error) {}
 	}
 	return m
 }

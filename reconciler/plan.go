@@ -63,6 +63,7 @@ type work struct {
 	deployed  bool             // and a deployment was made
 	candidate bool             // its latest version is to be deployed
 	commit    gitsource.Commit // that asks for the deployment
+	newSchema bool             // and changed the schema with it
 	blame     bool             // that commit hears of it when nothing comes of it
 	returned  bool             // its file is back
 	gone      bool             // its file left Git

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/gitsource"
+	"github.com/sluicehq/sluice/rollout"
 )
 
 // Reconciler keeps the store in line with one source. Its methods are safe for
@@ -18,11 +19,15 @@ type Reconciler struct {
 	git     Git
 	store   Store
 	locker  coord.Locker
+	reach   rollout.Reach
 	rouse   func()
 	log     *slog.Logger
 	metrics Metrics
 	rand    func() float64
+	newID   func() string
 	fail    func(point string)
+	pulls   *pulls // nil: pull requests are not checked
+	signed  *signatures
 
 	wake chan struct{}
 
@@ -38,10 +43,11 @@ func New(opts Options) (*Reconciler, error) {
 		return nil, err
 	}
 	return &Reconciler{
-		source: opts.Source, git: opts.Git, store: opts.Store, locker: opts.Locker, rouse: opts.WakeEngine,
+		source: opts.Source, git: opts.Git, store: opts.Store, locker: opts.Locker, reach: opts.Reach, rouse: opts.WakeEngine,
 		log:     opts.Logger.With("component", "reconciler", "source", opts.Source.ID),
-		metrics: opts.Metrics, rand: opts.Rand, fail: opts.Fail,
-		wake: make(chan struct{}, 1),
+		metrics: opts.Metrics, rand: opts.Rand, newID: opts.NewID, fail: opts.Fail, pulls: newPulls(opts),
+		signed: &signatures{check: opts.Signatures, from: opts.SignedFrom, refused: map[string]bool{}},
+		wake:   make(chan struct{}, 1),
 	}, nil
 }
 
@@ -57,20 +63,50 @@ func (r *Reconciler) Wake() {
 // together do not ask the remote together.
 const startSpread = time.Second
 
-// Run syncs at every poll and whenever it is woken, until ctx ends; then it
-// returns nil. Failures are recorded with the source and make it wait longer.
+// heldPause is when a source is looked at again that there was a reason to look
+// at while another replica did.
+const heldPause = time.Second
+
+// wakeSpacing is the shortest time from one pass that somebody asked for to the
+// next. Whoever asks in between gets one pass at its end, which sees all of it: a
+// flood of webhooks must not become a flood of requests to the remote.
+const wakeSpacing = time.Second
+
+// Run syncs at every poll and whenever it is woken, and looks at the pull
+// requests after each sync, until ctx ends; then it returns nil. Failures are
+// recorded with the source and make it wait longer.
 func (r *Reconciler) Run(ctx context.Context) error {
 	timer := time.NewTimer(time.Duration(r.rand() * float64(min(startSpread, r.source.PollInterval/10))))
 	defer timer.Stop()
-	failures := 0
+	if r.pulls != nil {
+		var checks sync.WaitGroup
+		checks.Go(func() { r.runPulls(ctx) })
+		defer checks.Wait()
+	}
+	failures, woken, wake := 0, false, (<-chan struct{})(r.wake)
+	var asked time.Time // when the last pass began that somebody asked for
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
-		case <-r.wake:
+		case <-wake:
+			woken = true
+			if early := wakeSpacing - time.Since(asked); early > 0 {
+				timer.Reset(early)
+				wake = nil
+				continue
+			}
 		}
-		_, err := r.Sync(ctx)
+		select {
+		case <-r.wake: // this pass is for it too
+			woken = true
+		default:
+		}
+		if wake = r.wake; woken {
+			asked = time.Now()
+		}
+		res, err := r.Sync(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -81,7 +117,14 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			r.log.InfoContext(ctx, "sync works again", "failures", failures)
 			failures = 0
 		}
-		timer.Reset(gitsource.NextPoll(r.source.PollInterval, failures, r.rand()))
+		if err == nil && !res.Skipped {
+			r.pulls.wake()
+		}
+		next := gitsource.NextPoll(r.source.PollInterval, failures, r.rand())
+		if woken = woken && res.Skipped; woken { // whoever is at it may have looked before there was a reason to
+			next = min(next, heldPause)
+		}
+		timer.Reset(next)
 	}
 }
 

@@ -3,11 +3,13 @@ package reconciler_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/gitsource"
 	"github.com/sluicehq/sluice/reconciler"
 )
@@ -119,6 +121,94 @@ func TestRunBacksOffWhileItFails(t *testing.T) {
 	}
 }
 
+// A webhook that lands here while another replica is at the source must not wait
+// for the next poll: the other may have looked before it came.
+func TestWokenWhileAnotherReplicaIsAtIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		git, locks, store := &quietGit{}, coord.NewMemory(), newFakeStore()
+		store.data.heads["configs"] = "c0ffee"
+		r, err := reconciler.New(reconciler.Options{
+			Source: reconciler.SourceOptions{ID: "configs", PollInterval: time.Hour}, Git: git, Store: store, Locker: locks,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go r.Run(ctx) //nolint:errcheck // it ends with ctx
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		before := len(git.asked)
+		unlock, err := locks.Lock(ctx, "source/configs", time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Wake()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if n := len(git.asked) - before; n != 0 {
+			t.Fatalf("the source was looked at %d times although another is at it", n)
+		}
+		unlock()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if n := len(git.asked) - before; n != 1 {
+			t.Errorf("the source was looked at %d times, want once soon after the other was done", n)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := len(git.asked) - before; n != 1 {
+			t.Errorf("the source was looked at %d times within a minute, want once", n)
+		}
+	})
+}
+
+// A replica that was killed in the middle of a pass leaves its lock behind.
+func TestTheLockOfADeadReplicaEndsSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		locks, store := coord.NewMemory(), newFakeStore()
+		store.data.heads["configs"] = "c0ffee"
+		dying := &stuckGit{begun: make(chan struct{})}
+		options := func(git reconciler.Git) reconciler.Options {
+			return reconciler.Options{Source: reconciler.SourceOptions{ID: "configs", PollInterval: time.Second}, Git: git, Store: store, Locker: locks}
+		}
+		dead, err := reconciler.New(options(dying))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go dead.Sync(ctx) //nolint:errcheck // it never comes back, and gives nothing back
+		<-dying.begun
+		git := &quietGit{}
+		alive, err := reconciler.New(options(git))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go alive.Run(ctx) //nolint:errcheck // it ends with ctx
+		time.Sleep(35 * time.Second)
+		synctest.Wait()
+		if len(git.asked) == 0 {
+			t.Error("the source waits for a replica that is dead")
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// stuckGit never answers.
+type stuckGit struct {
+	reconciler.Git
+	begun chan struct{}
+}
+
+func (g *stuckGit) Head(ctx context.Context) (string, error) {
+	close(g.begun)
+	<-ctx.Done()
+	return "", ctx.Err()
+}
+
 func TestRunStopsInMidPassWithoutAWord(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -171,5 +261,43 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 				t.Errorf("New: %v, want ErrOptions", err)
 			}
 		})
+	}
+}
+
+// A flood of webhooks makes one pass a second, and one after the last of them.
+func TestAFloodOfWakesIsSpaced(t *testing.T) {
+	t.Parallel()
+	git := &quietGit{}
+	patrol(t, git, func(r *reconciler.Reconciler) {
+		time.Sleep(10 * time.Second)
+		for range 3000 { // three seconds of it
+			r.Wake()
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(10 * time.Second)
+		r.Wake() // alone again, and at once
+		synctest.Wait()
+	})
+	want := []time.Duration{500 * time.Millisecond, 10 * time.Second, 11 * time.Second, 12 * time.Second, 13 * time.Second, 23 * time.Second}
+	if !slices.Equal(git.asked, want) {
+		t.Errorf("%d passes, want 6, the first at %v, want %v", len(git.asked), git.asked[:min(len(git.asked), 10)], want)
+	}
+}
+
+// What was asked for is looked at after it was asked, however soon after another
+// look that was.
+func TestTheLastWakeIsNotLost(t *testing.T) {
+	t.Parallel()
+	git := &quietGit{}
+	patrol(t, git, func(r *reconciler.Reconciler) {
+		time.Sleep(10 * time.Second)
+		r.Wake()
+		time.Sleep(300 * time.Millisecond)
+		r.Wake()
+		time.Sleep(30 * time.Second)
+	})
+	want := []time.Duration{500 * time.Millisecond, 10 * time.Second, 11 * time.Second}
+	if !slices.Equal(git.asked, want) {
+		t.Errorf("asked at %v, want %v", git.asked, want)
 	}
 }

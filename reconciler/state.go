@@ -14,26 +14,29 @@ import (
 // state is what the store says about the source, and about every profile that
 // the observations can concern.
 type state struct {
-	Source   string
-	Policy   HoldPolicy
-	Head     string                           // the synced commit, "" before the first sync
-	Records  map[string]profile.Record        // of the source, by name
-	Foreign  map[string]string                // names that another source ("" the API) manages
-	Latest   map[string]profile.Version       // newest version
-	Current  map[string]profile.Version       // stable version, what a deployment goes back to
-	Holds    map[string]rollout.Hold          // in force
-	Active   map[string]rollout.Deployment    // not final
-	Proven   map[content]bool                 // content that completed before
-	Problems map[string]profile.SourceProblem // by path
+	Source    string
+	Policy    HoldPolicy
+	Approvals int // that a deployment to Production waits for
+	Reach     rollout.Reach
+	Head      string                           // the synced commit, "" before the first sync
+	Records   map[string]profile.Record        // of the source, by name
+	Foreign   map[string]string                // names that another source ("" the API) manages
+	Latest    map[string]profile.Version       // newest version
+	Current   map[string]profile.Version       // stable version, what a deployment goes back to
+	Holds     map[string]rollout.Hold          // in force
+	Active    map[string]rollout.Deployment    // not final
+	Proven    map[content]bool                 // content that completed before
+	Broken    map[edition]string               // how a schema breaks what it declared, where it does
+	Problems  map[string]profile.SourceProblem // by path
 }
 
 // content is one profile's data, told by its hash.
 type content struct{ profile, hash string }
 
 // loadSource reads the part of the state that says which files to look at.
-func loadSource(ctx context.Context, store Store, source string, head string, policy HoldPolicy) (state, error) {
+func loadSource(ctx context.Context, store Store, source SourceOptions, head string, reach rollout.Reach) (state, error) {
 	st := state{
-		Source: source, Head: head, Policy: policy,
+		Source: source.ID, Head: head, Policy: source.HoldPolicy, Approvals: source.RequiredApprovals, Reach: reach,
 		Records:  make(map[string]profile.Record),
 		Foreign:  make(map[string]string),
 		Latest:   make(map[string]profile.Version),
@@ -41,18 +44,19 @@ func loadSource(ctx context.Context, store Store, source string, head string, po
 		Holds:    make(map[string]rollout.Hold),
 		Active:   make(map[string]rollout.Deployment),
 		Proven:   make(map[content]bool),
+		Broken:   make(map[edition]string),
 		Problems: make(map[string]profile.SourceProblem),
 	}
-	records, err := store.SourceProfiles(ctx, source)
+	records, err := store.SourceProfiles(ctx, source.ID)
 	if err != nil {
-		return state{}, fmt.Errorf("profiles of source %s: %w", source, err)
+		return state{}, fmt.Errorf("profiles of source %s: %w", source.ID, err)
 	}
 	for _, r := range records {
 		st.Records[r.Name] = r
 	}
-	problems, err := store.Problems(ctx, source)
+	problems, err := store.Problems(ctx, source.ID)
 	if err != nil {
-		return state{}, fmt.Errorf("problems of source %s: %w", source, err)
+		return state{}, fmt.Errorf("problems of source %s: %w", source.ID, err)
 	}
 	for _, p := range problems {
 		st.Problems[p.Path] = p

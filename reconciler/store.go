@@ -33,6 +33,7 @@ type Store interface {
 	RecordSourceFailure(ctx context.Context, source, reason string) error
 	// InTx runs fn in one transaction and commits it when fn returns nil.
 	InTx(ctx context.Context, fn func(tx Tx) error) error
+	CheckStore
 }
 
 // Tx is the reconciler's one transaction: all that a sync found, or nothing.
@@ -67,4 +68,5 @@ type Tx interface {
 	// PutProblem remembers a file that could not be read; ClearProblem forgets it.
 	PutProblem(ctx context.Context, p profile.SourceProblem) error
 	ClearProblem(ctx context.Context, source, path string) error
+	CheckTx
 }

@@ -29,10 +29,12 @@ type Result struct {
 	Problems    int // files that are newly broken, or broken otherwise than before
 }
 
-// How long one pass may hold the source's lock, and how often it is planned
-// again when it lost a race.
+// How long one pass holds the source's lock at the most, and how often it is
+// planned again when it lost a race. The lock of a replica that died keeps the
+// others from the source until its time is over, so that is short; a pass that
+// takes longer may be made twice, and stored once.
 const (
-	lockTTL     = 10 * time.Minute
+	lockTTL     = 30 * time.Second
 	maxReplans  = 5
 	recordLimit = 5 * time.Second
 )
@@ -99,6 +101,7 @@ func (r *Reconciler) sync(ctx context.Context) (Result, error) {
 				return Result{}, err
 			}
 			r.fail("K3")
+			r.fail("K3/" + r.source.ID)
 			fetched = true
 			if synced == head {
 				continue
@@ -114,7 +117,10 @@ func (r *Reconciler) sync(ctx context.Context) (Result, error) {
 
 // advance brings the store from one commit to another.
 func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, error) {
-	st, err := loadSource(ctx, r.store, r.source.ID, from, r.source.HoldPolicy)
+	if err := r.requireSigned(ctx, from, to); err != nil {
+		return Result{}, err
+	}
+	st, err := loadSource(ctx, r.store, r.source, from, r.reach)
 	if err != nil {
 		return Result{}, err
 	}
@@ -123,6 +129,9 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 		return Result{}, err
 	}
 	if err := st.loadProfiles(ctx, r.store, seen); err != nil {
+		return Result{}, err
+	}
+	if err := st.loadEditions(ctx, r.git, r.source.Path, seen); err != nil {
 		return Result{}, err
 	}
 	p := makePlan(st, seen)

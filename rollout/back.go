@@ -12,6 +12,13 @@ func (s *step) rollingBack() {
 	live, acked, late := s.returning(s.next.Previous, s.next.PreviousHash)
 	waited := s.now.Sub(s.next.RollbackAt)
 	s.countBack()
+	s.heal(s.next.Previous)
+	if unmoved := s.next.Group != "" && !s.snap.Traffic.Acked; unmoved && acked == live && waited < rollbackPatience {
+		s.stand(AwaitingTraffic, "going back to %s: the traffic hook has not taken the switch to %s yet%s", s.next.Previous, s.snap.Traffic.Active(), because(line(s.snap.Traffic.Error)))
+		s.wakeAt(s.now.Add(s.checkInterval()))
+		s.wakeAt(s.next.RollbackAt.Add(rollbackPatience))
+		return
+	}
 	if acked < live && waited < rollbackPatience {
 		s.stand(AwaitingAcks, "going back to %s: %d of %d instances are there", s.next.Previous, acked, live)
 		s.wakeAt(s.now.Add(s.checkInterval()))
@@ -41,7 +48,7 @@ func (s *step) rollingBack() {
 // countBack writes down who still runs the version that is taken back. The
 // percent stays: it says how far the version came.
 func (s *step) countBack() {
-	p := Progress{Phases: s.next.Progress.Phases, Percent: s.next.Progress.Percent}
+	p := Progress{Phases: s.next.Progress.Phases, Percent: s.next.Progress.Percent, Phase: s.next.Progress.Phase}
 	for _, t := range s.snap.Targets {
 		if t.Instance.Liveness(s.now) != fleet.Live {
 			continue
@@ -60,6 +67,7 @@ func (s *step) countBack() {
 // bringBack runs a rollback deployment: everybody at once, no gate.
 func (s *step) bringBack() {
 	live, acked, late := s.sendBack()
+	s.heal(s.next.Version)
 	switch {
 	case acked == live:
 		s.dec.Current = s.next.Version
@@ -115,16 +123,16 @@ func (s *step) healthRestored() (restored HealthRestored, sure bool) {
 	if !h.Enabled {
 		return HealthNoData, true
 	}
-	var samples []fleet.Sample
+	var back side
 	for _, t := range s.snap.Targets {
-		if t.Assignment.Applied == s.next.Previous {
-			samples = append(samples, since(t.Samples, later(t.Assignment.AppliedAt, s.next.PhaseSettledAt))...)
+		if t.Assignment.Applied == s.next.Previous && !s.next.wasIll(t) {
+			back.add(since(t.Samples, later(t.Assignment.AppliedAt, s.next.PhaseSettledAt)))
 		}
 	}
-	w := fleet.Aggregate(samples)
-	e := evidence{recent: w, whole: w, baseline: s.next.Baseline}
+	e := evidence{recent: &back, whole: &back, control: &side{}, wholeCtrl: &side{}, baseline: s.next.Baseline}
+	s.next.Recovery = sum([]MetricCheck{failedChecks(e, h.FailedCheckThreshold), errorRate(e, h.ErrorRateThreshold), latency(e, h.LatencyThreshold)})
 	seen := map[Outcome]int{}
-	for _, m := range []MetricCheck{failedChecks(e, h.FailedCheckThreshold), errorRate(e, h.ErrorRateThreshold), latency(e, h.LatencyThreshold)} {
+	for _, m := range s.next.Recovery.Metrics {
 		seen[m.Outcome]++
 	}
 	switch {
@@ -151,13 +159,12 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// since keeps the samples whose whole span lies at or after t.
+// since keeps the samples whose whole span lies at or after t. They come oldest
+// first, so that what is kept is the end of them.
 func since(samples []fleet.Sample, t time.Time) []fleet.Sample {
-	var kept []fleet.Sample
-	for _, sample := range samples {
-		if !sample.Since.Before(t) {
-			kept = append(kept, sample)
-		}
+	from := len(samples)
+	for from > 0 && !samples[from-1].Since.Before(t) {
+		from--
 	}
-	return kept
+	return samples[from:]
 }

@@ -1,16 +1,15 @@
 package rollout
 
-import (
-	"time"
-
-	"github.com/sluicehq/sluice/profile"
-)
+import "github.com/sluicehq/sluice/profile"
 
 // canary goes through steps of percent, each watched for the phase interval.
 type canary struct{ profile.Strategy }
 
-func (c canary) phases(int) int           { return max(1, len(c.Steps)) }
-func (c canary) share(phase, n int) int   { return share(c.percent(phase, n), n) }
-func (c canary) percent(phase, _ int) int { return c.Steps[min(phase, len(c.Steps)-1)] }
-func (c canary) bake() time.Duration      { return c.PhaseInterval.Std() }
-func (c canary) inFlight() int            { return c.MaxConcurrency }
+// Phases is one a step.
+func (c canary) Phases(Shape) int { return max(1, len(c.Steps)) }
+
+// Phase is a step: its percent of the targets, rounded up.
+func (c canary) Phase(i int, f Shape) Phase {
+	percent := c.Steps[min(i, len(c.Steps)-1)]
+	return Phase{Share: share(percent, f.Size), Percent: percent, Bake: c.PhaseInterval.Std(), InFlight: c.MaxConcurrency}
+}

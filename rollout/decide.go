@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/profile"
 )
 
 // How long the end of a rollback is waited for.
@@ -48,7 +51,7 @@ type step struct {
 	next Deployment
 	snap Snapshot
 	now  time.Time
-	how  strategy
+	how  Strategy
 	dec  Decision
 	wake time.Time
 }
@@ -59,6 +62,7 @@ func newStep(d Deployment, snap Snapshot, now time.Time) *step {
 
 // done closes the decision: what changed, which status follows, when to look again.
 func (s *step) done() Decision {
+	s.came()
 	s.dec.Next = s.next
 	s.dec.Changed = len(s.dec.Assign) > 0 || len(s.dec.Facts) > 0 || len(s.dec.Checks) > 0 || changed(s.read, s.next)
 	if s.dec.Changed {
@@ -106,8 +110,8 @@ func (s *step) finish(state State, kind string, details map[string]any) {
 	s.fact(kind, Daemon, details)
 }
 
-// pending waits for an approval, the end of a deny window or a live instance,
-// then starts.
+// pending waits for an approval, the end of a freeze or a deny window, or a live
+// instance, then starts.
 func (s *step) pending() {
 	if s.next.Guard != "" && !s.next.Approved {
 		s.stand(AwaitingApproval, "waits for a person to promote it: %s", s.next.Guard)
@@ -120,10 +124,13 @@ func (s *step) pending() {
 		return
 	}
 	c := s.sortTargets()
-	if until, rule, denied := s.next.Windows.Denies(s.now); denied {
-		s.stand(AwaitingWindow, "the deny window %q is open until %s", rule, until.UTC().Format(time.RFC3339))
+	if why := s.misfit(c); why != "" {
+		s.stand(AwaitingNothing, "%s", why)
+		s.finish(Failed, FactFailed, map[string]any{"reason": why})
+		return
+	}
+	if s.barred() {
 		s.bringHome(c, nil)
-		s.wakeAt(until)
 		return
 	}
 	if c.live == 0 && len(c.present) > 0 {
@@ -142,7 +149,11 @@ func (s *step) pending() {
 // begin leaves Pending.
 func (s *step) begin() {
 	s.next.State, s.next.StartedAt, s.next.PhaseEnteredAt, s.next.ProgressAt = InProgress, s.now, s.now, s.now
-	s.next.Baseline = baseline(s.snap.Targets, s.next.Previous, s.now)
+	if s.next.Strategy.Type == profile.BlueGreen && s.next.Kind == Forward {
+		s.next.Group = fleet.OtherGroup(s.snap.Traffic.Active())
+		s.how = strategyOf(s.next)
+	}
+	s.next.Baseline, s.next.Ill, s.next.Worst = look(s.snap.Targets, s.next.Previous, s.next.Health, s.now)
 	s.fact(FactStarted, Daemon, map[string]any{"strategy": string(s.next.Strategy.Type), "previous": s.next.Previous})
 }
 
@@ -177,8 +188,8 @@ func (s *step) advance() {
 func (s *step) count(c crowd) {
 	s.next.Progress = Progress{
 		Targets: c.live, Assigned: len(c.updated), Applied: c.acked, Failed: len(c.failed),
-		Phases: s.how.phases(c.size()), Percent: s.how.percent(s.next.Phase, c.size()),
 	}
+	s.mark(c)
 	for _, t := range c.updated {
 		if at := t.Assignment.AppliedAt; t.Assignment.Acknowledged() && at.After(s.next.ProgressAt) && !at.After(s.now) {
 			s.next.ProgressAt = at
@@ -186,10 +197,22 @@ func (s *step) count(c crowd) {
 	}
 }
 
+// phase is the present one.
+func (s *step) phase(c crowd) Phase { return s.how.Phase(s.next.Phase, c.shape()) }
+
+// mark writes down which phase of how many this is.
+func (s *step) mark(c crowd) {
+	p := s.phase(c)
+	s.next.Progress.Phases, s.next.Progress.Percent, s.next.Progress.Phase = s.how.Phases(c.shape()), p.Percent, p.Name
+}
+
 // position names the phase, as in "canary 30%".
 func (s *step) position() string { return position(s.next) }
 
 func position(d Deployment) string {
+	if d.Progress.Phase != "" {
+		return strings.ToLower(string(d.Strategy.Type)) + " " + d.Progress.Phase
+	}
 	return fmt.Sprintf("%s %d%%", strings.ToLower(string(d.Strategy.Type)), d.Progress.Percent)
 }
 
@@ -198,16 +221,17 @@ func position(d Deployment) string {
 // is complete: everybody assigned has answered. A silent instance that was
 // assigned the version still counts against the share, since it may run it.
 func (s *step) fill(c crowd) bool {
-	want := s.how.share(s.next.Phase, c.size())
-	room := max(0, want-len(c.updated)-len(c.silent))
-	if limit := s.how.inFlight(); limit > 0 {
-		room = min(room, max(0, limit-(len(c.updated)-c.acked-len(c.failed))))
+	p := s.phase(c)
+	room := max(0, p.Share-len(c.updated)-len(c.silent))
+	if p.InFlight > 0 {
+		room = min(room, max(0, p.InFlight-(len(c.updated)-c.acked-len(c.failed))))
 	}
-	room = min(room, len(c.waiting))
-	for _, t := range c.waiting[:room] {
+	chosen := c.turn(p.Group)
+	room = min(room, len(chosen))
+	for _, t := range chosen[:room] {
 		s.assign(t, s.next.Version, s.next.Hash)
 	}
-	s.bringHome(c, c.waiting[:room])
+	s.bringHome(c, chosen[:room])
 	if room > 0 {
 		s.next.ProgressAt = s.now
 		s.next.Progress.Assigned += room
@@ -215,7 +239,7 @@ func (s *step) fill(c crowd) bool {
 	if room > c.acked { // most of the phase is new: what was watched so far was another one
 		s.next.PhaseSettledAt = time.Time{}
 	}
-	return room == 0 && len(c.updated)+len(c.silent) >= want && c.acked+len(c.failed) == len(c.updated)
+	return room == 0 && len(c.updated)+len(c.silent) >= p.Share && c.acked+len(c.failed) == len(c.updated)
 }
 
 // bringHome gives the previous version to strays and to whoever has none, but
@@ -237,6 +261,11 @@ func (s *step) bringHome(c crowd, chosen []Target) {
 
 // settled bakes a complete phase and goes to the next one, or to the end.
 func (s *step) settled(c crowd) {
+	if p := s.phase(c); !s.arrived(p) {
+		s.stand(AwaitingTraffic, "%s: the traffic hook has not taken the switch to %s yet%s", s.position(), p.Traffic, because(line(s.snap.Traffic.Error)))
+		s.overdue("the traffic hook did not take the switch to " + p.Traffic + because(line(s.snap.Traffic.Error)))
+		return
+	}
 	if s.next.PhaseSettledAt.IsZero() {
 		s.next.PhaseSettledAt, s.next.ProgressAt = s.now, s.now
 		s.fact(FactPhase, Daemon, map[string]any{"phase": s.next.Phase + 1, "percent": s.next.Progress.Percent, "instances": len(c.updated)})
@@ -244,7 +273,10 @@ func (s *step) settled(c crowd) {
 			return
 		}
 	}
-	last := s.next.Phase+1 >= s.how.phases(c.size())
+	last := s.next.Phase+1 >= s.how.Phases(c.shape())
+	if !last && s.barred() {
+		return
+	}
 	if s.next.Promoted <= s.next.Phase && !s.passed(c, last) {
 		return
 	}
@@ -257,7 +289,7 @@ func (s *step) settled(c crowd) {
 
 // passed says that the present phase was watched long enough and passed.
 func (s *step) passed(c crowd, last bool) bool {
-	ends := s.next.PhaseSettledAt.Add(s.how.bake())
+	ends := s.next.PhaseSettledAt.Add(s.phase(c).Bake)
 	// Who waits for a person waits, also when traffic goes quiet meanwhile.
 	waiting := s.read.Awaiting == AwaitingPromotion && s.read.Phase == s.next.Phase
 	switch {
@@ -281,8 +313,9 @@ func (s *step) passed(c crowd, last bool) bool {
 func (s *step) enter(c crowd) {
 	s.next.Phase++
 	s.next.PhaseEnteredAt, s.next.ProgressAt, s.next.PhaseSettledAt = s.now, s.now, time.Time{}
-	s.next.Progress.Percent = s.how.percent(s.next.Phase, c.size())
+	s.mark(c)
 	s.dec.Assign = nil // of the phase before; decided anew for this one
+	s.turn(s.phase(c))
 	if s.fill(c) {
 		s.settled(c)
 		return
@@ -294,5 +327,6 @@ func (s *step) enter(c crowd) {
 // evidence says that the gate passed since the phase settled.
 func (s *step) evidence() bool {
 	passed := s.next.Verdict.Outcome == Pass || s.next.Verdict.Outcome == Skipped
+	passed = passed || s.goesOn() && s.next.Verdict.Outcome == Fail
 	return passed && !s.next.CheckedAt.Before(s.next.PhaseSettledAt)
 }

@@ -9,6 +9,37 @@ import (
 // Snapshot is the fleet as one deployment sees it at one instant.
 type Snapshot struct {
 	Targets []Target // every registered instance that the deployment's selector matches, live or not
+	Traffic Traffic  // of the deployment's profile
+	Freeze  *Freeze  // the one that nobody ended yet; nil when there is none
+	// Measurements are what the providers outside answered to Asks; none before they were asked.
+	Measurements []Measurement
+}
+
+// Traffic says which group the requests of a BlueGreen profile go to.
+type Traffic struct {
+	Group string // blue or green; "" until the first switch
+	Acked bool   // the traffic hook has taken the last switch, or there is no hook
+	Error string // of its last try, "" when that went well
+}
+
+// Active is the group that requests go to; blue until the first switch.
+func (t Traffic) Active() string {
+	if t.Group == "" {
+		return fleet.Blue
+	}
+	return t.Group
+}
+
+// Switch is what a traffic hook is told: which group of a profile's instances
+// requests go to from now on.
+type Switch struct {
+	Hook       string // its name in the settings
+	Profile    string
+	Group      string // blue or green
+	Before     string // the other one
+	Deployment string // that switched
+	Revision   int64  // rises with every switch of the profile: a lower one is of no interest any more
+	At         time.Time
 }
 
 // Target is one instance with what it should run, what it said and how it does.
@@ -27,8 +58,11 @@ type Decision struct {
 	Facts   []Fact     // become audit events
 	Checks  []Check    // gate checks to keep
 	Current string     // when not "": becomes the profile's current (stable) version
+	Switch  string     // when not "": requests go to this group from now on
 	Hold    *Hold      // when not nil: begins
 	Retire  bool       // the profile is retired
+	Release string     // when not "": why a hold that refuses this content ends
+	Basis   *Basis     // of a new deployment: what must still be so; nil when nothing need be
 	Status  []Status   // commit statuses that follow; posted only when they differ from the last
 	Wake    time.Time  // when to look again; zero: only when something happens
 }

@@ -54,8 +54,10 @@ const (
 	AwaitingNothing   Awaiting = ""
 	AwaitingApproval  Awaiting = "Approval"  // a guard tripped: a person must promote before it starts
 	AwaitingWindow    Awaiting = "Window"    // a deny window is open
+	AwaitingFreeze    Awaiting = "Freeze"    // a freeze is in force: nothing starts or goes further
 	AwaitingPromotion Awaiting = "Promotion" // autoPromote is false: a person must promote the next phase
 	AwaitingAcks      Awaiting = "Acks"      // instances have not acknowledged yet
+	AwaitingTraffic   Awaiting = "Traffic"   // the traffic hook has not taken a switch yet
 	AwaitingEvidence  Awaiting = "Evidence"  // the gate cannot tell: missing data or too few samples
 )
 
@@ -84,15 +86,22 @@ type Deployment struct {
 	Cause       string // why it exists: the commit's first line, or the reason a person gave
 	TraceID     string
 	Force       string // reason for which the glass was broken, "" otherwise
+	RetryOf     string // ID of the deployment that it is another try of, "" otherwise
 	Guard       string // why it needs approval before it starts, "" otherwise
+	Approvals   int    // review approvals that are as good as a person's promote for Guard; 0: none are
 
 	State       State
 	Awaiting    Awaiting
-	Explanation string // one line for people: why it stands where it stands
-	Approved    bool   // the approval that Guard asks for was given
-	Phase       int    // 0-based
-	Promoted    int    // phases up to this one (exclusive) were promoted by a person
+	Explanation string    // one line for people: why it stands where it stands
+	StateAt     time.Time // when it came into State; zero while it is as it was made
+	Came        string    // how it came into State, and by whose doing
+	Approved    bool      // the approval that Guard asks for was given
+	Phase       int       // 0-based
+	Promoted    int       // phases up to this one (exclusive) were promoted by a person
+	Promoter    string    // who promoted last
+	Group       string    // of a BlueGreen: the group that takes the version first, "" before it starts
 
+	CommittedAt    time.Time // when the commit was made, by its committer; zero without one
 	CreatedAt      time.Time
 	StartedAt      time.Time // first left Pending
 	PhaseEnteredAt time.Time
@@ -104,7 +113,16 @@ type Deployment struct {
 
 	Progress Progress
 	Baseline fleet.Window // the metrics over the window before it started
-	Verdict  Verdict      // of the last gate check
+	Worst    Figures      // the worst of any well instance before it started
+	Control  fleet.Window // the last that was seen of instances without the change
+	// Ill are the instances that were ill before it started, with their metrics:
+	// they are updated last, and no evidence for or against it.
+	Ill     map[string]fleet.Window
+	Verdict Verdict // of the last gate check
+
+	Exposures []Exposure // who had the version that was taken back, at most 100 of them
+	Exposed   int        // how many had it
+	Recovery  Verdict    // of the fleet after a rollback, by the gate's rules
 
 	RollbackReason string
 	RollbackBy     string         // "gate", "deadline" or a user
@@ -122,6 +140,8 @@ type Progress struct {
 	Failed   int // that said they could not apply it
 	Phases   int // of the strategy
 	Percent  int // share of the present phase
+	// Phase is the present phase's name, "" when its percent says enough.
+	Phase string
 }
 
 // HealthRestored says what was seen of the fleet's health after a rollback.
@@ -148,4 +168,5 @@ type Hold struct {
 	ExpiresAt      time.Time // zero: never by itself
 	ReleasedAt     time.Time // zero: in force
 	ReleasedBy     string
+	RevertURL      string // of the pull request that makes Git say what runs, "" for none
 }

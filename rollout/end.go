@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 // nobody ends a deployment for which no instance is registered.
 func (s *step) nobody(c crowd) {
 	s.everybody(c)
-	s.next.Progress = Progress{Phases: s.how.phases(0), Percent: 100}
+	s.next.Progress = Progress{Phases: s.how.Phases(Shape{}), Percent: 100}
 	s.stand(AwaitingNothing, "no instance was there to prove %s", s.next.Version)
 	s.finish(Completed, FactCompleted, map[string]any{"proved": false})
 }
@@ -18,6 +19,10 @@ func (s *step) nobody(c crowd) {
 // complete ends a deployment that every live target acknowledged. Whoever is
 // silent now gets the version when it comes back.
 func (s *step) complete(c crowd) {
+	if failed := len(c.failed) > 0 || s.next.Verdict.Outcome == Fail; failed && s.goesOn() && c.acked+len(c.failed) == c.live {
+		s.giveUp(byGate, fmt.Sprintf("%s runs on %d of %d instances: %s", s.next.Version, c.acked, c.live, cmp.Or(unanswered(c), s.next.Verdict.Reason)))
+		return
+	}
 	if len(c.failed) > 0 || c.acked < c.live {
 		s.stand(AwaitingAcks, "%d of %d instances have acknowledged", c.acked, c.live)
 		s.overdue(unanswered(c))
@@ -45,7 +50,8 @@ func (s *step) everybody(c crowd) {
 // overdue ends a deployment that made no progress for too long. The time that
 // it was watched, paused or waiting for a person does not count.
 func (s *step) overdue(why string) {
-	if s.read.State != InProgress || s.read.Awaiting != AwaitingAcks && s.read.Awaiting != AwaitingEvidence {
+	counts := s.read.Awaiting == AwaitingAcks || s.read.Awaiting == AwaitingTraffic || s.read.Awaiting == AwaitingEvidence
+	if s.read.State != InProgress || !counts {
 		s.next.ProgressAt = s.now
 	}
 	deadline := s.next.ProgressAt.Add(s.next.Strategy.ProgressDeadline.Std())
@@ -65,7 +71,7 @@ func (s *step) giveUp(by, reason string) {
 		way = "there is no earlier version to go back to"
 	case !s.next.Health.AutoRollback:
 		way = "automatic rollback is off"
-	case s.next.Strategy.Type == profile.Rolling && !s.next.Strategy.StopOnFailure:
+	case s.goesOn():
 		way = "stopOnFailure is off, so nothing is taken back"
 	default:
 		s.rollBack(by, Daemon, reason)
@@ -77,6 +83,12 @@ func (s *step) giveUp(by, reason string) {
 	}
 	s.stand(AwaitingNothing, "%s; %s", reason, way)
 	s.finish(Failed, FactFailed, map[string]any{"reason": reason, "by": by})
+}
+
+// goesOn says that a failure stops nothing: the batches go on, and at the end it
+// is told what failed.
+func (s *step) goesOn() bool {
+	return s.next.Kind == Forward && s.next.Strategy.Type == profile.Rolling && !s.next.Strategy.StopOnFailure
 }
 
 // hasWayBack says that there is other content to go back to.
@@ -92,8 +104,10 @@ func (s *step) rollBack(by, actor, reason string) {
 			s.assign(t, s.next.Previous, s.next.PreviousHash)
 		}
 	}
+	s.expose(s.next.Version)
 	s.next.State, s.next.RollbackAt, s.next.ProgressAt = RollingBack, s.now, s.now
 	s.next.RollbackReason, s.next.RollbackBy = reason, by
+	s.switchBack(s.next.Previous, actor)
 	s.countBack()
 	s.stand(AwaitingAcks, "going back to %s: %s", s.next.Previous, reason)
 	s.fact(FactRollback, actor, map[string]any{"reason": reason, "by": by, "to": s.next.Previous, "instances": len(s.dec.Assign)})

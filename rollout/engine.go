@@ -19,10 +19,14 @@ type EngineOptions struct {
 	MaxIdle time.Duration // how long it sleeps at the most; 1 s when 0
 	Logger  *slog.Logger
 	Metrics EngineMetrics
+	// Measurer asks the providers outside; nil: whoever needs one is held with an error.
+	Measurer Measurer
+	Reach    Reach // whom it can ask
 	// Fail is called at the crash points of tests: K5 versions were assigned and
 	// not yet published, K6 the gate was read and nothing stored, K7 a promotion
 	// was stored and not yet published, K8 a rollback was stored and not yet
-	// published, K9 a final state was stored, K11 a claim was taken.
+	// published, K9 a final state was stored, K11 a claim was taken. K6/NAME is
+	// that of one profile.
 	Fail func(point string)
 }
 
@@ -45,6 +49,7 @@ type Engine struct {
 	pub   Publisher
 	opts  EngineOptions
 	wake  chan struct{}
+	steps sync.WaitGroup // under way, those that ask aside too
 }
 
 // NewEngine returns an engine that does nothing until Run or an order.
@@ -80,7 +85,10 @@ func (e *Engine) Wake() {
 // rests, longer each time, so that a database that is down for a moment does not
 // use up the attempts of every deployment.
 func (e *Engine) Run(ctx context.Context) error {
-	defer e.handBack(ctx)
+	defer func() {
+		e.steps.Wait() // ctx has ended, and with it whatever is asked aside
+		e.handBack(ctx)
+	}()
 	failures := 0
 	for ctx.Err() == nil {
 		switch stepped, failed := e.pass(ctx); {
@@ -108,11 +116,14 @@ func (e *Engine) handBack(ctx context.Context) {
 	defer cancel()
 	if err := e.store.ReleaseClaims(bounded, e.opts.Owner); err != nil {
 		e.opts.Logger.WarnContext(ctx, "claims were not handed back; they end with their lease", "error", err)
+		return
 	}
+	e.opts.Logger.InfoContext(ctx, "claims handed back")
 }
 
 // pass claims what is due and steps each in its own goroutine. It answers how
-// many there were, and whether anything went wrong.
+// many there were, and whether anything went wrong. It does not wait for those
+// that ask a provider outside: one that hangs delays nobody else.
 func (e *Engine) pass(ctx context.Context) (stepped int, failed bool) {
 	claims, err := e.store.ClaimDue(ctx, e.opts.Owner, e.opts.Lease, e.opts.Workers)
 	if err != nil {
@@ -127,8 +138,11 @@ func (e *Engine) pass(ctx context.Context) (stepped int, failed bool) {
 	var group sync.WaitGroup
 	var trouble atomic.Bool
 	for _, claim := range claims {
-		group.Go(func() {
-			if !e.stepSafely(ctx, claim) {
+		group.Add(1)
+		aside := sync.OnceFunc(group.Done)
+		e.steps.Go(func() {
+			defer aside()
+			if !e.stepSafely(ctx, claim, aside) {
 				trouble.Store(true)
 			}
 		})
@@ -160,8 +174,8 @@ func (e *Engine) wait(ctx context.Context, d time.Duration, wake <-chan struct{}
 }
 
 // stepSafely keeps one deployment's trouble away from the others. It answers
-// whether there was none.
-func (e *Engine) stepSafely(ctx context.Context, claim Claim) (fine bool) {
+// whether there was none, and calls aside when nobody need wait for it any more.
+func (e *Engine) stepSafely(ctx context.Context, claim Claim, aside func()) (fine bool) {
 	log := e.opts.Logger.With("deployment", claim.DeploymentID)
 	if claim.Attempts > maxAttempts {
 		reason := fmt.Sprintf("set aside after %d attempts that stored nothing; see the log for %s", claim.Attempts-1, claim.DeploymentID)
@@ -180,7 +194,7 @@ func (e *Engine) stepSafely(ctx context.Context, claim Claim) (fine bool) {
 			}
 		}
 	}()
-	err := e.Step(ctx, claim)
+	err := e.step(ctx, claim, aside)
 	if e.opts.Metrics.Stepped != nil {
 		e.opts.Metrics.Stepped(time.Since(start), err)
 	}
@@ -196,30 +210,69 @@ func (e *Engine) stepSafely(ctx context.Context, claim Claim) (fine bool) {
 	}
 }
 
-// Step decides about one claimed deployment and stores the decision. It returns
-// ErrStale when the deployment changed meanwhile.
+// Step decides about one claimed deployment and stores the decision. Where that
+// needs an answer from outside it asks first, for some seconds at the most. It
+// returns ErrStale when the deployment changed meanwhile.
 func (e *Engine) Step(ctx context.Context, claim Claim) error {
-	d, err := e.store.Deployment(ctx, claim.DeploymentID)
+	return e.step(ctx, claim, func() {})
+}
+
+func (e *Engine) step(ctx context.Context, claim Claim, aside func()) error {
+	d, snap, now, err := e.read(ctx, claim.DeploymentID)
 	if err != nil {
-		return fmt.Errorf("read deployment %s: %w", claim.DeploymentID, err)
-	}
-	snap, err := e.store.Snapshot(ctx, d)
-	if err != nil {
-		return fmt.Errorf("read the fleet of deployment %s: %w", d.ID, err)
-	}
-	now, err := e.store.Now(ctx)
-	if err != nil {
-		return fmt.Errorf("read the database's clock: %w", err)
+		return err
 	}
 	dec := Decide(d, snap, now)
+	if asks := Asks(d, snap, dec, now); len(asks) > 0 {
+		aside()
+		defer e.Wake() // what is stored late may be due soon
+		measurements := e.measure(ctx, asks)
+		if ctx.Err() != nil { // stopped: that nobody answered says nothing
+			return e.leave(ctx, claim, d, now)
+		}
+		if d, snap, now, err = e.read(ctx, claim.DeploymentID); err != nil {
+			return err
+		}
+		snap.Measurements = measurements
+		dec = Decide(d, snap, now)
+	}
 	if len(dec.Checks) > 0 {
 		e.opts.Fail("K6")
+		e.opts.Fail("K6/" + d.Profile)
 	}
 	if err := e.store.Step(ctx, claim, dec); err != nil {
 		return fmt.Errorf("store the step of deployment %s: %w", d.ID, err)
 	}
 	e.stored(ctx, d, dec)
 	return nil
+}
+
+// leave gives a step up that a stop cut short: it is no failed attempt, and due
+// again for whoever comes next.
+func (e *Engine) leave(ctx context.Context, claim Claim, d Deployment, now time.Time) error {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := e.store.Step(bounded, claim, Decision{Next: d, Wake: now}); err != nil {
+		return fmt.Errorf("leave the step of deployment %s: %w", d.ID, err)
+	}
+	return nil
+}
+
+// longestAsk ends what is asked aside. It is never more than a third of the
+// lease: the rest is for reading, storing and for clocks that differ.
+const longestAsk = 5 * time.Second
+
+func (e *Engine) measure(ctx context.Context, asks []Ask) []Measurement {
+	if e.opts.Measurer == nil {
+		measurements := make([]Measurement, len(asks))
+		for i, ask := range asks {
+			measurements[i] = Measurement{Ask: ask, Err: "this server asks nobody outside"}
+		}
+		return measurements
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(longestAsk, e.opts.Lease/3))
+	defer cancel()
+	return e.opts.Measurer.Measure(ctx, asks)
 }
 
 // stored tells everybody who waits for what was just stored.

@@ -9,9 +9,10 @@ import (
 	"github.com/sluicehq/sluice/profile"
 )
 
-// maxOrderTries bounds how often an order is decided again because somebody
-// else changed the deployment first.
-const maxOrderTries = 10
+// freeTries is how often an order is decided while others may change the
+// deployment. When they were quicker each time, it is decided while they wait: a
+// rollback never loses against a crowd.
+const freeTries = 3
 
 // orderFunc is one of the orders of this package.
 type orderFunc func(d Deployment, snap Snapshot, actor, reason string, now time.Time) (Decision, error)
@@ -26,12 +27,37 @@ func (e *Engine) Order(ctx context.Context, id string, order Order, actor, reaso
 	if !ok {
 		return Deployment{}, fmt.Errorf("unknown order %q", order)
 	}
-	for try := 1; ; try++ {
+	return e.carryOut(ctx, id, decide, actor, reason)
+}
+
+// Promote carries out a promotion as Order does, with its extent.
+func (e *Engine) Promote(ctx context.Context, id string, p Promotion, actor, reason string) (Deployment, error) {
+	return e.carryOut(ctx, id, p.promote, actor, reason)
+}
+
+func (e *Engine) carryOut(ctx context.Context, id string, decide orderFunc, actor, reason string) (Deployment, error) {
+	for range freeTries {
 		d, err := e.orderOnce(ctx, id, decide, actor, reason)
-		if !errors.Is(err, ErrStale) || try == maxOrderTries {
+		if !errors.Is(err, ErrStale) {
 			return d, err
 		}
 	}
+	return e.orderExclusive(ctx, id, decide, actor, reason)
+}
+
+func (e *Engine) orderExclusive(ctx context.Context, id string, decide orderFunc, actor, reason string) (Deployment, error) {
+	before, dec, err := e.store.OrderExclusive(ctx, id, func(d Deployment, snap Snapshot, now time.Time) (Decision, error) {
+		return decide(d, snap, actor, reason, now)
+	})
+	if err != nil {
+		return before, fmt.Errorf("carry out the order for deployment %s: %w", id, err)
+	}
+	if !dec.Changed {
+		return before, nil
+	}
+	e.stored(ctx, before, dec)
+	e.Wake()
+	return e.store.Deployment(ctx, id)
 }
 
 func (e *Engine) orderOnce(ctx context.Context, id string, decide orderFunc, actor, reason string) (Deployment, error) {
@@ -59,15 +85,21 @@ func (e *Engine) read(ctx context.Context, id string) (Deployment, Snapshot, tim
 	if err != nil {
 		return d, Snapshot{}, time.Time{}, fmt.Errorf("read deployment %s: %w", id, err)
 	}
+	snap, now, err := e.fleet(ctx, d)
+	return d, snap, now, err
+}
+
+// fleet reads a deployment's targets and the database's clock.
+func (e *Engine) fleet(ctx context.Context, d Deployment) (Snapshot, time.Time, error) {
 	snap, err := e.store.Snapshot(ctx, d)
 	if err != nil {
-		return d, snap, time.Time{}, fmt.Errorf("read the fleet of deployment %s: %w", id, err)
+		return snap, time.Time{}, fmt.Errorf("read the fleet of deployment %s of %s: %w", d.ID, d.Profile, err)
 	}
 	now, err := e.store.Now(ctx)
 	if err != nil {
-		return d, snap, now, fmt.Errorf("read the database's clock: %w", err)
+		return snap, now, fmt.Errorf("read the database's clock: %w", err)
 	}
-	return d, snap, now, nil
+	return snap, now, nil
 }
 
 // Back says what RollbackProfile goes back from and to.
@@ -78,49 +110,27 @@ type Back struct {
 	ID      string          // of the new deployment
 	Actor   string
 	Reason  string
+	Basis   *Basis // what must still be so; nil when nothing need be
 }
 
 // RollbackProfile gives an earlier, completed version of a profile to all of
 // its instances at once, and puts the profile on hold. An active deployment is
-// superseded. It returns ErrReason or ErrNoWayBack.
+// superseded. It returns ErrReason or ErrNoWayBack, and ErrStale when its basis
+// is not so any more.
 func (e *Engine) RollbackProfile(ctx context.Context, b Back) (Deployment, error) {
-	draft := Deployment{Profile: b.Record.Name, Selector: selector(b.Record)}
-	snap, err := e.store.Snapshot(ctx, draft)
+	snap, now, err := e.fleet(ctx, Deployment{ID: b.ID, Profile: b.Record.Name, Selector: selector(b.Record)})
 	if err != nil {
-		return Deployment{}, fmt.Errorf("read the fleet of %s: %w", b.Record.Name, err)
-	}
-	now, err := e.store.Now(ctx)
-	if err != nil {
-		return Deployment{}, fmt.Errorf("read the database's clock: %w", err)
+		return Deployment{}, err
 	}
 	dec, err := NewRollback(b.Record, b.To, b.Refused, b.Actor, b.Reason, snap, b.ID, now)
 	if err != nil {
 		return Deployment{}, err
 	}
+	dec.Basis = b.Basis
 	if err := e.store.Create(ctx, dec); err != nil {
 		return Deployment{}, fmt.Errorf("store the rollback of %s: %w", b.Record.Name, err)
 	}
 	e.stored(ctx, Deployment{State: Pending}, dec)
 	e.Wake()
 	return e.store.Deployment(ctx, b.ID)
-}
-
-// Start stores a new deployment and wakes the engine.
-func (e *Engine) Start(ctx context.Context, d Deployment, actor string) (Deployment, error) {
-	if err := ValidateNew(d); err != nil {
-		return d, err
-	}
-	dec := Decision{Next: d, Changed: true, Facts: []Fact{d.fact(FactCreated, actor, map[string]any{"cause": d.Cause})}}
-	if status, ok := StatusOf(d); ok {
-		dec.Status = []Status{status}
-	}
-	if d.Force != "" {
-		dec.Facts = append(dec.Facts, d.fact(FactForced, actor, map[string]any{"reason": d.Force}))
-	}
-	if err := e.store.Create(ctx, dec); err != nil {
-		return d, fmt.Errorf("store deployment %s: %w", d.ID, err)
-	}
-	e.pub.Publish(ctx, d.Profile)
-	e.Wake()
-	return e.store.Deployment(ctx, d.ID)
 }

@@ -40,6 +40,7 @@ type memory struct {
 	facts       []rollout.Fact
 	claimed     int
 	stepped     int
+	exclusive   int // orders that others had to wait for
 	failClaim   func() error
 	failStep    func(claim rollout.Claim) error
 	onSnapshot  func() // called after a snapshot was read, outside the lock
@@ -91,7 +92,7 @@ func (m *memory) ClaimDue(_ context.Context, owner string, lease time.Duration, 
 	now := time.Now()
 	for _, id := range slices.Sorted(maps.Keys(m.rows)) {
 		r := m.rows[id]
-		free := r.owner == "" || r.owner == owner || r.lease.Before(now)
+		free := r.owner == "" || r.lease.Before(now)
 		if len(claims) == limit || r.d.State.Final() || r.quarantined != "" || r.due.IsZero() || r.due.After(now) || !free {
 			continue
 		}
@@ -146,11 +147,13 @@ func (m *memory) ActiveDeployment(_ context.Context, name string) (rollout.Deplo
 	return rollout.Deployment{}, rollout.ErrNotFound
 }
 
-func (m *memory) Snapshot(context.Context, rollout.Deployment) (rollout.Snapshot, error) {
+func (m *memory) Snapshot(_ context.Context, d rollout.Deployment) (rollout.Snapshot, error) {
 	m.mu.Lock()
 	var snap rollout.Snapshot
 	for _, id := range slices.Sorted(maps.Keys(m.instances)) {
-		snap.Targets = append(snap.Targets, *m.instances[id])
+		if t := *m.instances[id]; d.Selector.Matches(t.Instance) {
+			snap.Targets = append(snap.Targets, t)
+		}
 	}
 	hook, err := m.onSnapshot, m.snapshotErr
 	m.mu.Unlock()
@@ -189,6 +192,26 @@ func (m *memory) Order(_ context.Context, dec rollout.Decision) error {
 	m.take(r, dec)
 	r.d.Epoch++
 	return nil
+}
+
+func (m *memory) OrderExclusive(_ context.Context, id string, decide rollout.DecideOrder) (rollout.Deployment, rollout.Decision, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.rows[id]
+	before := r.d
+	var snap rollout.Snapshot
+	for _, id := range slices.Sorted(maps.Keys(m.instances)) {
+		snap.Targets = append(snap.Targets, *m.instances[id])
+	}
+	dec, err := decide(before, snap, time.Now())
+	if err != nil || !dec.Changed {
+		return before, dec, err
+	}
+	m.exclusive++
+	r.owner, r.attempts, r.due, r.quarantined = "", 0, dec.Wake, ""
+	m.take(r, dec)
+	r.d.Epoch++
+	return before, dec, nil
 }
 
 func (m *memory) Create(_ context.Context, dec rollout.Decision) error {
@@ -560,7 +583,7 @@ func TestOrderDecidesAgainWhenItWasBeaten(t *testing.T) {
 		m.rows["a"].d.State = rollout.InProgress
 		races := 0
 		m.onSnapshot = func() {
-			if races < 3 {
+			if races < 2 {
 				races++
 				m.mu.Lock()
 				m.rows["a"].d.Revision++ // a step was stored meanwhile
@@ -572,8 +595,12 @@ func TestOrderDecidesAgainWhenItWasBeaten(t *testing.T) {
 			t.Fatalf("%s, %v", d.State, err)
 		}
 		m.onSnapshot = func() { m.mu.Lock(); m.rows["a"].d.Revision++; m.mu.Unlock() }
-		if _, err := e.Order(t.Context(), "a", rollout.OrderResume, "alice", ""); !errors.Is(err, rollout.ErrStale) {
-			t.Errorf("for ever beaten: %v", err)
+		if m.exclusive != 0 {
+			t.Error("others had to wait for an order that got its turn")
+		}
+		// Beaten each time, it is decided while the others wait.
+		if d, err := e.Order(t.Context(), "a", rollout.OrderResume, "alice", ""); err != nil || d.State != rollout.InProgress || m.exclusive != 1 {
+			t.Errorf("beaten each time: %s, %v, %d", d.State, err, m.exclusive)
 		}
 	})
 }

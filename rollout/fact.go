@@ -1,10 +1,11 @@
 package rollout
 
-// The types of facts about deployments and holds.
+// The types of facts about deployments, holds and freezes.
 const (
 	FactCreated     = "deployment.created"
 	FactStarted     = "deployment.started"
 	FactPhase       = "deployment.phase"
+	FactSwitched    = "deployment.switched"
 	FactPaused      = "deployment.paused"
 	FactResumed     = "deployment.resumed"
 	FactPromoted    = "deployment.promoted"
@@ -18,6 +19,8 @@ const (
 	FactHoldBegun   = "hold.begun"
 	FactHoldEnded   = "hold.ended"
 	FactForced      = "deployment.forced"
+	FactFreezeBegun = "freeze.begun"
+	FactFreezeEnded = "freeze.ended"
 	FactQuarantined = "deployment.quarantined"
 )
 

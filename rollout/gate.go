@@ -3,8 +3,6 @@ package rollout
 import (
 	"strings"
 	"time"
-
-	"github.com/sluicehq/sluice/fleet"
 )
 
 // What a gate needs before it judges.
@@ -40,36 +38,15 @@ func (s *step) check(c crowd) bool {
 	s.next.CheckedAt = s.now
 	s.dec.Checks = append(s.dec.Checks, Check{DeploymentID: s.next.ID, At: s.now, Phase: s.next.Phase, Verdict: s.next.Verdict})
 	s.wakeAt(s.now.Add(s.checkInterval()))
-	if s.next.Verdict.Outcome != Fail {
+	if s.next.Verdict.Outcome != Fail || s.goesOn() && s.read.Verdict.Outcome == Fail {
 		return false
 	}
 	s.fact(FactGateFailed, Daemon, map[string]any{"reason": s.next.Verdict.Reason, "phase": s.next.Phase + 1})
+	if s.goesOn() {
+		return false
+	}
 	s.giveUp(byGate, s.next.Verdict.Reason)
 	return true
-}
-
-// evidence is what a check rests on.
-type evidence struct {
-	recent    fleet.Window // updated instances, the last few checks
-	whole     fleet.Window // updated instances, since they applied the version
-	control   fleet.Window // instances without the change, as long as recent
-	wholeCtrl fleet.Window // instances without the change, as long as whole
-	baseline  fleet.Window // the fleet before the deployment
-	first     bool         // there was no version before
-}
-
-// over picks the recent window when it holds enough, the whole time since the
-// version was applied otherwise, each with its control.
-func (e evidence) over(enough func(fleet.Window) bool) (updated, control fleet.Window) {
-	if enough(e.recent) {
-		return e.recent, e.control
-	}
-	return e.whole, e.wholeCtrl
-}
-
-// ever says whether a kind of figure was reported by anybody.
-func (e evidence) ever(reported func(fleet.Window) bool) bool {
-	return reported(e.whole) || reported(e.wholeCtrl) || reported(e.baseline)
 }
 
 // verdict judges every metric.
@@ -78,22 +55,22 @@ func (s *step) verdict(c crowd) Verdict {
 	checks := []MetricCheck{applyCheck(c, h.FailedCheckThreshold)}
 	if h.Enabled {
 		e := s.gather(c)
-		checks = append(checks, s.heard(c), failedChecks(e, h.FailedCheckThreshold), errorRate(e, h.ErrorRateThreshold), latency(e, h.LatencyThreshold))
-		for _, m := range h.Metrics {
-			checks = append(checks, customCheck(m, e))
-		}
+		quiet := s.phase(c).Quiet
+		checks = append(checks, s.heard(c), failedChecks(e, h.FailedCheckThreshold),
+			judgeEach(e, h, errorsOf).unneeded(quiet), judgeEach(e, h, latencyOf).unneeded(quiet))
+		checks = append(checks, s.measured(c, e)...)
 	}
 	return sum(checks)
 }
 
-// sum is the verdict over metrics: the worst of them.
+// sum is the verdict over metrics: the worst of them, but for those on trial.
 func sum(checks []MetricCheck) Verdict {
 	v := Verdict{Outcome: Skipped, Reason: "nothing to judge", Metrics: checks}
 	rank := map[Outcome]int{Skipped: 0, Pass: 1, Inconclusive: 2, Error: 3, Fail: 4}
 	var reasons []string
 	for _, m := range checks {
 		switch {
-		case rank[m.Outcome] < rank[v.Outcome]:
+		case m.DryRun, rank[m.Outcome] < rank[v.Outcome]:
 			continue
 		case rank[m.Outcome] > rank[v.Outcome]:
 			v.Outcome, reasons = m.Outcome, nil
@@ -111,41 +88,7 @@ func sum(checks []MetricCheck) Verdict {
 	return v
 }
 
-// gather adds up the samples that count: of updated instances since they
-// acknowledged, of the control over the same time.
-func (s *step) gather(c crowd) evidence {
-	e := evidence{baseline: s.next.Baseline, first: s.next.Previous == ""}
-	recently := s.now.Add(-max(slidingCheckCounts*s.checkInterval(), minSlidingWindow))
-	begin := s.now
-	var recent, whole []fleet.Sample
-	for _, t := range c.updated {
-		if !t.Assignment.Acknowledged() {
-			continue
-		}
-		if t.Assignment.AppliedAt.Before(begin) {
-			begin = t.Assignment.AppliedAt
-		}
-		whole = append(whole, since(t.Samples, t.Assignment.AppliedAt)...)
-		recent = append(recent, since(t.Samples, later(t.Assignment.AppliedAt, recently))...)
-	}
-	var control, wholeControl []fleet.Sample
-	for _, t := range c.control {
-		wholeControl = append(wholeControl, since(t.Samples, later(t.Assignment.AppliedAt, begin))...)
-		control = append(control, since(t.Samples, later(t.Assignment.AppliedAt, later(begin, recently)))...)
-	}
-	e.recent, e.whole = fleet.Aggregate(recent), fleet.Aggregate(whole)
-	e.control, e.wholeCtrl = fleet.Aggregate(control), fleet.Aggregate(wholeControl)
-	return e
-}
-
-// baseline sums up the time before a deployment, of instances that ran the
-// version before it.
-func baseline(targets []Target, previous string, now time.Time) fleet.Window {
-	var samples []fleet.Sample
-	for _, t := range targets {
-		if previous == "" || t.Assignment.Applied == previous {
-			samples = append(samples, since(t.Samples, later(t.Assignment.AppliedAt, now.Add(-baselineWindow)))...)
-		}
-	}
-	return fleet.Aggregate(samples)
+// sliding is how far a check looks back.
+func (s *step) sliding() time.Duration {
+	return max(slidingCheckCounts*s.checkInterval(), minSlidingWindow)
 }

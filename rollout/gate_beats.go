@@ -17,6 +17,7 @@ func applyCheck(c crowd, threshold float64) MetricCheck {
 	}
 	value := 100 * float64(len(c.failed)) / float64(len(c.updated))
 	m.Value = &value
+	m.limited(threshold)
 	if len(c.failed) > 0 && value > threshold {
 		m.Outcome = Fail
 		first := c.failed[0]
@@ -53,7 +54,8 @@ func beats(w fleet.Window) sample { return sample{float64(w.Unhealthy), float64(
 
 // failedChecks judges how often updated instances say that they are unhealthy.
 func failedChecks(e evidence, threshold float64) MetricCheck {
-	w, control := e.over(func(w fleet.Window) bool { return speaking(w) >= minBeats })
+	updated, without := e.over(func(w fleet.Window) bool { return speaking(w) >= minBeats })
+	w, control := updated.window(), without.window()
 	m := MetricCheck{
 		Name: "failedChecks", Unit: "%", Threshold: threshold,
 		N: uint64(speaking(w)), ControlN: uint64(speaking(control)), BaselineN: uint64(speaking(e.baseline)),
@@ -67,6 +69,7 @@ func failedChecks(e evidence, threshold float64) MetricCheck {
 	}
 	m.Value = &value
 	before, _ := m.against(e.baseline, control, unhealthy)
+	m.limited(before + threshold)
 	if value-before <= threshold {
 		m.Outcome = Pass
 		return m
@@ -75,11 +78,13 @@ func failedChecks(e evidence, threshold float64) MetricCheck {
 	if m.N < minBeats {
 		return m.unknown(false, fmt.Sprintf("%s: %d are needed", numbers, minBeats))
 	}
-	switch bad, tested := m.beyondChance(beats(w), beats(control), beats(e.baseline), minBeats); {
-	case tested && !bad:
+	c := comparison{beats, beats, threshold / 200, minBeats, false}
+	p, tested := c.beyondChance(updated, without, e.baseline)
+	switch m.believe(p, tested); {
+	case tested && p >= significance:
 		return m.unknown(false, numbers+m.excuse(threshold))
 	case tested:
-		numbers += chance(*m.P)
+		numbers += chance(p)
 	}
 	m.Outcome, m.Reason = Fail, numbers
 	return m
@@ -104,24 +109,12 @@ func (m MetricCheck) excuse(threshold float64) string {
 // customCheck judges a metric of the heartbeats against fixed bounds.
 func customCheck(want profile.Metric, e evidence) MetricCheck {
 	key := cmp.Or(want.Query, want.Name)
-	w, _ := e.over(func(w fleet.Window) bool { _, ok := w.Custom[key]; return ok })
-	m := MetricCheck{Name: want.Name, N: uint64(w.Samples), Outcome: Pass}
+	updated, _ := e.over(func(w fleet.Window) bool { _, ok := w.Custom[key]; return ok })
+	w := updated.window()
+	m := MetricCheck{Name: want.Name, DryRun: want.DryRun, N: uint64(w.Samples)}
 	value, ok := w.Custom[key]
-	if ok {
-		m.Value = &value
+	if !ok {
+		return m.unknown(false, fmt.Sprintf("no heartbeat carried the metric %s", key))
 	}
-	switch {
-	case !ok:
-		m = m.unknown(false, fmt.Sprintf("no heartbeat carried the metric %s", key))
-	case want.Min != nil && value < *want.Min:
-		m.Threshold, m.Outcome = *want.Min, Fail
-		m.Reason = fmt.Sprintf("%s is %s, below %s", want.Name, trim(value), trim(*want.Min))
-	case want.Max != nil && value > *want.Max:
-		m.Threshold, m.Outcome = *want.Max, Fail
-		m.Reason = fmt.Sprintf("%s is %s, above %s", want.Name, trim(value), trim(*want.Max))
-	}
-	if want.DryRun && m.Outcome != Pass {
-		m.Outcome, m.Reason = Skipped, "on trial: "+m.Reason
-	}
-	return m
+	return m.within(want, value)
 }

@@ -16,6 +16,15 @@ func (m MetricCheck) unknown(skip bool, reason string) MetricCheck {
 	return m
 }
 
+// unneeded is a check that need not tell where no request reaches the updated
+// instances. What they did count is judged all the same.
+func (m MetricCheck) unneeded(quiet bool) MetricCheck {
+	if quiet && m.Outcome == Inconclusive && m.Value == nil {
+		return m.unknown(true, "no requests reach the updated instances yet")
+	}
+	return m
+}
+
 // compared names what the value stands against.
 func (m MetricCheck) compared(text func(float64) string) string {
 	var b strings.Builder
@@ -40,23 +49,42 @@ func (m *MetricCheck) against(baseline, control fleet.Window, figure func(fleet.
 	return value, known
 }
 
-// sample is a number of observations, some of them bad.
-type sample struct{ bad, n float64 }
+// limited notes the value past which the metric may fail.
+func (m *MetricCheck) limited(v float64) { m.Limit = &v }
 
-// beyondChance decides between a bad version and chance: against the control
-// where that has observations enough, against the baseline otherwise. ok is
-// false when neither has, and the threshold alone must do.
-func (m *MetricCheck) beyondChance(w, control, baseline sample, enough float64) (worseThan, ok bool) {
-	other := baseline
-	if control.n >= enough {
-		other = control
+// comparison is how one kind of observation is compared between two sides.
+type comparison struct {
+	bad    func(fleet.Window) sample // of the updated instances
+	other  func(fleet.Window) sample // of those they are compared with
+	margin float64                   // of the share, that is no difference
+	enough float64                   // observations on both sides
+	many   bool                      // a heartbeat holds many of them: one can spoil the rest
+}
+
+// beyondChance is the chance of a difference beyond the margin: against the
+// control where that has observations enough, against the baseline otherwise.
+// ok is false when neither has, and the threshold alone must do.
+func (c comparison) beyondChance(updated, control *side, baseline fleet.Window) (p float64, ok bool) {
+	mine, without := c.bad(updated.window()), c.other(control.window())
+	others := counts{all: c.other(baseline)}
+	if without.n >= c.enough {
+		others = counts{all: without, each: c.others(control)}
+		// With few requests the times hardly meet: then all of them are compared.
+		if met, times := c.matched(updated, control); met.n >= max(c.enough, mine.n/2) {
+			mine, others = met, times
+		}
 	}
-	if w.n < enough || other.n < enough {
-		return false, false
+	if mine.n < c.enough || others.all.n < c.enough {
+		return 0, false
 	}
-	p := worse(w.bad, w.n, other.bad, other.n)
-	m.P = &p
-	return p < significance, true
+	return others.like(len(updated.groups), c.margin).atLeast(mine), true
+}
+
+// believe keeps the chance that a test found.
+func (m *MetricCheck) believe(p float64, tested bool) {
+	if tested {
+		m.P = &p
+	}
 }
 
 func msText(ms float64) string { return fmt.Sprintf("%.0f ms", ms) }

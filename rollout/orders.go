@@ -3,8 +3,7 @@ package rollout
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"math"
 	"time"
 
 	"github.com/sluicehq/sluice/fleet"
@@ -21,27 +20,8 @@ const (
 	OrderPromote  Order = "promote"
 	OrderCancel   Order = "cancel"
 	OrderRollback Order = "rollback"
+	OrderRetry    Order = "retry" // a new deployment of what an ended one brought
 )
-
-// StateError says that an order does not fit a deployment's state.
-type StateError struct {
-	Order   Order
-	State   State
-	Allowed []State
-	Why     string // when not "": why no state would do
-}
-
-// Error names the states that allow the order, or says why none does.
-func (e *StateError) Error() string {
-	if e.Why != "" {
-		return fmt.Sprintf("%s is not possible for this deployment, which is %s: %s", e.Order, e.State, e.Why)
-	}
-	words := make([]string, len(e.Allowed))
-	for i, s := range e.Allowed {
-		words[i] = string(s)
-	}
-	return fmt.Sprintf("%s is not possible for a deployment that is %s, only for one that is %s", e.Order, e.State, strings.Join(words, " or "))
-}
 
 // ErrNoWayBack is returned for a rollback without an earlier version.
 var ErrNoWayBack = errors.New("there is no earlier version to go back to")
@@ -49,19 +29,9 @@ var ErrNoWayBack = errors.New("there is no earlier version to go back to")
 // ErrReason is returned for an order that needs a reason.
 var ErrReason = errors.New("a reason is needed")
 
-func allow(d Deployment, o Order, states ...State) error {
-	if d.Kind == Rollback && !d.State.Final() {
-		return &StateError{Order: o, State: d.State, Why: "it is a rollback, which runs to its end; deploy another version to leave it"}
-	}
-	if slices.Contains(states, d.State) {
-		return nil
-	}
-	return &StateError{Order: o, State: d.State, Allowed: states}
-}
-
 // Pause holds a deployment where it is; the gate goes on judging.
 func Pause(d Deployment, _ Snapshot, actor, reason string, now time.Time) (Decision, error) {
-	if err := allow(d, OrderPause, InProgress); err != nil {
+	if err := allow(d, OrderPause); err != nil {
 		return Decision{}, err
 	}
 	s := newStep(d, Snapshot{}, now)
@@ -75,7 +45,7 @@ func Pause(d Deployment, _ Snapshot, actor, reason string, now time.Time) (Decis
 // Resume lets a paused deployment go on. The time that it was paused does not
 // count as lack of progress.
 func Resume(d Deployment, _ Snapshot, actor, reason string, now time.Time) (Decision, error) {
-	if err := allow(d, OrderResume, Paused); err != nil {
+	if err := allow(d, OrderResume); err != nil {
 		return Decision{}, err
 	}
 	s := newStep(d, Snapshot{}, now)
@@ -86,33 +56,76 @@ func Resume(d Deployment, _ Snapshot, actor, reason string, now time.Time) (Deci
 	return s.done(), nil
 }
 
+// Promotion is how far a person sends a deployment.
+type Promotion struct {
+	All   bool // through every phase that is left; otherwise the present one
+	Phase int  // 1-based: the phase that is meant; 0 for the present one
+}
+
+// everyPhase is more phases than any strategy has.
+const everyPhase = math.MaxInt32
+
 // Promote approves a guarded deployment, or ends the wait of the present phase.
-func Promote(d Deployment, _ Snapshot, actor, reason string, now time.Time) (Decision, error) {
-	if err := allow(d, OrderPromote, Pending, InProgress); err != nil {
+func Promote(d Deployment, snap Snapshot, actor, reason string, now time.Time) (Decision, error) {
+	return Promotion{}.promote(d, snap, actor, reason, now)
+}
+
+// PromoteAll approves a guarded deployment, and ends the wait of every phase
+// that is left. Acknowledgements and a failing gate still count.
+func PromoteAll(d Deployment, snap Snapshot, actor, reason string, now time.Time) (Decision, error) {
+	return Promotion{All: true}.promote(d, snap, actor, reason, now)
+}
+
+func (p Promotion) promote(d Deployment, _ Snapshot, actor, reason string, now time.Time) (Decision, error) {
+	if err := p.allowed(d); err != nil {
 		return Decision{}, err
 	}
-	if d.State == Pending && (d.Guard == "" || d.Approved) {
-		return Decision{}, &StateError{Order: OrderPromote, State: d.State, Why: "it waits for no person"}
-	}
 	s := newStep(d, Snapshot{}, now)
+	details := map[string]any{"reason": reason, "phase": d.Phase + 1}
+	start, further := "", ""
+	if p.All {
+		start, further, details["all"] = " through every phase", " and every phase after it", true
+	}
 	if d.State == Pending {
 		s.next.Approved = true
-		s.stand(AwaitingNothing, "approved by %s%s", actor, because(reason))
+		s.stand(AwaitingNothing, "approved%s by %s%s", start, actor, because(reason))
 	} else {
 		s.next.Promoted = d.Phase + 1
-		s.stand(s.next.Awaiting, "%s promoted by %s%s", s.position(), actor, because(reason))
+		s.stand(s.next.Awaiting, "%s%s promoted by %s%s", s.position(), further, actor, because(reason))
 	}
-	s.next.ProgressAt = now
-	s.fact(FactPromoted, actor, map[string]any{"reason": reason, "phase": d.Phase + 1})
+	if p.All {
+		s.next.Promoted = everyPhase
+	}
+	s.next.Promoter, s.next.ProgressAt = actor, now
+	s.fact(FactPromoted, actor, details)
 	s.wakeAt(now)
 	return s.done(), nil
+}
+
+// allowed is nil when there is something to promote: two people who mean the
+// same phase do not promote two.
+func (p Promotion) allowed(d Deployment) error {
+	if err := allow(d, OrderPromote); err != nil {
+		return err
+	}
+	switch {
+	case d.State == Pending && (d.Guard == "" || d.Approved):
+		return d.refuse(OrderPromote, "it waits for no person")
+	case d.State == InProgress && p.Phase > 0 && p.Phase != d.Phase+1:
+		return d.refuse(OrderPromote, fmt.Sprintf("it is in phase %d, not in phase %d", d.Phase+1, p.Phase))
+	case d.Promoted == everyPhase:
+		return d.refuse(OrderPromote, "every phase was promoted already by "+d.Promoter)
+	case d.State == InProgress && d.Promoted > d.Phase && !p.All:
+		return d.refuse(OrderPromote, fmt.Sprintf("%s was promoted already by %s", position(d), d.Promoter))
+	}
+	return nil
 }
 
 // Cancel ends a deployment. One that has begun takes its version back from the
 // instances first, as a rollback does; a first version, which leaves nothing to
 // go back to, stays where it is.
 func Cancel(d Deployment, snap Snapshot, actor, reason string, now time.Time) (Decision, error) {
-	if err := allow(d, OrderCancel, Pending, InProgress, Paused); err != nil {
+	if err := allow(d, OrderCancel); err != nil {
 		return Decision{}, err
 	}
 	if d.State != Pending && d.hasWayBack() {
@@ -137,8 +150,11 @@ func RollBack(d Deployment, snap Snapshot, actor, reason string, now time.Time) 
 	if d.State == RollingBack {
 		return Decision{Next: d, Wake: now}, nil
 	}
-	if err := allow(d, OrderRollback, Pending, InProgress, Paused); err != nil {
+	if err := allow(d, OrderRollback); err != nil {
 		return Decision{}, err
+	}
+	if d.State.Final() {
+		return Decision{}, d.refuse(OrderRollback, "it has ended; what it brought is taken back by a rollback of its profile")
 	}
 	if reason == "" {
 		return Decision{}, ErrReason
@@ -182,6 +198,9 @@ func NewRollback(r profile.Record, to, refused profile.Version, actor, reason st
 		Details: map[string]any{"pinned": to.Number, "refused": refused.Number, "reason": reason},
 	})
 	s.begin()
+	s.next.RollbackAt = now
+	s.expose(refused.Number)
+	s.switchBack(to.Number, actor)
 	live, acked, _ := s.sendBack()
 	// The next step looks at a fleet that nobody else assigns to any more, and
 	// ends it: a step in flight may have assigned after this snapshot was read.

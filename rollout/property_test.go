@@ -23,7 +23,7 @@ type history struct {
 }
 
 func drawStrategy(t *rapid.T) profile.Strategy {
-	types := []profile.StrategyType{profile.Canary, profile.Rolling, profile.Direct}
+	types := []profile.StrategyType{profile.Canary, profile.Rolling, profile.BlueGreen, profile.Direct}
 	s := profile.DefaultStrategy(rapid.SampledFrom(types).Draw(t, "strategy"))
 	s.AutoPromote = rapid.IntRange(0, 4).Draw(t, "autoPromote") > 0
 	s.ProgressDeadline = profile.Duration(10 * time.Minute)
@@ -35,6 +35,8 @@ func drawStrategy(t *rapid.T) profile.Strategy {
 		s.BatchSize = rapid.SampledFrom([]string{"1", "3", "25%", "100%"}).Draw(t, "batch")
 		s.BatchInterval = profile.Duration(20 * time.Second)
 		s.StopOnFailure = rapid.Bool().Draw(t, "stopOnFailure")
+	case profile.BlueGreen:
+		s.VerificationPeriod, s.KeepBlueDuration = profile.Duration(20*time.Second), profile.Duration(40*time.Second)
 	case profile.Direct:
 		s.MaxConcurrency = rapid.IntRange(0, 3).Draw(t, "maxConcurrency")
 	}
@@ -46,6 +48,9 @@ func newHistory(t *rapid.T) *history {
 	h.w = newWorld(rapid.IntRange(0, 8).Draw(t, "fleet"), rapid.SampledFrom([]string{"1.0.0", ""}).Draw(t, "version"))
 	h.w.health.AutoRollback = rapid.IntRange(0, 4).Draw(t, "autoRollback") > 0
 	h.w.health.Enabled = rapid.IntRange(0, 4).Draw(t, "health") > 0
+	if rapid.IntRange(0, 4).Draw(t, "groups") > 0 {
+		h.w.groups()
+	}
 	h.w.run(20 * time.Second)
 	h.w.see = h.check
 	return h
@@ -75,6 +80,14 @@ func (h *history) check(before rollout.Deployment, dec rollout.Decision) {
 		}
 	}
 	h.share(dec)
+	h.frozen(before, next)
+	if dec.Switch != "" && next.Kind == rollout.Forward && next.State == rollout.InProgress {
+		for _, p := range h.w.processes {
+			if a := p.assignment; p.instance.Group() == dec.Switch && p.instance.Liveness(h.w.now) == fleet.Live && !(a.Version == next.Version && a.Acknowledged()) {
+				h.t.Fatalf("requests were sent to %s, which %s of it has not taken", dec.Switch, p.instance.ID)
+			}
+		}
+	}
 	if next.State == rollout.RollingBack || next.State.Final() && next.State != rollout.Completed {
 		h.refused[next.ID] = true
 	}
@@ -88,6 +101,16 @@ func (h *history) check(before rollout.Deployment, dec rollout.Decision) {
 	}
 	if next.State.Final() == next.FinishedAt.IsZero() {
 		h.t.Fatalf("%s with the end at %v", next.State, next.FinishedAt)
+	}
+}
+
+// frozen says that nothing starts and nothing goes further in a freeze.
+func (h *history) frozen(before, next rollout.Deployment) {
+	if before.ID != next.ID || next.Kind != rollout.Forward || !h.w.freeze.InForce(h.w.now) {
+		return
+	}
+	if next.Phase > before.Phase || !next.StartedAt.Equal(before.StartedAt) {
+		h.t.Fatalf("in a freeze it went from %s in phase %d to %s in phase %d", before.State, before.Phase+1, next.State, next.Phase+1)
 	}
 }
 
@@ -112,6 +135,16 @@ func (h *history) share(dec rollout.Decision) {
 			size++
 			if holds {
 				holders++
+			}
+		}
+	}
+	if next.Strategy.Type == profile.BlueGreen && next.Phase < 2 { // a group and nobody else
+		size = 0
+		for _, p := range h.w.processes {
+			if p.instance.Group() == next.Group {
+				size++
+			} else if given[p.instance.ID] {
+				h.t.Fatalf("I3: %s of group %q got %s before its group's turn", p.instance.ID, p.instance.Group(), next.Version)
 			}
 		}
 	}
@@ -147,7 +180,8 @@ func (h *history) act() {
 	}
 	switch what := rapid.SampledFrom([]string{
 		"commit", "errors", "well", "silent", "back", "mute", "unmute", "break", "join", "leave",
-		"pause", "resume", "promote", "cancel", "rollback", "emergency", "guard",
+		"hook", "pause", "resume", "promote", "cancel", "rollback", "emergency", "guard",
+		"freeze", "freeze for a while", "unfreeze", "promote-all",
 	}).Draw(t, "what"); what {
 	case "commit":
 		w.strategy = drawStrategy(t)
@@ -172,10 +206,21 @@ func (h *history) act() {
 		}
 	case "join":
 		w.join(fmt.Sprintf("new-%d", len(w.processes)+100*int(w.now.Unix()%1_000_000)))
+		if last := w.processes[len(w.processes)-1]; w.processes[0].instance.Group() != "" {
+			last.instance.Metadata = map[string]string{"group": rapid.SampledFrom([]string{fleet.Blue, fleet.Green}).Draw(t, "group")}
+		}
 	case "leave":
 		if p := some(); p != nil {
 			w.leave(p.instance.ID)
 		}
+	case "hook":
+		w.hook = rapid.SampledFrom([]string{"", "edge answers 503"}).Draw(t, "hook")
+	case "freeze":
+		w.froze(0, "incident")
+	case "freeze for a while":
+		w.froze(time.Minute, "incident")
+	case "unfreeze":
+		w.thaw()
 	case "guard":
 		w.guard = rapid.SampledFrom([]string{"", "the shape changed"}).Draw(t, "guard")
 	case "emergency":
@@ -194,6 +239,8 @@ func (h *history) act() {
 // heal ends every fault, and lets people do what the deployment waits for.
 func (h *history) heal() {
 	clear(h.w.behaves)
+	h.w.mendHook()
+	h.w.thaw()
 	for _, p := range h.w.processes {
 		p.silent, p.mute, p.broken, p.beat = false, false, "", h.w.now
 		p.assignment.ApplyError = ""

@@ -1,13 +1,24 @@
 package rollout
 
-import (
-	"time"
-
-	"github.com/sluicehq/sluice/profile"
-)
+import "github.com/sluicehq/sluice/profile"
 
 // rolling goes batch by batch, each watched for the batch interval.
 type rolling struct{ profile.Strategy }
+
+// Phases is one a batch.
+func (r rolling) Phases(f Shape) int {
+	batch := r.batch(f.Size)
+	return max(1, (f.Size+batch-1)/batch)
+}
+
+// Phase is a batch: so many targets more than the one before.
+func (r rolling) Phase(i int, f Shape) Phase {
+	p := Phase{Share: min(f.Size, (i+1)*r.batch(f.Size)), Percent: 100, Bake: r.BatchInterval.Std(), InFlight: r.MaxConcurrency}
+	if f.Size > 0 {
+		p.Percent = 100 * p.Share / f.Size
+	}
+	return p
+}
 
 func (r rolling) batch(n int) int {
 	size, percent, err := profile.ParseBatchSize(r.BatchSize)
@@ -19,20 +30,3 @@ func (r rolling) batch(n int) int {
 	}
 	return max(1, size)
 }
-
-func (r rolling) phases(n int) int {
-	batch := r.batch(n)
-	return max(1, (n+batch-1)/batch)
-}
-
-func (r rolling) share(phase, n int) int { return min(n, (phase+1)*r.batch(n)) }
-
-func (r rolling) percent(phase, n int) int {
-	if n == 0 {
-		return 100
-	}
-	return 100 * r.share(phase, n) / n
-}
-
-func (r rolling) bake() time.Duration { return r.BatchInterval.Std() }
-func (r rolling) inFlight() int       { return r.MaxConcurrency }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 )
@@ -127,28 +128,116 @@ func TestValidateNew(t *testing.T) {
 		edit func(d *rollout.Deployment)
 		want string // part of the error, "" for none
 	}{
+		"a gate that the server knows": {func(d *rollout.Deployment) {
+			d.Health = profile.Health{Enabled: true, Metrics: []profile.Metric{{Name: "q", Provider: profile.ProviderWebhook, Query: "smoke"}}}
+		}, ""},
+		"a gate that it does not know": {func(d *rollout.Deployment) {
+			d.Health = profile.Health{Enabled: true, Metrics: []profile.Metric{{Name: "q", Provider: profile.ProviderWebhook, Query: "load"}}}
+		}, "add it to the setting gates, which knows smoke"},
+		"a provider that there is not": {func(d *rollout.Deployment) {
+			d.Health = profile.Health{Enabled: true, Metrics: []profile.Metric{{Name: "q", Provider: "datadog"}}}
+		}, "use prometheus, heartbeat or webhook"},
+		"health that is off asks nobody": {func(d *rollout.Deployment) {
+			d.Health.Metrics = []profile.Metric{{Name: "q", Provider: profile.ProviderPrometheus}}
+		}, ""},
+		"a traffic hook that the server knows": {func(d *rollout.Deployment) {
+			d.Strategy.Type, d.Strategy.TrafficHook = profile.BlueGreen, "edge"
+		}, ""},
+		"a traffic hook that it does not know": {func(d *rollout.Deployment) {
+			d.Strategy.Type, d.Strategy.TrafficHook = profile.BlueGreen, "core"
+		}, "add it to the setting traffic_hooks, which knows edge"},
 		"canary to production":              {func(*rollout.Deployment) {}, ""},
-		"blue and green":                    {func(d *rollout.Deployment) { d.Strategy.Type = profile.BlueGreen }, "BlueGreen"},
+		"blue and green":                    {func(d *rollout.Deployment) { d.Strategy.Type = profile.BlueGreen }, ""},
 		"direct to production, unproven":    {func(d *rollout.Deployment) { d.Strategy.Type = profile.Direct }, "force it with a reason"},
 		"everybody at once by another name": {func(d *rollout.Deployment) { d.Strategy.Steps = []int{100} }, "to every instance at once"},
 		"direct to production, proven":      {func(d *rollout.Deployment) { d.Strategy.Type, d.Proven = profile.Direct, true }, ""},
 		"direct to production, forced":      {func(d *rollout.Deployment) { d.Strategy.Type, d.Force = profile.Direct, "fire" }, ""},
 		"direct elsewhere":                  {func(d *rollout.Deployment) { d.Strategy.Type, d.Selector.Environment = profile.Direct, profile.Staging }, ""},
 		"a metric of the heartbeats": {func(d *rollout.Deployment) {
-			d.Health.Metrics = []profile.Metric{{Name: "q", Provider: profile.ProviderHeartbeat}}
+			d.Health = profile.Health{Enabled: true, Metrics: []profile.Metric{{Name: "q", Provider: profile.ProviderHeartbeat}}}
 		}, ""},
-		"a provider that nobody can ask": {func(d *rollout.Deployment) {
-			d.Health.Metrics = []profile.Metric{{Name: "q", Provider: profile.ProviderPrometheus}}
-		}, "prometheus"},
+		"a Prometheus that the server does not know": {func(d *rollout.Deployment) {
+			d.Health = profile.Health{Enabled: true, Metrics: []profile.Metric{{Name: "q", Provider: profile.ProviderPrometheus}}}
+		}, "set prometheus_url"},
 		"a rollback is never refused": {func(d *rollout.Deployment) { d.Kind, d.Strategy.Type = rollout.Rollback, profile.BlueGreen }, ""},
 		"a retirement is not refused": {func(d *rollout.Deployment) { d.Kind, d.Strategy.Type = rollout.Retirement, profile.Direct }, ""},
 	} {
 		d := forward("a")
 		c.edit(&d)
-		err := rollout.ValidateNew(d)
+		err := rollout.ValidateNew(d, rollout.Reach{Gates: []string{"smoke"}, TrafficHooks: []string{"edge"}})
 		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, rollout.ErrRefused) || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestValidateFleet(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		groups []string
+		edit   func(d *rollout.Deployment)
+		want   string // part of the error, "" for none
+	}{
+		"both groups":                 {[]string{fleet.Blue, fleet.Green, fleet.Green}, nil, ""},
+		"nobody there":                {nil, nil, ""},
+		"no group at all":             {[]string{"", ""}, nil, "2 of 2 are in none: web-1, web-2; register them with metadata group"},
+		"one without a group":         {[]string{fleet.Blue, fleet.Green, "grey"}, nil, "1 of 3 are in none: web-3"},
+		"no idle group":               {[]string{fleet.Blue, fleet.Blue}, nil, "none of 2 is in group green"},
+		"no active group":             {[]string{fleet.Green}, nil, "none of 1 is in group blue"},
+		"a canary needs no group":     {[]string{"", ""}, func(d *rollout.Deployment) { d.Strategy.Type = profile.Canary }, ""},
+		"a way back is never refused": {[]string{""}, func(d *rollout.Deployment) { d.Kind = rollout.Rollback }, ""},
+	} {
+		d := forward("a")
+		d.Strategy = profile.DefaultStrategy(profile.BlueGreen)
+		if c.edit != nil {
+			c.edit(&d)
+		}
+		w := newWorld(len(c.groups), "1.0.0")
+		for i, group := range c.groups {
+			w.processes[i].instance.Metadata = map[string]string{"group": group}
+		}
+		err := rollout.ValidateFleet(d, w.snapshot(), w.now)
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, rollout.ErrRefused) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A group that has not heard of the switch yet runs the version before all the
+// same: it is the way back.
+func TestSwitchBackBeforeEverybodyHeardOfTheSwitch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(4, "1.0.0")
+	w.groups()
+	w.strategy = profile.DefaultStrategy(profile.BlueGreen)
+	w.strategy.VerificationPeriod = profile.Duration(time.Minute)
+	w.commit("1.1.0")
+	w.run(90 * time.Second)
+	if w.traffic.Group != fleet.Green {
+		t.Fatalf("requests go to %q: %s", w.traffic.Group, w.d.Explanation)
+	}
+	for _, p := range w.processes { // the switch gave everybody a new generation, which nobody has acknowledged
+		p.assignment.Generation++
+	}
+	if err := w.order(rollout.OrderRollback, "alice", "it hurts"); err != nil {
+		t.Fatal(err)
+	}
+	if w.traffic.Group != fleet.Blue {
+		t.Errorf("requests still go to %s: %s", w.traffic.Group, w.d.Explanation)
+	}
+	// One that could not apply it, or runs something else, is no way back.
+	w = newWorld(4, "1.0.0")
+	w.groups()
+	w.strategy = profile.DefaultStrategy(profile.BlueGreen)
+	w.strategy.VerificationPeriod = profile.Duration(time.Minute)
+	w.commit("1.1.0")
+	w.run(90 * time.Second)
+	w.find("web-1").assignment.ApplyError = "disk full"
+	if err := w.order(rollout.OrderRollback, "alice", "it hurts"); err != nil {
+		t.Fatal(err)
+	}
+	if w.traffic.Group != fleet.Green {
+		t.Errorf("requests were sent to a group that is not well: %s", w.d.Explanation)
 	}
 }
 
@@ -156,6 +245,9 @@ func TestContext(t *testing.T) {
 	t.Parallel()
 	if got := rollout.Context("web.production"); got != "sluice/web.production" {
 		t.Error(got)
+	}
+	if got := rollout.Context("check"); got == rollout.CheckContext || !strings.HasPrefix(got, "sluice/check-") {
+		t.Errorf("the profile check has the context %s", got)
 	}
 	long := strings.Repeat("n", 300)
 	a, b := rollout.Context(long+"a"), rollout.Context(long+"b")

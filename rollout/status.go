@@ -17,15 +17,15 @@ const (
 const AggregateContext = "sluice"
 
 // Context is the commit status context of a profile; a long one is cut and
-// made unique again by a hash.
+// made unique again by a hash, and so is that of a profile named check.
 func Context(profileName string) string {
 	name := "sluice/" + profileName
-	if len(name) <= maxContext {
+	if len(name) <= maxContext && name != CheckContext {
 		return name
 	}
 	sum := sha256.Sum256([]byte(profileName))
 	suffix := "-" + hex.EncodeToString(sum[:6])
-	return name[:maxContext-len(suffix)] + suffix
+	return name[:min(len(name), maxContext-len(suffix))] + suffix
 }
 
 // Describe cuts a status description to what every forge takes: 140 runes on one line.
@@ -96,13 +96,17 @@ func waits(d Deployment) string {
 	switch d.Awaiting {
 	case AwaitingPromotion:
 		return ": waits for a person to promote it"
+	case AwaitingFreeze, AwaitingWindow:
+		if why, ok := strings.CutPrefix(d.Explanation, position(d)+": "); ok {
+			return ": " + why
+		}
 	case AwaitingEvidence:
 		if d.Verdict.Reason == "" || !strings.HasSuffix(d.Explanation, d.Verdict.Reason) {
 			return ": " + strings.TrimPrefix(d.Explanation, position(d)+": ")
 		}
 		var unsure []string
 		for _, m := range d.Verdict.Metrics {
-			if m.Outcome == Inconclusive || m.Outcome == Error {
+			if !m.DryRun && (m.Outcome == Inconclusive || m.Outcome == Error) {
 				unsure = append(unsure, m.Name)
 			}
 		}

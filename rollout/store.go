@@ -32,7 +32,8 @@ type Store interface {
 	ClaimDue(ctx context.Context, owner string, lease time.Duration, limit int) ([]Claim, error)
 	// NextDue is when the next unclaimed step falls due; ok is false when there is none.
 	NextDue(ctx context.Context) (due time.Time, ok bool, err error)
-	// ReleaseClaims hands back all that owner holds, so that another replica need not wait.
+	// ReleaseClaims hands back all that owner holds, so that another replica need not
+	// wait. Their attempts stay counted: a step may have failed.
 	ReleaseClaims(ctx context.Context, owner string) error
 	// Deployment reads one; ErrNotFound when there is none.
 	Deployment(ctx context.Context, id string) (Deployment, error)
@@ -46,6 +47,9 @@ type Store interface {
 	// Order stores a decision that a person or a rule forced: compare-and-set
 	// on revision; raises the epoch, so that a step in flight loses.
 	Order(ctx context.Context, dec Decision) error
+	// OrderExclusive reads a deployment, decides and stores the decision as Order
+	// does, while nobody else can change it. It returns the deployment as it was.
+	OrderExclusive(ctx context.Context, id string, decide DecideOrder) (before Deployment, dec Decision, err error)
 	// Create stores a new deployment (dec.Next) and what comes with it; an
 	// active deployment of the profile becomes Superseded in the same transaction.
 	Create(ctx context.Context, dec Decision) error
@@ -53,6 +57,9 @@ type Store interface {
 	// not claimed any more until a person acts on it.
 	Quarantine(ctx context.Context, claim Claim, reason string) error
 }
+
+// DecideOrder decides about a deployment as it is.
+type DecideOrder func(d Deployment, snap Snapshot, now time.Time) (Decision, error)
 
 // Publisher tells watch streams that a profile's assignments changed. It is
 // only a hint: a lost message costs time, never correctness.

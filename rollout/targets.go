@@ -33,10 +33,32 @@ type crowd struct {
 // that hold the version.
 func (c crowd) size() int { return c.live + len(c.silent) }
 
+// shape is what a strategy may know of them.
+func (c crowd) shape() Shape {
+	f := Shape{Size: c.size(), Groups: map[string]int{}}
+	for _, some := range [][]Target{c.updated, c.waiting, c.silent} {
+		for _, t := range some {
+			if group := t.Instance.Group(); group != "" {
+				f.Groups[group]++
+			}
+		}
+	}
+	return f
+}
+
+// turn is who is next among those of a group, or of all when it is "".
+func (c crowd) turn(group string) []Target {
+	if group == "" {
+		return c.waiting
+	}
+	return slices.DeleteFunc(slices.Clone(c.waiting), func(t Target) bool { return t.Instance.Group() != group })
+}
+
 func (s *step) sortTargets() crowd {
 	c := crowd{all: slices.Clone(s.snap.Targets)}
 	slices.SortFunc(c.all, func(a, b Target) int {
-		return cmp.Or(cmp.Compare(order(s.next.ID, a.Instance.ID), order(s.next.ID, b.Instance.ID)),
+		return cmp.Or(illLast(s.next.wasIll(a), s.next.wasIll(b)),
+			cmp.Compare(order(s.next.ID, a.Instance.ID), order(s.next.ID, b.Instance.ID)),
 			cmp.Compare(a.Instance.ID, b.Instance.ID))
 	})
 	var strays []Target

@@ -107,13 +107,34 @@ func (s *stage) command(words []string) {
 		s.w.behaves[args[0]] = behaviour{latency: float64(s.duration(args[1]).Milliseconds())}
 	case "unhealthy":
 		s.w.behaves[rest] = behaviour{latency: 20, unhealthy: true}
+	case "metric":
+		s.metric(args)
+	case "answers":
+		s.w.answers[args[0]] = s.measurement(args[1], strings.Join(args[2:], " "))
 	case "join":
 		s.w.join(rest)
 	case "leave", "silent", "back", "mute", "unmute", "break", "mend":
 		s.instances(name, args)
+	case "groups":
+		s.w.groups()
+	case "hook": // hook refuses TEXT, hook mends
+		if s.w.hook = strings.Join(args[1:], " "); s.w.hook == "" {
+			s.w.mendHook()
+			s.w.run(0)
+		}
 	case "emergency": // emergency 1.0.0 reason
 		s.said(s.w.emergency(args[0], "alice", strings.Join(args[1:], " ")))
-	case "pause", "resume", "promote", "cancel", "rollback":
+	case "freeze": // freeze REASON, freeze 10m REASON
+		last, err := time.ParseDuration(args[0])
+		if err == nil {
+			args = args[1:]
+		}
+		s.w.froze(last, strings.Join(args, " "))
+		s.w.run(0)
+	case "unfreeze":
+		s.w.thaw()
+		s.w.run(0)
+	case "pause", "resume", "promote", "promote-all", "cancel", "rollback":
 		s.said(s.w.order(rollout.Order(name), "alice", rest))
 	case "show":
 		s.show()
@@ -145,6 +166,13 @@ func (s *stage) strategy(args []string) {
 		st := profile.DefaultStrategy(profile.Rolling)
 		st.BatchSize, st.BatchInterval = args[1], profile.Duration(s.duration(args[3]))
 		s.w.strategy = st
+	case "bluegreen": // bluegreen 1m 5m: verification, keep
+		s.w.strategy = profile.DefaultStrategy(profile.BlueGreen)
+		s.w.strategy.VerificationPeriod = profile.Duration(s.duration(args[1]))
+		s.w.strategy.KeepBlueDuration = profile.Duration(s.duration(args[2]))
+	case "Doubling": // Doubling every 1m
+		s.w.strategy = profile.Strategy{Type: "Doubling", AutoPromote: true, ProgressDeadline: profile.Duration(30 * time.Minute)}
+		s.w.strategy.PhaseInterval = profile.Duration(s.duration(args[2]))
 	case "direct": // direct [2]
 		s.w.strategy = profile.DefaultStrategy(profile.Direct)
 		if len(args) > 1 {
@@ -176,7 +204,11 @@ func (s *stage) set(what, value string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		s.w.windows = profile.Windows{Deny: []profile.Window{rule}}
+		s.w.windows.Deny = []profile.Window{rule}
+	case "overrun":
+		s.w.windows.Overrun = profile.Overrun(value)
+	case "force":
+		s.w.force = value
 	default:
 		s.t.Fatalf("nothing to set is called %q", what)
 	}
@@ -228,6 +260,45 @@ func (s *stage) show() {
 	}
 	slices.Sort(parts)
 	fmt.Fprintf(&s.out, "  fleet: %s; stable %s\n", strings.Join(parts, ", "), s.w.current)
+	if s.w.traffic.Group != "" {
+		fmt.Fprintf(&s.out, "  traffic on %s\n", s.w.traffic.Group)
+	}
+}
+
+// metric asks a provider outside: metric success prometheus min 99 QUERY, or
+// metric smoke webhook smoke-tests. On trial it begins with "trial".
+func (s *stage) metric(args []string) {
+	m := profile.Metric{DryRun: args[0] == "trial"}
+	if m.DryRun {
+		args = args[1:]
+	}
+	m.Name, m.Provider, args = args[0], args[1], args[2:]
+	if m.Provider == profile.ProviderPrometheus {
+		bound := s.number(args[1])
+		if args[0] == "min" {
+			m.Min = &bound
+		} else {
+			m.Max = &bound
+		}
+		args = args[2:]
+	}
+	m.Query = strings.Join(args, " ")
+	s.w.health.Metrics = append(s.w.health.Metrics, m)
+}
+
+// measurement is an answer: a number, none, pass, fail, wait, or error and why.
+func (s *stage) measurement(answer, rest string) rollout.Measurement {
+	results := map[string]rollout.Outcome{"pass": rollout.Pass, "fail": rollout.Fail, "wait": rollout.Inconclusive}
+	switch {
+	case answer == "none":
+		return rollout.Measurement{}
+	case answer == "error":
+		return rollout.Measurement{Err: rest}
+	case results[answer] != "":
+		return rollout.Measurement{Result: results[answer], Reason: rest}
+	}
+	value := s.number(answer)
+	return rollout.Measurement{Value: &value, N: 1}
 }
 
 // see prints a decision, unless it only keeps one more check that passed.
@@ -247,6 +318,7 @@ func (s *stage) see(before rollout.Deployment, dec rollout.Decision) {
 		state += "/" + string(next.Awaiting)
 	}
 	fmt.Fprintf(&s.out, "  %s %s %s: %s\n", s.clock(), next.Version, state, next.Explanation)
+	s.sent(dec)
 	assigned := map[string]int{}
 	for _, a := range dec.Assign {
 		assigned[a.Version]++
@@ -260,6 +332,25 @@ func (s *stage) see(before rollout.Deployment, dec rollout.Decision) {
 	if status != "" && status != s.status {
 		fmt.Fprintf(&s.out, "        status %s\n", status)
 		s.status = status
+	}
+}
+
+// sent prints what each check of a provider outside rests on.
+func (s *stage) sent(dec rollout.Decision) {
+	for _, check := range dec.Checks {
+		for _, m := range check.Verdict.Metrics {
+			if m.Provider == "" {
+				continue
+			}
+			value, trial := "", ""
+			if m.Value != nil {
+				value = fmt.Sprintf(" %g, threshold %g,", *m.Value, m.Threshold)
+			}
+			if m.DryRun {
+				trial = " on trial"
+			}
+			fmt.Fprintf(&s.out, "        %s:%s %s%s, %s\n", m.Name, value, m.Outcome, trial, cmp.Or(m.Query, m.Reason))
+		}
 	}
 }
 

@@ -23,7 +23,10 @@ type Verdict struct {
 
 // MetricCheck is one metric's part of a verdict, with the numbers it rests on.
 type MetricCheck struct {
-	Name      string   `json:"name"` // "errorRate", "latencyP99", "failedChecks", "apply"
+	Name      string   `json:"name"`               // "errorRate", "latencyP99", "failedChecks", "apply", "probes", or of the profile
+	Provider  string   `json:"provider,omitempty"` // whom the value is of, where that is not the heartbeats
+	Query     string   `json:"query,omitempty"`    // as it was sent
+	DryRun    bool     `json:"dryRun,omitempty"`   // the outcome is shown and has no effect
 	Outcome   Outcome  `json:"outcome"`
 	Reason    string   `json:"reason,omitempty"`
 	Unit      string   `json:"unit,omitempty"` // "%" or "ms"
@@ -34,7 +37,8 @@ type MetricCheck struct {
 	BaselineN uint64   `json:"baselineN,omitempty"`
 	Baseline  *float64 `json:"baseline,omitempty"`
 	Threshold float64  `json:"threshold"`
-	P         *float64 `json:"p,omitempty"` // chance to see the difference with no real one
+	Limit     *float64 `json:"limit,omitempty"` // the value past which it may fail; nil when there was nothing to count it from
+	P         *float64 `json:"p,omitempty"`     // chance to see the difference with no real one
 }
 
 // Check is a verdict at its place in a deployment.

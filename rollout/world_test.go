@@ -51,8 +51,13 @@ type world struct {
 	holds      []rollout.Hold
 	strategy   profile.Strategy
 	health     profile.Health
+	answers    map[string]rollout.Measurement // of the providers outside, by metric
 	windows    profile.Windows
+	freeze     *rollout.Freeze
 	guard      string
+	force      string
+	traffic    rollout.Traffic
+	hook       string // why the traffic hook does not take a switch, "" when it does
 	made       int
 
 	// see is told of every stored decision, before the world takes it over.
@@ -62,8 +67,9 @@ type world struct {
 func newWorld(n int, version string) *world {
 	w := &world{
 		now: dawn, behaves: map[string]behaviour{}, requests: 20, reports: true, generation: 1, owed: map[string]float64{}, current: version,
-		health: profile.DefaultHealth(profile.Production), strategy: profile.DefaultStrategy(profile.Canary),
-		see: func(rollout.Deployment, rollout.Decision) {},
+		traffic: rollout.Traffic{Acked: true},
+		health:  profile.DefaultHealth(profile.Production), strategy: profile.DefaultStrategy(profile.Canary),
+		answers: map[string]rollout.Measurement{}, see: func(rollout.Deployment, rollout.Decision) {},
 	}
 	for i := range n {
 		w.join(fmt.Sprintf("web-%d", i+1))
@@ -93,6 +99,23 @@ func (w *world) join(id string) {
 	w.wakeUp()
 }
 
+// groups makes the second half of the fleet green and the first half blue.
+func (w *world) groups() {
+	for i, p := range w.processes {
+		group := fleet.Blue
+		if i >= len(w.processes)/2 {
+			group = fleet.Green
+		}
+		p.instance.Metadata = map[string]string{"group": group}
+	}
+}
+
+// mend lets the traffic hook take the last switch.
+func (w *world) mendHook() {
+	w.hook, w.traffic.Acked, w.traffic.Error = "", true, ""
+	w.wakeUp()
+}
+
 func (w *world) leave(id string) {
 	w.processes = slices.DeleteFunc(w.processes, func(p *process) bool { return p.instance.ID == id })
 	w.wakeUp()
@@ -114,7 +137,7 @@ func (w *world) wakeUp() {
 }
 
 func (w *world) snapshot() rollout.Snapshot {
-	var snap rollout.Snapshot
+	snap := rollout.Snapshot{Traffic: w.traffic, Freeze: w.freeze}
 	for _, p := range w.processes {
 		snap.Targets = append(snap.Targets, rollout.Target{Instance: p.instance, Assignment: p.assignment, Samples: slices.Clone(p.samples)})
 	}
@@ -130,7 +153,7 @@ func (w *world) commit(version string) {
 	d := rollout.Deployment{
 		ID: fmt.Sprintf("deployment-%d", w.made), Profile: "web.production", Kind: rollout.Forward, Selector: selector(),
 		Version: version, Hash: "h" + version, Previous: w.current, PreviousHash: "h" + w.current,
-		Strategy: w.strategy, Health: w.health, Windows: w.windows, Guard: w.guard,
+		Strategy: w.strategy, Health: w.health, Windows: w.windows, Guard: w.guard, Force: w.force,
 		Source: "configs", Commit: "c" + version, State: rollout.Pending, CreatedAt: w.now,
 	}
 	if w.current == "" {
@@ -160,12 +183,32 @@ func (w *world) emergency(to, actor, reason string) error {
 	return nil
 }
 
+// promoteAll is a promotion through every phase, which is no order of its own.
+const promoteAll rollout.Order = "promote-all"
+
+// froze begins a freeze, for some time or, with 0, until thaw.
+func (w *world) froze(last time.Duration, reason string) {
+	w.freeze = &rollout.Freeze{Reason: reason, Actor: "carol", BegunAt: w.now}
+	if last > 0 {
+		w.freeze.ExpiresAt = w.now.Add(last)
+	}
+	w.wakeUp()
+}
+
+func (w *world) thaw() {
+	w.freeze = nil
+	w.wakeUp()
+}
+
 // order carries out what a person asks.
 func (w *world) order(o rollout.Order, actor, reason string) error {
 	decide := map[rollout.Order]func(rollout.Deployment, rollout.Snapshot, string, string, time.Time) (rollout.Decision, error){
 		rollout.OrderPause: rollout.Pause, rollout.OrderResume: rollout.Resume, rollout.OrderPromote: rollout.Promote,
 		rollout.OrderCancel: rollout.Cancel, rollout.OrderRollback: rollout.RollBack,
 	}[o]
+	if o == promoteAll {
+		decide = rollout.PromoteAll
+	}
 	dec, err := decide(w.d, w.snapshot(), actor, reason, w.now)
 	if err != nil || !dec.Changed {
 		return err
@@ -189,22 +232,44 @@ func (w *world) store(dec rollout.Decision) {
 	if dec.Current != "" {
 		w.current = dec.Current
 	}
+	if dec.Switch != "" {
+		w.traffic = rollout.Traffic{Group: dec.Switch, Acked: w.hook == "", Error: w.hook}
+	}
 	if dec.Hold != nil {
 		w.holds = append(w.holds, *dec.Hold)
 	}
 	w.d, w.active, w.wake = dec.Next, !dec.Next.State.Final(), dec.Wake
+	if dec.Switch != "" && w.hook == "" {
+		w.wake = w.now // the hook's answer
+	}
 	w.d.Revision++
 }
 
 // step asks Decide once.
 func (w *world) step() rollout.Decision {
-	dec := rollout.Decide(w.d, w.snapshot(), w.now)
+	snap := w.snapshot()
+	dec := rollout.Decide(w.d, snap, w.now)
+	if asks := rollout.Asks(w.d, snap, dec, w.now); len(asks) > 0 {
+		snap.Measurements = w.measure(asks)
+		dec = rollout.Decide(w.d, snap, w.now)
+	}
 	if dec.Changed {
 		w.store(dec)
 	} else {
 		w.wake = dec.Wake
 	}
 	return dec
+}
+
+// measure answers as the providers outside do.
+func (w *world) measure(asks []rollout.Ask) []rollout.Measurement {
+	var out []rollout.Measurement
+	for _, ask := range asks {
+		m := w.answers[ask.Name]
+		m.Ask = ask
+		out = append(out, m)
+	}
+	return out
 }
 
 // answer lets every instance acknowledge what it was assigned.
@@ -250,6 +315,10 @@ func (w *world) sample(p *process) fleet.Sample {
 		s.Status = fleet.StatusUnhealthy
 	}
 	if !w.reports {
+		return s
+	}
+	if group := p.instance.Group(); group != "" && group != w.traffic.Active() {
+		s.Counted = true // and no request reached it
 		return s
 	}
 	if w.rated {

@@ -13,11 +13,12 @@ import (
 )
 
 const assignmentColumns = `a.instance_id, a.config_name, a.version, a.config_hash, a.generation, a.deployment_id, a.assigned_at,
-	a.applied, a.applied_hash, a.applied_generation, a.applied_at, a.apply_micros, a.apply_error`
+	a.applied, a.applied_hash, a.applied_generation, a.applied_at, a.apply_micros, a.apply_error,
+	COALESCE((SELECT t.active_group FROM config_traffic t WHERE t.config_name = a.config_name), '')`
 
 func assignmentDest(a *fleet.Assignment) []any {
 	return []any{&a.InstanceID, &a.Profile, &a.Version, &a.Hash, &a.Generation, &a.DeploymentID, at(&a.AssignedAt),
-		&a.Applied, &a.AppliedHash, &a.AppliedGeneration, at(&a.AppliedAt), micros{&a.ApplyTime}, &a.ApplyError}
+		&a.Applied, &a.AppliedHash, &a.AppliedGeneration, at(&a.AppliedAt), micros{&a.ApplyTime}, &a.ApplyError, &a.ActiveGroup}
 }
 
 // micros scans a duration that is kept in microseconds.
@@ -35,6 +36,19 @@ func (m micros) Scan(src any) error {
 
 func scanAssignment(row scanner) (a fleet.Assignment, err error) {
 	return a, row.Scan(assignmentDest(&a)...)
+}
+
+// assignRows are the assignments in the JSON array $5.
+var assignRows = text{
+	sqlite: `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at)
+		SELECT i.instance_id, $1, json_extract(j.value, '$.Version'), json_extract(j.value, '$.Hash'), $2, $3, $4
+		  FROM json_each($5) j JOIN service_instances i ON i.instance_id = json_extract(j.value, '$.InstanceID')
+		 WHERE true`,
+	postgres: `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at)
+		SELECT i.instance_id, $1, j."Version", j."Hash", $2::bigint, $3, $4::timestamptz
+		  FROM json_to_recordset($5::json) AS j("InstanceID" text, "Version" text, "Hash" text)
+		  JOIN service_instances i ON i.instance_id = j."InstanceID"
+		 ORDER BY i.instance_id`,
 }
 
 // assign gives versions to instances under one new generation of the profile.
@@ -56,11 +70,7 @@ func (tx *Tx) assign(ctx context.Context, d rollout.Deployment, assigns []rollou
 		return fmt.Errorf("assign %s: %w", d.Profile, err)
 	}
 	// An instance that went away meanwhile is no target any more.
-	if _, err := tx.exec(ctx, `INSERT INTO config_assignments
-		(instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at)
-		SELECT i.instance_id, $1, json_extract(j.value, '$.Version'), json_extract(j.value, '$.Hash'), $2, $3, $4
-		  FROM json_each($5) j JOIN service_instances i ON i.instance_id = json_extract(j.value, '$.InstanceID')
-		 WHERE true
+	if _, err := tx.exec(ctx, tx.s.engine.pick(assignRows)+`
 		ON CONFLICT (instance_id, config_name) DO UPDATE SET version = excluded.version, config_hash = excluded.config_hash,
 		 generation = excluded.generation, deployment_id = excluded.deployment_id, assigned_at = excluded.assigned_at, apply_error = ''
 		 WHERE config_assignments.generation < excluded.generation`,
@@ -120,12 +130,15 @@ func (s *Store) InstanceAssignments(ctx context.Context, instanceID string) ([]A
 
 // AssignmentsOf reads the assignments of some instances, without data.
 func (s *Store) AssignmentsOf(ctx context.Context, instanceIDs ...string) ([]fleet.Assignment, error) {
+	if len(instanceIDs) == 0 {
+		return nil, nil
+	}
 	ids, err := json.Marshal(instanceIDs)
 	if err != nil {
 		return nil, fmt.Errorf("read assignments: %w", err)
 	}
 	assignments, err := collect(ctx, s.read, scanAssignment, `SELECT `+assignmentColumns+` FROM config_assignments a
-		WHERE a.instance_id IN (SELECT value FROM json_each($1)) ORDER BY a.instance_id, a.config_name`, string(ids))
+		WHERE `+s.engine.in("a.instance_id", 1)+` ORDER BY a.instance_id, a.config_name`, string(ids))
 	if err != nil {
 		return nil, fmt.Errorf("read assignments: %w", err)
 	}
@@ -135,7 +148,7 @@ func (s *Store) AssignmentsOf(ctx context.Context, instanceIDs ...string) ([]fle
 // GenerationMark changes whenever any profile's assignments do: one number for
 // everybody who waits for a change and may have missed a message.
 func (s *Store) GenerationMark(ctx context.Context) (mark int64, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT COALESCE(sum(generation), 0) FROM config_profiles`).Scan(&mark)
+	err = s.read.QueryRowContext(ctx, `SELECT CAST(COALESCE(sum(generation), 0) AS BIGINT) FROM config_profiles`).Scan(&mark)
 	if err != nil {
 		return 0, fmt.Errorf("read the generations: %w", err)
 	}
@@ -150,6 +163,9 @@ const maxApplyError = 2 << 10
 func (s *Store) Acknowledge(ctx context.Context, ack fleet.Ack) (changed bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		changed = false
+		if err := tx.lockProfile(ctx, ack.Profile); err != nil {
+			return err
+		}
 		a, err := scanAssignment(tx.tx.QueryRowContext(ctx, `SELECT `+assignmentColumns+` FROM config_assignments a
 			WHERE a.instance_id = $1 AND a.config_name = $2`, ack.InstanceID, ack.Profile))
 		if err != nil {

@@ -22,27 +22,64 @@ type AuditEvent struct {
 	Hash string // SHA-256, hex, over the link before and this row
 }
 
-// Record adds an audit event.
+// Record adds an audit event. It is written when the transaction commits.
 func (tx *Tx) Record(ctx context.Context, f rollout.Fact) error {
-	details, err := json.Marshal(f.Details)
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("audit event %s: %w", f.Type, err)
+	}
+	if _, err := json.Marshal(f.Details); err != nil {
+		return fmt.Errorf("audit event %s: %w", f.Type, err)
+	}
+	tx.facts = append(tx.facts, f)
+	return nil
+}
+
+// auditRow is one row as it goes into the database.
+type auditRow struct {
+	ID                                                          int64
+	EventType, EntityType, EntityID, User, Details, Trace, Hash string
+}
+
+// auditRows are the rows in the JSON array $1, of the time $2.
+var auditRows = text{
+	sqlite: `INSERT INTO config_audit_logs (id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at)
+		SELECT json_extract(value, '$.ID'), json_extract(value, '$.EventType'), json_extract(value, '$.EntityType'),
+		       json_extract(value, '$.EntityID'), json_extract(value, '$.User'), json_extract(value, '$.Details'),
+		       json_extract(value, '$.Trace'), json_extract(value, '$.Hash'), $2
+		  FROM json_each($1)`,
+	postgres: `INSERT INTO config_audit_logs (id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at)
+		SELECT "ID", "EventType", "EntityType", "EntityID", "User", "Details"::json, "Trace", "Hash", $2::timestamptz
+		  FROM json_to_recordset($1::json) AS r("ID" bigint, "EventType" text, "EntityType" text, "EntityID" text, "User" text,
+		       "Details" text, "Trace" text, "Hash" text)`,
+}
+
+// writeFacts links what was recorded to the audit log. From here to the commit
+// this transaction is the only one that does.
+func (tx *Tx) writeFacts(ctx context.Context) error {
+	if len(tx.facts) == 0 {
+		return nil
 	}
 	var id int64
 	var before string
-	if err := tx.tx.QueryRowContext(ctx, `SELECT id, hash FROM audit_head WHERE one = 1`).Scan(&id, &before); err != nil {
+	if err := tx.tx.QueryRowContext(ctx, `SELECT id, hash FROM audit_head WHERE one = 1`+tx.s.engine.lock).Scan(&id, &before); err != nil {
 		return fmt.Errorf("read the head of the audit log: %w", err)
 	}
 	now := tx.now()
-	id++
-	hash := link(before, id, f, string(details), now)
-	if _, err := tx.exec(ctx, `INSERT INTO config_audit_logs
-		(id, event_type, entity_type, entity_id, user_id, details, trace_id, created_at, hash)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		id, f.Type, f.EntityType, f.EntityID, f.Actor, string(details), f.TraceID, stamp(now), hash); err != nil {
-		return fmt.Errorf("write audit event %s: %w", f.Type, err)
+	rows := make([]auditRow, len(tx.facts))
+	for i, f := range tx.facts {
+		f.EntityID, f.Actor = cleanText(f.EntityID), cleanText(f.Actor)
+		details, err := json.Marshal(f.Details)
+		if err != nil {
+			return fmt.Errorf("audit event %s: %w", f.Type, err)
+		}
+		id++
+		before = link(before, id, f, string(details), now)
+		rows[i] = auditRow{id, f.Type, f.EntityType, f.EntityID, f.Actor, string(details), f.TraceID, before}
 	}
-	if _, err := tx.exec(ctx, `UPDATE audit_head SET id = $1, hash = $2 WHERE one = 1`, id, hash); err != nil {
+	if _, err := tx.exec(ctx, tx.s.engine.pick(auditRows), asJSON(rows), stamp(now)); err != nil {
+		return fmt.Errorf("write %d audit events: %w", len(rows), err)
+	}
+	if _, err := tx.exec(ctx, `UPDATE audit_head SET id = $1, hash = $2 WHERE one = 1`, id, before); err != nil {
 		return fmt.Errorf("move the head of the audit log: %w", err)
 	}
 	return nil
@@ -110,10 +147,11 @@ type BrokenLink struct {
 // VerifyAudit reads the whole audit log and checks that no row was changed,
 // added or removed. n is how many rows hold; broken is nil when all do.
 func (s *Store) VerifyAudit(ctx context.Context) (n int, broken *BrokenLink, err error) {
-	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	begun, err := s.read.of(ctx).BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: s.engine.steady})
 	if err != nil {
-		return 0, nil, fmt.Errorf("begin to read the audit log: %w", err)
+		return 0, nil, fmt.Errorf("begin to read the audit log: %w", s.engine.explain(err))
 	}
+	tx := session{begun, s.engine}
 	defer func() {
 		if back := tx.Rollback(); !errors.Is(back, sql.ErrTxDone) {
 			err = errors.Join(err, back)
@@ -125,35 +163,47 @@ func (s *Store) VerifyAudit(ctx context.Context) (n int, broken *BrokenLink, err
 		Scan(&headID, &headHash, &id, &before); err != nil {
 		return 0, nil, fmt.Errorf("read the head of the audit log: %w", err)
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT id, event_type, entity_type, entity_id, user_id, details, trace_id, created_at, hash
-		FROM config_audit_logs WHERE id > $1 ORDER BY id`, id)
-	if err != nil {
-		return 0, nil, fmt.Errorf("read the audit log: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var e AuditEvent
-		var details string
-		if err := rows.Scan(&e.ID, &e.Fact.Type, &e.Fact.EntityType, &e.Fact.EntityID, &e.Fact.Actor, &details,
-			&e.Fact.TraceID, at(&e.At), &e.Hash); err != nil {
-			return n, &BrokenLink{ID: id + 1, Reason: "the row cannot be read: " + err.Error()}, nil
+	for more := true; more && broken == nil; {
+		var seen int
+		if seen, broken, err = verifyPage(ctx, tx, &id, &before); err != nil {
+			return n, nil, fmt.Errorf("read the audit log: %w", err)
 		}
-		switch {
-		case e.ID != id+1:
-			return n, &BrokenLink{ID: id + 1, Reason: "the row is missing"}, nil
-		case link(before, e.ID, e.Fact, details, e.At) != e.Hash:
-			return n, &BrokenLink{ID: e.ID, Reason: "the row was changed, or does not follow the one before it"}, nil
-		}
-		id, before = e.ID, e.Hash
-		n++
+		n, more = n+seen, seen == auditPage
 	}
-	if err := rows.Err(); err != nil {
-		return n, nil, fmt.Errorf("read the audit log: %w", err)
+	if broken != nil {
+		return n, broken, nil
 	}
 	if id != headID || before != headHash {
 		return n, &BrokenLink{ID: id + 1, Reason: fmt.Sprintf("the log ends at row %d, but %d were written", id, headID)}, nil
 	}
 	return n, nil, nil
+}
+
+// auditPage is how many rows one statement reads: a log of any length is verified
+// within the time that a statement may take.
+const auditPage = 5000
+
+// verifyPage follows the chain from a link on, and moves that to where it came.
+func verifyPage(ctx context.Context, q querier, id *int64, before *string) (seen int, broken *BrokenLink, err error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+auditColumns+` FROM config_audit_logs WHERE id > $1 ORDER BY id LIMIT $2`, *id, auditPage)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		l, err := scanLink(rows)
+		switch {
+		case err != nil:
+			return seen, &BrokenLink{ID: *id + 1, Reason: "the row cannot be read: " + err.Error()}, nil
+		case l.ID != *id+1:
+			return seen, &BrokenLink{ID: *id + 1, Reason: "the row is missing"}, nil
+		case link(*before, l.ID, l.Fact, l.details, l.At) != l.Hash:
+			return seen, &BrokenLink{ID: l.ID, Reason: "the row was changed, or does not follow the one before it"}, nil
+		}
+		*id, *before = l.ID, l.Hash
+		seen++
+	}
+	return seen, nil, q.explain(rows.Err())
 }
 
 // where builds the conditions of a list.

@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/sluicehq/sluice/rollout"
@@ -11,7 +13,6 @@ import (
 // first event that does not hold.
 func TestTamperingWithTheAuditLogIsFound(t *testing.T) {
 	t.Parallel()
-	const unlock = `DROP TRIGGER config_audit_logs_immutable; DROP TRIGGER config_audit_logs_kept;`
 	const columns = `event_type, entity_type, entity_id, user_id, details, trace_id, created_at, hash`
 	for name, c := range map[string]struct {
 		tamper string
@@ -38,39 +39,89 @@ func TestTamperingWithTheAuditLogIsFound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			for i := range 5 {
-				w.must(w.Record(t.Context(), rollout.Fact{Type: "test.happened", EntityType: "thing", EntityID: "xyz", Actor: "ada",
-					TraceID: "t", Details: map[string]any{"n": i}}))
-			}
-			w.must(w.raw(unlock + c.tamper))
-			n, broken, err := w.VerifyAudit(t.Context())
-			w.must(err)
-			switch {
-			case c.broken == 0 && broken != nil:
-				t.Errorf("broken at %+v, want whole", broken)
-			case c.broken != 0 && (broken == nil || broken.ID != c.broken || broken.Reason == ""):
-				t.Errorf("broken at %+v, want %d", broken, c.broken)
-			case c.broken != 0 && n >= int(c.broken):
-				t.Errorf("%d events hold, want less than %d", n, c.broken)
-			}
+			onEach(t, func(t *testing.T, w *world) {
+				for i := range 5 {
+					w.must(w.Record(t.Context(), rollout.Fact{Type: "test.happened", EntityType: "thing", EntityID: "xyz", Actor: "ada",
+						TraceID: "t", Details: map[string]any{"n": i}}))
+				}
+				w.disarm("config_audit_logs", "config_audit_logs_immutable", "config_audit_logs_kept")
+				w.must(w.raw(w.either(c.tamper, strings.Replace(c.tamper, "created_at + 1", "created_at + interval '1 microsecond'", 1))))
+				n, broken, err := w.VerifyAudit(t.Context())
+				w.must(err)
+				switch {
+				case c.broken == 0 && broken != nil:
+					t.Errorf("broken at %+v, want whole", broken)
+				case c.broken != 0 && (broken == nil || broken.ID != c.broken || broken.Reason == ""):
+					t.Errorf("broken at %+v, want %d", broken, c.broken)
+				case c.broken != 0 && n >= int(c.broken):
+					t.Errorf("%d events hold, want less than %d", n, c.broken)
+				}
+			})
 		})
 	}
 }
 
 func TestAuditEventsOfOneTransactionStandOrFallWithIt(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.must(w.Record(t.Context(), rollout.Fact{Type: "test.first"}))
-	err := w.tx(func(tx *store.Tx) error {
-		w.must(tx.Record(t.Context(), rollout.Fact{Type: "test.undone"}))
-		return errLost
+	onEach(t, func(t *testing.T, w *world) {
+		w.must(w.Record(t.Context(), rollout.Fact{Type: "test.first"}))
+		err := w.tx(func(tx *store.Tx) error {
+			w.must(tx.Record(t.Context(), rollout.Fact{Type: "test.undone"}))
+			return errLost
+		})
+		if err == nil {
+			t.Fatal("the transaction did not fail")
+		}
+		w.must(w.Record(t.Context(), rollout.Fact{Type: "test.second"}))
+		if n, broken, err := w.VerifyAudit(t.Context()); n != 2 || broken != nil || err != nil {
+			t.Errorf("verify says %d, %+v, %v", n, broken, err)
+		}
 	})
-	if err == nil {
-		t.Fatal("the transaction did not fail")
-	}
-	w.must(w.Record(t.Context(), rollout.Fact{Type: "test.second"}))
-	if n, broken, err := w.VerifyAudit(t.Context()); n != 2 || broken != nil || err != nil {
-		t.Errorf("verify says %d, %+v, %v", n, broken, err)
-	}
+}
+
+// Who knows how a row is hashed can make one up that is right by itself. The
+// row after it tells.
+func TestARowThatIsHashedAnewBreaksTheNext(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		for i := range 5 {
+			w.must(w.Record(t.Context(), rollout.Fact{Type: "test.happened", Actor: "ada", Details: map[string]any{"n": i}}))
+		}
+		events, _, err := w.Audit(t.Context(), store.AuditFilter{})
+		w.must(err)
+		before, e := events[3], events[2] // the newest comes first
+		e.Fact.Actor = "bob"
+		details, err := json.Marshal(e.Fact.Details)
+		w.must(err)
+		w.disarm("config_audit_logs", "config_audit_logs_immutable", "config_audit_logs_kept")
+		w.must(w.raw(`UPDATE config_audit_logs SET user_id = $1, hash = $2 WHERE id = $3`,
+			e.Fact.Actor, store.Link(before.Hash, e.ID, e.Fact, string(details), e.At), e.ID))
+		if _, broken, err := w.VerifyAudit(t.Context()); err != nil || broken == nil || broken.ID != e.ID+1 {
+			t.Errorf("broken at %+v (%v), want %d, the row after the one that was made up", broken, err, e.ID+1)
+		}
+	})
+}
+
+// A log that is longer than what one statement reads is verified to its end.
+func TestALongAuditLogIsVerifiedWhole(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		const events = 10_003
+		w.must(w.tx(func(tx *store.Tx) error {
+			for i := range events {
+				if err := tx.Record(t.Context(), rollout.Fact{Type: "test.happened", Details: map[string]any{"n": i}}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		if n, broken, err := w.VerifyAudit(t.Context()); n != events || broken != nil || err != nil {
+			t.Errorf("verify says %d, %+v, %v, want that all %d hold", n, broken, err, events)
+		}
+		w.disarm("config_audit_logs", "config_audit_logs_immutable")
+		w.must(w.raw(`UPDATE config_audit_logs SET user_id = 'bob' WHERE id = 10001`))
+		if n, broken, err := w.VerifyAudit(t.Context()); n != 10_000 || broken == nil || broken.ID != 10_001 || err != nil {
+			t.Errorf("verify says %d, %+v, %v, want row 10001", n, broken, err)
+		}
+	})
 }

@@ -2,9 +2,9 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -92,6 +92,39 @@ func (s *Store) Deployments(ctx context.Context, f DeploymentFilter) ([]rollout.
 	return listed(ctx, s.read, w, "config_deployments", deploymentColumns, "seq DESC", f.Limit, f.Offset, shown(ctx, s, scanDeployment))
 }
 
+// CommitDeployments lists the forward deployments of a source's commit, newest first.
+func (s *Store) CommitDeployments(ctx context.Context, source, commit string) ([]rollout.Deployment, error) {
+	return s.deploymentsOf(ctx, source, `commit_sha = $2`, commit, maxOfCommit)
+}
+
+// Bounds on what is read of one source: deployments of one commit or that wait,
+// and the newest ones.
+const (
+	maxOfCommit       = 10_000
+	recentDeployments = 50
+)
+
+// RecentDeployments lists the source's newest forward deployments, newest first.
+func (s *Store) RecentDeployments(ctx context.Context, source string) ([]rollout.Deployment, error) {
+	return s.deploymentsOf(ctx, source, `commit_sha <> $2`, "", recentDeployments)
+}
+
+// AwaitingApprovals lists the source's deployments that review approvals let start.
+func (s *Store) AwaitingApprovals(ctx context.Context, source string) ([]rollout.Deployment, error) {
+	pending, err := s.deploymentsOf(ctx, source, `status = $2`, string(rollout.Pending), maxOfCommit)
+	return slices.DeleteFunc(pending, func(d rollout.Deployment) bool { return d.Approvals == 0 || d.Approved || d.Commit == "" }), err
+}
+
+func (s *Store) deploymentsOf(ctx context.Context, source, condition, arg string, limit int) ([]rollout.Deployment, error) {
+	deployments, err := sound(ctx, s, s.read, scanDeployment, `SELECT `+deploymentColumns+` FROM config_deployments
+		WHERE config_name IN (SELECT name FROM config_profiles WHERE source_id = $1) AND kind = 'Forward' AND `+condition+`
+		ORDER BY seq DESC LIMIT $3`, source, arg, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list the deployments of source %s: %w", source, err)
+	}
+	return deployments, nil
+}
+
 // insertDeployment adds the row; the rest of a decision is apply's.
 func (tx *Tx) insertDeployment(ctx context.Context, d rollout.Deployment) error {
 	if d.CreatedAt.IsZero() {
@@ -142,5 +175,3 @@ func (tx *Tx) insertChecks(ctx context.Context, checks []rollout.Check) error {
 	}
 	return nil
 }
-
-var _ querier = (*sql.Tx)(nil)

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -27,24 +24,12 @@ var (
 	ErrRefused = fmt.Errorf("a hold refuses this content (%w): %w", ErrConflict, rollout.ErrStale)
 	// ErrReadOnly is returned by writes to a database that was opened with ReadOnly.
 	ErrReadOnly = errors.New("the database is open for reading only")
+	// ErrUnavailable is returned when the database does not answer, or takes no
+	// writes: nothing is wrong with what was asked, and later it may go through.
+	ErrUnavailable = errors.New("the database is not available")
 	// ErrTerminal marks an error of a job that no retry mends.
 	ErrTerminal = errors.New("final")
 )
-
-// mapError turns the engine's constraint errors into those above.
-func mapError(err error) error {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	switch e.Code() {
-	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
-		return fmt.Errorf("%w: %w", ErrExists, err)
-	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY, sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_CONSTRAINT_TRIGGER:
-		return fmt.Errorf("%w: %w", ErrConflict, err)
-	}
-	return err
-}
 
 // notFound names what was looked for.
 func notFound(err error, sentinel error, what, name string) error {

@@ -120,6 +120,24 @@ func (h *Heartbeats) flush(ctx context.Context, batch []beat) {
 	}
 }
 
+// beatSamples are the samples in the JSON array $2.
+var beatSamples = text{
+	sqlite: `INSERT INTO health_samples (instance_id, since, at, sample)
+		SELECT i.instance_id, i.last_heartbeat, $1, j.value FROM json_each($2) j
+		  JOIN service_instances i ON i.instance_id = json_extract(j.value, '$.InstanceID')`,
+	postgres: `INSERT INTO health_samples (instance_id, since, at, sample)
+		SELECT i.instance_id, i.last_heartbeat, $1::timestamptz, j.value FROM json_array_elements($2::json) AS j(value)
+		  JOIN service_instances i ON i.instance_id = j.value->>'InstanceID'`,
+}
+
+// beatStatuses are the instances' statuses in the JSON object $2.
+var beatStatuses = text{
+	sqlite: `UPDATE service_instances SET last_heartbeat = $1, status = j.value FROM json_each($2) j
+		WHERE instance_id = j.key RETURNING instance_id`,
+	postgres: `UPDATE service_instances SET last_heartbeat = $1, status = j.value FROM json_each_text($2::json) AS j(key, value)
+		WHERE instance_id = j.key RETURNING instance_id`,
+}
+
 // recordBeats stores heartbeats; known are the instances that are registered.
 func (s *Store) recordBeats(ctx context.Context, batch []beat, pruned *time.Time) (known map[string]bool, err error) {
 	samples := make([]json.RawMessage, len(batch))
@@ -134,14 +152,10 @@ func (s *Store) recordBeats(ctx context.Context, batch []beat, pruned *time.Time
 			return err
 		}
 		// The span of a sample begins at the heartbeat before it.
-		if _, err := tx.exec(ctx, `INSERT INTO health_samples (instance_id, since, at, sample)
-			SELECT i.instance_id, i.last_heartbeat, $1, j.value FROM json_each($2) j
-			  JOIN service_instances i ON i.instance_id = json_extract(j.value, '$.InstanceID')`, stamp(now), asJSON(samples)); err != nil {
+		if _, err := tx.exec(ctx, s.engine.pick(beatSamples), stamp(now), asJSON(samples)); err != nil {
 			return fmt.Errorf("write heartbeats: %w", err)
 		}
-		beaten, err := collect(ctx, tx.tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
-			`UPDATE service_instances SET last_heartbeat = $1, status = j.value FROM json_each($2) j
-			 WHERE instance_id = j.key RETURNING instance_id`, stamp(now), asJSON(statuses))
+		beaten, err := collect(ctx, tx.tx, scanName, s.engine.pick(beatStatuses), stamp(now), asJSON(statuses))
 		if err != nil {
 			return fmt.Errorf("write heartbeats: %w", err)
 		}
@@ -176,9 +190,9 @@ func (tx *Tx) wakeForUnhealthy(ctx context.Context, statuses map[string]fleet.St
 	if len(ids) == 0 {
 		return nil
 	}
-	if err := tx.wake(ctx, `config_name IN (SELECT a.config_name FROM json_each($2) j
-		JOIN service_instances i ON i.instance_id = j.value AND i.status <> 'Unhealthy'
-		JOIN config_assignments a ON a.instance_id = i.instance_id)`, asJSON(ids)); err != nil {
+	if err := tx.wake(ctx, `config_name IN (SELECT a.config_name FROM service_instances i
+		JOIN config_assignments a ON a.instance_id = i.instance_id
+		WHERE i.status <> 'Unhealthy' AND `+tx.s.engine.in("i.instance_id", 2)+`)`, asJSON(ids)); err != nil {
 		return fmt.Errorf("wake the deployments of unhealthy instances: %w", err)
 	}
 	return nil

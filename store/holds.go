@@ -10,25 +10,25 @@ import (
 )
 
 const holdColumns = `config_name, pinned_version, refused_version, refused_hash, reason, actor, deployment_id, created_at,
-	expires_at, released_at, released_by`
+	expires_at, released_at, released_by, revert_url`
 
 func scanHold(row scanner) (h rollout.Hold, err error) {
 	return h, row.Scan(&h.Profile, &h.PinnedVersion, &h.RefusedVersion, &h.RefusedHash, &h.Reason, &h.Actor, &h.DeploymentID,
-		at(&h.CreatedAt), at(&h.ExpiresAt), at(&h.ReleasedAt), &h.ReleasedBy)
+		at(&h.CreatedAt), at(&h.ExpiresAt), at(&h.ReleasedAt), &h.ReleasedBy, &h.RevertURL)
 }
 
 // ActiveHold reads the profile's hold in force; ok is false without one. A hold
 // whose time is over is not in force.
 func (s *Store) ActiveHold(ctx context.Context, name string) (h rollout.Hold, ok bool, err error) {
-	return activeHold(ctx, s.read, s.now().UnixMicro(), name)
+	return activeHold(ctx, s.read, stamp(s.now()), name)
 }
 
 // ActiveHold reads it as of this transaction.
 func (tx *Tx) ActiveHold(ctx context.Context, name string) (h rollout.Hold, ok bool, err error) {
-	return activeHold(ctx, tx.tx, tx.now().UnixMicro(), name)
+	return activeHold(ctx, tx.tx, stamp(tx.now()), name)
 }
 
-func activeHold(ctx context.Context, q querier, now int64, name string) (h rollout.Hold, ok bool, err error) {
+func activeHold(ctx context.Context, q querier, now stamp, name string) (h rollout.Hold, ok bool, err error) {
 	h, err = scanHold(q.QueryRowContext(ctx, `SELECT `+holdColumns+` FROM config_holds
 		WHERE config_name = $1 AND released_at IS NULL AND (expires_at IS NULL OR expires_at > $2)`, name, now))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -91,6 +91,9 @@ func (tx *Tx) ReleaseHold(ctx context.Context, name, actor, reason string) error
 // ReleaseHold ends it in a transaction of its own; ErrNotFound without one.
 func (s *Store) ReleaseHold(ctx context.Context, name, actor, reason string) error {
 	return s.InTx(ctx, func(tx *Tx) error {
+		if err := tx.lockProfile(ctx, name); err != nil {
+			return err
+		}
 		if _, ok, err := tx.ActiveHold(ctx, name); err != nil || !ok {
 			return errors.Join(err, notFoundHold(ok, name))
 		}

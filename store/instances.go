@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/rollout"
@@ -49,7 +50,7 @@ func (s *Store) RegisterInstance(ctx context.Context, i fleet.Instance, tokenHas
 // have, and wakes the deployments that the instance now belongs to.
 func (tx *Tx) giveCurrent(ctx context.Context, i fleet.Instance) error {
 	records, err := sound(ctx, tx.s, tx.tx, scanProfile, `SELECT `+profileColumns+` FROM config_profiles
-		WHERE service = $1 AND environment = $2 AND retired = $3`, i.Service, i.Environment, false)
+		WHERE service = $1 AND environment = $2 AND retired = $3 ORDER BY name`+tx.s.engine.lock, i.Service, i.Environment, false)
 	if err != nil {
 		return fmt.Errorf("find the profiles of instance %s: %w", i.ID, err)
 	}
@@ -64,7 +65,7 @@ func (tx *Tx) giveCurrent(ctx context.Context, i fleet.Instance) error {
 				return fmt.Errorf("begin the generations of %s: %w", r.Name, err)
 			}
 			if _, err := tx.exec(ctx, `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, assigned_at)
-				SELECT $1, config_name, version, config_hash, $4, $5 FROM config_versions WHERE config_name = $2 AND version = $3`,
+				SELECT CAST($1 AS TEXT), config_name, version, config_hash, CAST($4 AS BIGINT), CAST($5 AS TIMESTAMPTZ) FROM config_versions WHERE config_name = $2 AND version = $3`,
 				i.ID, r.Name, r.CurrentVersion, max(1, r.Generation), stamp(tx.now())); err != nil {
 				return fmt.Errorf("assign %s to instance %s: %w", r.Name, i.ID, err)
 			}
@@ -109,16 +110,21 @@ func (s *Store) Instances(ctx context.Context, f InstanceFilter) ([]fleet.Instan
 
 // DeregisterInstance removes an instance; ErrNotFound when there is none.
 func (s *Store) DeregisterInstance(ctx context.Context, id, actor string) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.deregister(ctx, id, actor, "deregistered") })
+	return s.InTx(ctx, func(tx *Tx) error { return tx.deregister(ctx, id, actor, "deregistered", time.Time{}) })
 }
 
-func (tx *Tx) deregister(ctx context.Context, id, actor, why string) error {
+// deregister removes an instance, unless it has beaten since then if that is
+// given; ErrNotFound when there is none.
+func (tx *Tx) deregister(ctx context.Context, id, actor, why string, since time.Time) error {
+	if err := tx.lockProfilesOf(ctx, id); err != nil {
+		return err
+	}
 	// Also those that have assigned it nothing yet: it counted in their shares.
 	if err := tx.wake(ctx, `config_name IN (SELECT p.name FROM service_instances i
 		JOIN config_profiles p ON p.service = i.service_name AND p.environment = i.environment WHERE i.instance_id = $2)`, id); err != nil {
 		return fmt.Errorf("wake the deployments of instance %s: %w", id, err)
 	}
-	n, err := tx.exec(ctx, `DELETE FROM service_instances WHERE instance_id = $1`, id)
+	n, err := tx.exec(ctx, `DELETE FROM service_instances WHERE instance_id = $1 AND (CAST($2 AS TIMESTAMPTZ) IS NULL OR last_heartbeat <= $2)`, id, stamp(since))
 	if err == nil && n == 0 {
 		err = ErrNotFound
 	}
@@ -132,14 +138,13 @@ func (tx *Tx) deregister(ctx context.Context, id, actor, why string) error {
 
 // SweepInstances removes the instances that have been silent for fleet.GoneAfter.
 func (s *Store) SweepInstances(ctx context.Context) (removed int, err error) {
-	silent := stamp(s.now().Add(-fleet.GoneAfter))
-	ids, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
-		`SELECT instance_id FROM service_instances WHERE last_heartbeat <= $1 LIMIT 1000`, silent)
+	silent := s.now().Add(-fleet.GoneAfter)
+	ids, err := collect(ctx, s.read, scanName, `SELECT instance_id FROM service_instances WHERE last_heartbeat <= $1 LIMIT 1000`, stamp(silent))
 	if err != nil {
 		return 0, fmt.Errorf("look for instances that are gone: %w", err)
 	}
 	for _, id := range ids {
-		switch err := s.InTx(ctx, func(tx *Tx) error { return tx.sweep(ctx, id, silent) }); {
+		switch err := s.InTx(ctx, func(tx *Tx) error { return tx.deregister(ctx, id, rollout.Daemon, "silent for an hour", silent) }); {
 		case err == nil:
 			removed++
 		case !errors.Is(err, ErrNotFound): // it beat or left meanwhile
@@ -147,17 +152,4 @@ func (s *Store) SweepInstances(ctx context.Context) (removed int, err error) {
 		}
 	}
 	return removed, nil
-}
-
-// sweep removes an instance that has been silent since then; ErrNotFound when
-// it is not.
-func (tx *Tx) sweep(ctx context.Context, id string, since stamp) error {
-	n, err := count(ctx, tx.tx, `SELECT count(*) FROM service_instances WHERE instance_id = $1 AND last_heartbeat <= $2`, id, since)
-	if err == nil && n == 0 {
-		err = ErrNotFound
-	}
-	if err != nil {
-		return fmt.Errorf("look at instance %s: %w", id, err)
-	}
-	return tx.deregister(ctx, id, rollout.Daemon, "silent for an hour")
 }

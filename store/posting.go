@@ -7,38 +7,73 @@ import (
 	"time"
 )
 
-// pendingStatus holds for a status that the forge has neither taken nor
-// refused as it is now.
+// pendingStatus holds for a status, or a comment, that the forge has neither
+// taken nor refused as it is now.
 const pendingStatus = `revision > posted_revision AND revision > refused_revision`
 
-// errPosting says that another is posting the status at this moment.
+// errPosting says that another is posting it at this moment.
 var errPosting = errors.New("another is posting it")
 
-// beginPost takes a status to be posted. Until endPost nobody else gets it, so
-// that an older post never lands after a newer one. It returns ErrNotFound when
-// there is nothing to post and errPosting when another is at it.
+// said is a table of what a forge is told: each row is something that should
+// read so, with the revision of it that the forge has.
+type said struct {
+	table string
+	where string // of one row, by its key in $1, $2 and $3
+}
+
+var (
+	saidStatuses = said{"commit_statuses", ` WHERE source_id = $1 AND commit_sha = $2 AND context = $3`}
+	saidComments = said{"pull_request_comments", ` WHERE source_id = $1 AND pull_request = $2 AND comment_key = $3`}
+)
+
+// sayingKey is one row's key, in the order of its table's where.
+type sayingKey [3]any
+
+// take takes a revision of a row to be posted. Until settle nobody else gets
+// it, so that an older post never lands after a newer one. It returns ErrNotFound
+// when there is nothing to post and errPosting when another is at it.
+func (tx *Tx) take(ctx context.Context, of said, key sayingKey, revision int64, lease time.Duration) error {
+	taken, err := tx.exec(ctx, `UPDATE `+of.table+` SET posting_until = $4`+of.where+` AND revision = $6 AND `+pendingStatus+`
+		AND (posting_until IS NULL OR posting_until <= $5)`,
+		key[0], key[1], key[2], stamp(tx.now().Add(lease)), stamp(tx.now()), revision)
+	if err != nil || taken == 1 {
+		return err
+	}
+	n, err := count(ctx, tx.tx, `SELECT count(*) FROM `+of.table+of.where+` AND revision = $4 AND `+pendingStatus, key[0], key[1], key[2], revision)
+	switch {
+	case err != nil:
+		return err
+	case n > 0:
+		return errPosting
+	}
+	return ErrNotFound
+}
+
+// settle keeps what posting a revision came to. A failure stays for people to
+// see; one that wraps ErrTerminal ends this revision.
+func (tx *Tx) settle(ctx context.Context, of said, key sayingKey, revision int64, failure error) (err error) {
+	switch {
+	case failure == nil:
+		_, err = tx.exec(ctx, `UPDATE `+of.table+` SET posted_revision = CASE WHEN posted_revision > $4 THEN posted_revision ELSE $4 END,
+			posted_at = $5, post_error = '', posting_until = NULL`+of.where, key[0], key[1], key[2], revision, stamp(tx.now()))
+	case errors.Is(failure, ErrTerminal):
+		_, err = tx.exec(ctx, `UPDATE `+of.table+` SET refused_revision = CASE WHEN refused_revision > $4 THEN refused_revision ELSE $4 END,
+			post_error = $5, posting_until = NULL`+of.where, key[0], key[1], key[2], revision, cut(failure.Error(), maxPostError))
+	default:
+		_, err = tx.exec(ctx, `UPDATE `+of.table+` SET post_error = $4, posting_until = NULL`+of.where,
+			key[0], key[1], key[2], cut(failure.Error(), maxPostError))
+	}
+	return err
+}
+
+// beginPost takes a status to be posted, as take says.
 func (s *Store) beginPost(ctx context.Context, job statusJob, lease time.Duration) (c CommitStatus, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
-		taken, err := collect(ctx, tx.tx, scanStatus, `UPDATE commit_statuses SET posting_until = $4
-			WHERE source_id = $1 AND commit_sha = $2 AND context = $3 AND revision = $6 AND `+pendingStatus+`
-			  AND (posting_until IS NULL OR posting_until <= $5) RETURNING `+statusColumns,
-			job.Source, job.Commit, job.Context, stamp(tx.now().Add(lease)), stamp(tx.now()), job.Revision)
-		if err != nil {
+		key := job.key()
+		if err := tx.take(ctx, saidStatuses, key, job.Revision, lease); err != nil {
 			return err
 		}
-		if len(taken) == 1 {
-			c = taken[0]
-			return nil
-		}
-		n, err := count(ctx, tx.tx, `SELECT count(*) FROM commit_statuses
-			WHERE source_id = $1 AND commit_sha = $2 AND context = $3 AND revision = $4 AND `+pendingStatus,
-			job.Source, job.Commit, job.Context, job.Revision)
-		if err == nil {
-			err = ErrNotFound
-			if n > 0 {
-				err = errPosting
-			}
-		}
+		c, err = scanStatus(tx.tx.QueryRowContext(ctx, `SELECT `+statusColumns+` FROM commit_statuses`+saidStatuses.where, key[0], key[1], key[2]))
 		return err
 	})
 	if err != nil {
@@ -47,58 +82,50 @@ func (s *Store) beginPost(ctx context.Context, job statusJob, lease time.Duratio
 	return c, nil
 }
 
-// endPost keeps what posting c came to. A failure stays for people to see; one
-// that wraps ErrTerminal ends this revision.
-func (s *Store) endPost(ctx context.Context, c CommitStatus, failure error) error {
-	err := s.InTx(ctx, func(tx *Tx) (err error) {
-		where := ` WHERE source_id = $1 AND commit_sha = $2 AND context = $3`
-		switch {
-		case failure == nil:
-			_, err = tx.exec(ctx, `UPDATE commit_statuses SET posted_revision = max(posted_revision, $4), posted_at = $5, post_error = '',
-				posting_until = NULL`+where, c.Source, c.Commit, c.Context, c.Revision, stamp(tx.now()))
-		case errors.Is(failure, ErrTerminal):
-			_, err = tx.exec(ctx, `UPDATE commit_statuses SET refused_revision = max(refused_revision, $4), post_error = $5,
-				posting_until = NULL`+where, c.Source, c.Commit, c.Context, c.Revision, cut(failure.Error(), maxPostError))
-		default:
-			_, err = tx.exec(ctx, `UPDATE commit_statuses SET post_error = $4, posting_until = NULL`+where,
-				c.Source, c.Commit, c.Context, cut(failure.Error(), maxPostError))
-		}
-		return err
-	})
+// endPost keeps what posting c came to.
+func (s *Store) endPost(ctx context.Context, job statusJob, failure error) error {
+	err := s.InTx(ctx, func(tx *Tx) error { return tx.settle(ctx, saidStatuses, job.key(), job.Revision, failure) })
 	if err != nil {
-		return fmt.Errorf("mark status %s of %s: %w", c.Context, c.Commit, err)
+		return fmt.Errorf("mark status %s of %s: %w", job.Context, job.Commit, err)
 	}
 	return nil
 }
 
 const maxPostError = 2 << 10
 
-// OutboxPending says how many commit statuses wait to be posted.
+// OutboxPending says how many commit statuses and comments wait to be posted.
 func (s *Store) OutboxPending(ctx context.Context) (int, error) {
-	n, err := count(ctx, s.read, `SELECT count(*) FROM commit_statuses WHERE `+pendingStatus)
+	n, err := count(ctx, s.read, `SELECT (SELECT count(*) FROM commit_statuses WHERE `+pendingStatus+`)
+		+ (SELECT count(*) FROM pull_request_comments WHERE `+pendingStatus+`)`)
 	if err != nil {
-		return 0, fmt.Errorf("count the statuses to post: %w", err)
+		return 0, fmt.Errorf("count what is to be posted: %w", err)
 	}
 	return n, nil
 }
 
-// resumeOutbox makes what a killed process left behind due at once. This
-// process alone has the database, so whatever is under way by the records is
-// not. A status that waits without a job, because its job was given up, gets one.
-func (s *Store) resumeOutbox(ctx context.Context) error {
+// resumeOutbox mends what a process that is gone left behind: a status that
+// waits, that nobody is posting and that no job is about to post gets a job.
+// Where this process alone has the database, whatever is under way by the
+// records is not, and is due at once.
+func (s *Store) resumeOutbox(ctx context.Context, lease time.Duration) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
-		for _, statement := range []string{
-			`UPDATE commit_statuses SET posting_until = NULL WHERE posting_until IS NOT NULL`,
-			`UPDATE river_job SET state = 'available' WHERE state = 'running'`,
-		} {
-			if _, err := tx.exec(ctx, statement); err != nil {
-				return err
+		stuck := tx.now().Add(-lease)
+		if s.engine.serial {
+			stuck = tx.now()
+			for _, statement := range []string{
+				`UPDATE commit_statuses SET posting_until = NULL WHERE posting_until IS NOT NULL`,
+				`UPDATE pull_request_comments SET posting_until = NULL WHERE posting_until IS NOT NULL`,
+				`UPDATE river_job SET state = 'available' WHERE state = 'running'`,
+			} {
+				if _, err := tx.exec(ctx, statement); err != nil {
+					return err
+				}
 			}
 		}
 		waiting, err := collect(ctx, tx.tx, scanStatus, `SELECT `+statusColumns+` FROM commit_statuses c WHERE `+pendingStatus+`
-			AND NOT EXISTS (SELECT 1 FROM river_job j WHERE j.kind = $1 AND j.state IN ('available', 'pending', 'retryable', 'scheduled')
-				AND json_extract(j.args, '$.source') = c.source_id AND json_extract(j.args, '$.commit') = c.commit_sha
-				AND json_extract(j.args, '$.context') = c.context AND json_extract(j.args, '$.revision') = c.revision)`, statusJob{}.Kind())
+			AND updated_at <= $3 AND (posting_until IS NULL OR posting_until <= $2)
+			AND NOT EXISTS (SELECT 1 FROM river_job j WHERE j.kind = $1 AND `+s.engine.pick(jobOfStatus)+`)
+			LIMIT 1000`, statusJob{}.Kind(), stamp(tx.now()), stamp(stuck))
 		if err != nil {
 			return err
 		}
@@ -107,10 +134,21 @@ func (s *Store) resumeOutbox(ctx context.Context) error {
 				return err
 			}
 		}
-		return nil
+		return tx.resumeComments(ctx, stuck)
 	})
 	if err != nil {
 		return fmt.Errorf("resume the outbox: %w", err)
 	}
 	return nil
+}
+
+// jobOfStatus holds for a job j that will post the status c, or is at it since
+// $3 or later.
+var jobOfStatus = text{
+	sqlite: `(j.state IN ('available', 'pending', 'retryable', 'scheduled') OR j.state = 'running' AND $3 IS NULL)
+		AND json_extract(j.args, '$.source') = c.source_id AND json_extract(j.args, '$.commit') = c.commit_sha
+		AND json_extract(j.args, '$.context') = c.context AND json_extract(j.args, '$.revision') = c.revision`,
+	postgres: `(j.state IN ('available', 'pending', 'retryable', 'scheduled') OR j.state = 'running' AND j.attempted_at > $3)
+		AND j.args->>'source' = c.source_id AND j.args->>'commit' = c.commit_sha
+		AND j.args->>'context' = c.context AND (j.args->>'revision')::bigint = c.revision`,
 }

@@ -16,8 +16,17 @@ const keptSamples = 15 * time.Minute
 // samples of the last 15 minutes.
 func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment) (rollout.Snapshot, error) {
 	targets, err := s.targets(ctx, d)
+	if err != nil {
+		return rollout.Snapshot{}, err
+	}
+	traffic, err := s.Traffic(ctx, d.Profile)
+	if err != nil {
+		return rollout.Snapshot{}, err
+	}
+	freeze, err := s.Freeze(ctx)
+	snap := rollout.Snapshot{Targets: targets, Traffic: traffic, Freeze: freeze}
 	if err != nil || len(targets) == 0 {
-		return rollout.Snapshot{Targets: targets}, err
+		return snap, err
 	}
 	index := make(map[string]int, len(targets))
 	for i, t := range targets {
@@ -28,7 +37,7 @@ func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment) (rollout.Sna
 		return rollout.Snapshot{}, fmt.Errorf("read the samples for deployment %s: %w", d.ID, err)
 	}
 	samples, err := sound(ctx, s, s.read, scanSample, `SELECT instance_id, since, at, sample FROM health_samples
-		WHERE instance_id IN (SELECT value FROM json_each($1)) AND at > $2 ORDER BY instance_id, at, seq`,
+		WHERE `+s.engine.in("instance_id", 1)+` AND at > $2 ORDER BY instance_id, at, seq`,
 		string(ids), stamp(s.now().Add(-keptSamples)))
 	if err != nil {
 		return rollout.Snapshot{}, fmt.Errorf("read the samples for deployment %s: %w", d.ID, err)
@@ -37,7 +46,7 @@ func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment) (rollout.Sna
 		t := &targets[index[sample.InstanceID]]
 		t.Samples = append(t.Samples, sample)
 	}
-	return rollout.Snapshot{Targets: targets}, nil
+	return snap, nil
 }
 
 // DeploymentTargets reads a deployment's targets without their samples.

@@ -18,12 +18,13 @@ type Source struct {
 	SyncedAt              time.Time
 	LastError             string
 	ErrorSince            time.Time
+	PullsError            string // why its pull requests could not be looked at, "" when they could
 }
 
-const sourceColumns = `id, url, branch, path, head, synced_at, last_error, error_since`
+const sourceColumns = `id, url, branch, path, head, synced_at, last_error, error_since, pulls_error`
 
 func scanSource(row scanner) (src Source, err error) {
-	return src, row.Scan(&src.ID, &src.URL, &src.Branch, &src.Path, &src.Head, at(&src.SyncedAt), &src.LastError, at(&src.ErrorSince))
+	return src, row.Scan(&src.ID, &src.URL, &src.Branch, &src.Path, &src.Head, at(&src.SyncedAt), &src.LastError, at(&src.ErrorSince), &src.PullsError)
 }
 
 // RegisterSource makes a source known, or updates where it lives. Its URL must

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/rollout"
@@ -37,10 +39,11 @@ type commitOf struct{ source, commit string }
 
 // SetStatus says how a commit status should be. Only a change is kept, and
 // posted by the outbox; the aggregate over all profiles of the commit follows by
-// itself, once a transaction: a first sync sets thousands.
+// itself, once a transaction: a first sync sets thousands. A pull request's
+// check is no part of it.
 func (tx *Tx) SetStatus(ctx context.Context, status rollout.Status) error {
 	changed, err := tx.putStatus(ctx, status)
-	if changed {
+	if changed && status.Context != rollout.CheckContext {
 		tx.touched[commitOf{status.Source, status.Commit}] = struct{}{}
 	}
 	return err
@@ -49,11 +52,16 @@ func (tx *Tx) SetStatus(ctx context.Context, status rollout.Status) error {
 // aggregateStatuses writes the aggregate of every commit that the transaction
 // has set a status of.
 func (tx *Tx) aggregateStatuses(ctx context.Context) error {
-	for of := range tx.touched {
+	commits := slices.Collect(maps.Keys(tx.touched))
+	if err := tx.lockCommits(ctx, commits); err != nil {
+		return err
+	}
+	for _, of := range commits {
 		parts, err := collect(ctx, tx.tx, func(row scanner) (p rollout.Status, err error) {
 			return p, row.Scan(&p.State, &p.Description, &p.DeploymentID)
 		}, `SELECT state, description, deployment_id FROM commit_statuses
-			WHERE source_id = $1 AND commit_sha = $2 AND context <> $3 ORDER BY context`, of.source, of.commit, rollout.AggregateContext)
+			WHERE source_id = $1 AND commit_sha = $2 AND context <> $3 AND context <> $4 ORDER BY context`,
+			of.source, of.commit, rollout.AggregateContext, rollout.CheckContext)
 		if err != nil {
 			return fmt.Errorf("read the statuses of %s: %w", of.commit, err)
 		}
@@ -79,7 +87,7 @@ func (tx *Tx) putStatus(ctx context.Context, status rollout.Status) (changed boo
 		RETURNING revision`,
 		status.Source, status.Commit, status.Context, status.State, status.Description, status.DeploymentID, stamp(tx.now()))
 	if err != nil {
-		return false, fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, mapError(err))
+		return false, fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, err)
 	}
 	if len(revisions) == 0 {
 		return false, nil

@@ -14,79 +14,6 @@ import (
 
 var _ rollout.Store = (*Store)(nil)
 
-// ClaimDue claims up to limit deployments that are not final, whose next step
-// is due and which nobody holds. It counts the attempt. A claim whose step
-// stored nothing stays until its lease ends: that is the pause before the next
-// attempt, so that a passing fault does not use up all of them at once.
-func (s *Store) ClaimDue(ctx context.Context, owner string, lease time.Duration, limit int) ([]rollout.Claim, error) {
-	if err := s.dropDeadClaims(ctx); err != nil {
-		return nil, err
-	}
-	due, err := count(ctx, s.read, `SELECT count(*) FROM config_deployments
-		WHERE finished_at IS NULL AND quarantined = '' AND next_step_at <= $1 AND (owner = '' OR lease_until < $1)`, stamp(s.now()))
-	if err != nil || due == 0 {
-		return nil, err // a quiet tick takes no write lock
-	}
-	var claims []rollout.Claim
-	err = s.InTx(ctx, func(tx *Tx) error {
-		now := tx.now()
-		claims, err = collect(ctx, tx.tx, func(row scanner) (c rollout.Claim, err error) {
-			c.Owner = owner
-			return c, row.Scan(&c.DeploymentID, &c.Epoch, &c.Attempts)
-		}, `UPDATE config_deployments SET owner = $1, epoch = epoch + 1, lease_until = $2, attempts = attempts + 1, woken = 0
-			WHERE seq IN (SELECT seq FROM config_deployments
-				WHERE finished_at IS NULL AND quarantined = '' AND next_step_at <= $3
-				  AND (owner = '' OR lease_until < $3)
-				ORDER BY next_step_at LIMIT $4)
-			RETURNING deployment_id, epoch, attempts`, owner, stamp(now.Add(lease)), stamp(now), limit)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("claim due deployments: %w", err)
-	}
-	return claims, nil
-}
-
-// dropDeadClaims hands back, once, what a killed process held: this process
-// alone has the database, so nobody need wait for those leases to end. The
-// attempts stay counted.
-func (s *Store) dropDeadClaims(ctx context.Context) error {
-	s.claims.Lock()
-	defer s.claims.Unlock()
-	if s.claimed {
-		return nil
-	}
-	err := s.InTx(ctx, func(tx *Tx) error {
-		_, err := tx.exec(ctx, `UPDATE config_deployments SET owner = '', lease_until = NULL WHERE finished_at IS NULL AND owner <> ''`)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("hand back the claims of a process that is gone: %w", err)
-	}
-	s.claimed = true
-	return nil
-}
-
-// NextDue is when the next unclaimed step falls due; ok is false when there is none.
-func (s *Store) NextDue(ctx context.Context) (due time.Time, ok bool, err error) {
-	if err := s.read.QueryRowContext(ctx, `SELECT min(CASE WHEN owner = '' THEN next_step_at ELSE max(next_step_at, lease_until) END)
-		FROM config_deployments WHERE finished_at IS NULL AND quarantined = '' AND next_step_at IS NOT NULL`).Scan(at(&due)); err != nil {
-		return due, false, fmt.Errorf("look for the next due deployment: %w", err)
-	}
-	return due, !due.IsZero(), nil
-}
-
-// ReleaseClaims hands back all that owner holds.
-func (s *Store) ReleaseClaims(ctx context.Context, owner string) error {
-	return s.InTx(ctx, func(tx *Tx) error {
-		if _, err := tx.exec(ctx, `UPDATE config_deployments SET owner = '', lease_until = NULL
-			WHERE finished_at IS NULL AND owner = $1`, owner); err != nil {
-			return fmt.Errorf("hand back the claims of %s: %w", owner, err)
-		}
-		return nil
-	})
-}
-
 // Quarantine sets a deployment aside until a person acts on it.
 func (s *Store) Quarantine(ctx context.Context, claim rollout.Claim, reason string) error {
 	return s.InTx(ctx, func(tx *Tx) error {
@@ -113,6 +40,9 @@ func (s *Store) Quarantine(ctx context.Context, claim rollout.Claim, reason stri
 // step is then stale and due again at once.
 func (s *Store) Step(ctx context.Context, claim rollout.Claim, dec rollout.Decision) error {
 	err := s.step(ctx, claim, dec)
+	if s.engine.full(err) {
+		return errors.Join(err, s.uncount(ctx, claim))
+	}
 	if errors.Is(err, rollout.ErrStale) && dec.Next.State.Final() {
 		err = errors.Join(err, s.giveBack(ctx, claim))
 	}
@@ -136,7 +66,7 @@ func (s *Store) step(ctx context.Context, claim rollout.Claim, dec rollout.Decis
 		next := dec.Next
 		if !dec.Changed {
 			return tx.exec(ctx, `UPDATE config_deployments SET owner = '', lease_until = NULL, attempts = 0, op_id = $6,
-				next_step_at = CASE WHEN woken = 1 THEN $7 ELSE $5 END
+				next_step_at = CASE WHEN woken THEN CAST($7 AS TIMESTAMPTZ) ELSE CAST($5 AS TIMESTAMPTZ) END
 				WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4`,
 				next.ID, next.Revision, claim.Epoch, claim.Owner, stamp(dec.Wake), op, stamp(tx.now()))
 		}
@@ -145,10 +75,10 @@ func (s *Store) step(ctx context.Context, claim rollout.Claim, dec rollout.Decis
 			wake = time.Time{}
 		}
 		return tx.exec(ctx, `UPDATE config_deployments SET body = $5, status = $6, targets = $7, applied = $8, finished_at = $9,
-			next_step_at = CASE WHEN woken = 1 AND $9 IS NULL THEN $12 ELSE $10 END, op_id = $11, revision = revision + 1,
+			next_step_at = CASE WHEN woken AND CAST($9 AS TIMESTAMPTZ) IS NULL THEN CAST($12 AS TIMESTAMPTZ) ELSE CAST($10 AS TIMESTAMPTZ) END, op_id = $11, revision = revision + 1,
 			owner = '', lease_until = NULL, attempts = 0
 			WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4 AND finished_at IS NULL
-			  AND ($9 IS NULL OR woken = 0)`,
+			  AND (CAST($9 AS TIMESTAMPTZ) IS NULL OR NOT woken)`,
 			next.ID, next.Revision, claim.Epoch, claim.Owner, asJSON(next), next.State, next.Progress.Targets, next.Progress.Applied,
 			stamp(next.FinishedAt), stamp(wake), op, stamp(tx.now()))
 	})
@@ -158,21 +88,58 @@ func (s *Store) step(ctx context.Context, claim rollout.Claim, dec rollout.Decis
 // step in flight loses, and ends a quarantine. It returns rollout.ErrStale when
 // the deployment changed.
 func (s *Store) Order(ctx context.Context, dec rollout.Decision) error {
-	return s.decided(ctx, dec, func(tx *Tx, op string) (int64, error) {
-		next := dec.Next
-		// Looked at again at once: what happened since the order's reading of the
-		// fleet is not in it.
-		var wake time.Time
-		if !next.State.Final() {
-			wake = tx.now()
+	return s.decided(ctx, dec, func(tx *Tx, op string) (int64, error) { return tx.order(ctx, dec.Next, op) })
+}
+
+func (tx *Tx) order(ctx context.Context, next rollout.Deployment, op string) (int64, error) {
+	// Looked at again at once: what happened since the order's reading of the
+	// fleet is not in it.
+	var wake time.Time
+	if !next.State.Final() {
+		wake = tx.now()
+	}
+	return tx.exec(ctx, `UPDATE config_deployments SET body = $3, status = $4, targets = $5, applied = $6, finished_at = $7,
+		next_step_at = $8, op_id = $9, revision = revision + 1, epoch = epoch + 1, owner = '', lease_until = NULL, attempts = 0,
+		quarantined = ''
+		WHERE deployment_id = $1 AND revision = $2 AND finished_at IS NULL`,
+		next.ID, next.Revision, asJSON(next), next.State, next.Progress.Targets, next.Progress.Applied,
+		stamp(next.FinishedAt), stamp(wake), op)
+}
+
+// OrderExclusive reads a deployment and its fleet, decides, and stores the
+// decision, while everybody else who wants to change the profile waits.
+func (s *Store) OrderExclusive(ctx context.Context, id string, decide rollout.DecideOrder) (before rollout.Deployment, dec rollout.Decision, err error) {
+	op := uuid.NewString()
+	err = s.InTx(ctx, func(tx *Tx) error {
+		if before, err = deployment(ctx, tx.tx, id); err != nil {
+			return err
 		}
-		return tx.exec(ctx, `UPDATE config_deployments SET body = $3, status = $4, targets = $5, applied = $6, finished_at = $7,
-			next_step_at = $8, op_id = $9, revision = revision + 1, epoch = epoch + 1, owner = '', lease_until = NULL, attempts = 0,
-			quarantined = ''
-			WHERE deployment_id = $1 AND revision = $2 AND finished_at IS NULL`,
-			next.ID, next.Revision, asJSON(next), next.State, next.Progress.Targets, next.Progress.Applied,
-			stamp(next.FinishedAt), stamp(wake), op)
+		if err := tx.lockProfile(ctx, before.Profile); err != nil {
+			return err
+		}
+		if before, err = deployment(ctx, tx.tx, id); err != nil { // as it is now that it cannot change
+			return err
+		}
+		snap, err := s.Snapshot(ctx, before)
+		if err != nil {
+			return err
+		}
+		if dec, err = decide(before, snap, tx.now()); err != nil || !dec.Changed {
+			return err
+		}
+		n, err := tx.order(ctx, dec.Next, op)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return rollout.ErrStale
+		}
+		return tx.apply(ctx, dec)
 	})
+	if errors.Is(err, errCommit) {
+		err = s.outcome(ctx, dec.Next, op, err)
+	}
+	return before, dec, err
 }
 
 // decided runs update under compare-and-set and applies the rest of the
@@ -181,6 +148,9 @@ func (s *Store) Order(ctx context.Context, dec rollout.Decision) error {
 func (s *Store) decided(ctx context.Context, dec rollout.Decision, update func(tx *Tx, op string) (int64, error)) error {
 	op := uuid.NewString()
 	err := s.InTx(ctx, func(tx *Tx) error {
+		if err := tx.lockProfile(ctx, dec.Next.Profile); err != nil {
+			return err
+		}
 		n, err := update(tx, op)
 		if err != nil {
 			return err
@@ -200,18 +170,16 @@ func (s *Store) decided(ctx context.Context, dec rollout.Decision, update func(t
 // error when it was not, and ErrStale when others have changed the row since,
 // so that it cannot be known and must be decided anew.
 func (s *Store) outcome(ctx context.Context, before rollout.Deployment, op string, failure error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-	defer cancel()
 	var last string
 	var revision int64
-	if err := s.read.QueryRowContext(ctx, `SELECT op_id, revision FROM config_deployments WHERE deployment_id = $1`,
-		before.ID).Scan(&last, &revision); err != nil {
-		if errors.Is(err, sql.ErrNoRows) {
-			return failure
-		}
-		return errors.Join(failure, fmt.Errorf("read what became of deployment %s: %w", before.ID, err))
-	}
+	err := s.settled(ctx, before.Profile, func(ctx context.Context, q querier) error {
+		return q.QueryRowContext(ctx, `SELECT op_id, revision FROM config_deployments WHERE deployment_id = $1`, before.ID).Scan(&last, &revision)
+	})
 	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return failure
+	case err != nil:
+		return errors.Join(failure, fmt.Errorf("read what became of deployment %s: %w", before.ID, err))
 	case last == op:
 		return nil
 	case revision > before.Revision:
@@ -229,9 +197,11 @@ func (s *Store) Create(ctx context.Context, dec rollout.Decision) error {
 	if !errors.Is(err, errCommit) {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-	defer cancel()
-	n, readErr := count(bounded, s.read, `SELECT count(*) FROM config_deployments WHERE deployment_id = $1`, dec.Next.ID)
+	var n int
+	readErr := s.settled(ctx, dec.Next.Profile, func(ctx context.Context, q querier) (err error) {
+		n, err = count(ctx, q, `SELECT count(*) FROM config_deployments WHERE deployment_id = $1`, dec.Next.ID)
+		return err
+	})
 	if readErr == nil && n == 1 {
 		return nil
 	}
@@ -239,17 +209,18 @@ func (s *Store) Create(ctx context.Context, dec rollout.Decision) error {
 }
 
 // CreateDeployment does so inside a transaction. Content that a hold in force
-// refuses is ErrRefused.
+// refuses is ErrRefused, unless the decision ends it; a basis that is not so any
+// more is rollout.ErrStale.
 func (tx *Tx) CreateDeployment(ctx context.Context, dec rollout.Decision) error {
 	d := dec.Next
-	if d.Kind == rollout.Forward {
-		hold, held, err := tx.ActiveHold(ctx, d.Profile)
-		if err != nil {
-			return err
-		}
-		if held && hold.RefusedHash == d.Hash {
-			return fmt.Errorf("deploy %s of %s: %w", d.Version, d.Profile, ErrRefused)
-		}
+	if err := tx.lockProfile(ctx, d.Profile); err != nil {
+		return err
+	}
+	if err := tx.rests(ctx, d.Profile, dec.Basis); err != nil {
+		return err
+	}
+	if err := tx.unheld(ctx, dec); err != nil {
+		return err
 	}
 	if err := tx.SupersedeActive(ctx, d.Profile, fmt.Sprintf("superseded by %s", d.Version)); err != nil {
 		return err
@@ -260,14 +231,39 @@ func (tx *Tx) CreateDeployment(ctx context.Context, dec rollout.Decision) error 
 	return tx.apply(ctx, dec)
 }
 
+// unheld is nil when no hold in force refuses the deployment's content, or when
+// the decision ends that hold.
+func (tx *Tx) unheld(ctx context.Context, dec rollout.Decision) error {
+	d := dec.Next
+	if d.Kind != rollout.Forward {
+		return nil
+	}
+	hold, held, err := tx.ActiveHold(ctx, d.Profile)
+	if err != nil || !held || hold.RefusedHash != d.Hash {
+		return err
+	}
+	if dec.Release == "" {
+		return fmt.Errorf("deploy %s of %s: %w", d.Version, d.Profile, ErrRefused)
+	}
+	return tx.ReleaseHold(ctx, d.Profile, d.InitiatedBy, dec.Release)
+}
+
 // SupersedeActive ends the profile's active deployment, if there is one.
 func (tx *Tx) SupersedeActive(ctx context.Context, profileName, reason string) error {
+	if err := tx.lockProfile(ctx, profileName); err != nil {
+		return err
+	}
 	d, err := tx.ActiveDeployment(ctx, profileName)
 	if errors.Is(err, rollout.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	if d.Commit != "" && d.Source == "" { // the row is corrupt, and the commit's status must end all the same
+		if d.Source, err = tx.sourceOf(ctx, d); err != nil {
+			return err
+		}
 	}
 	dec := rollout.Supersede(d, reason, tx.now())
 	next := dec.Next
@@ -279,9 +275,18 @@ func (tx *Tx) SupersedeActive(ctx context.Context, profileName, reason string) e
 	return tx.apply(ctx, dec)
 }
 
+// sourceOf is the source that a deployment's version came from.
+func (tx *Tx) sourceOf(ctx context.Context, d rollout.Deployment) (source string, err error) {
+	err = tx.tx.QueryRowContext(ctx, `SELECT source_id FROM config_versions WHERE config_name = $1 AND version = $2`, d.Profile, d.Version).Scan(&source)
+	return source, notFound(err, ErrNotFound, "version "+d.Version+" of", d.Profile)
+}
+
 // apply does everything of a decision but the deployment's own row.
 func (tx *Tx) apply(ctx context.Context, dec rollout.Decision) error {
 	d := dec.Next
+	if err := tx.switchTraffic(ctx, d, dec.Switch); err != nil {
+		return err
+	}
 	if err := tx.assign(ctx, d, dec.Assign); err != nil {
 		return err
 	}
@@ -328,7 +333,7 @@ func (tx *Tx) WakeDeployment(ctx context.Context, profileName string) error {
 
 // wake makes the active deployments due for which the condition on $2 holds.
 func (tx *Tx) wake(ctx context.Context, condition string, arg any) error {
-	_, err := tx.exec(ctx, `UPDATE config_deployments SET woken = 1,
+	_, err := tx.exec(ctx, `UPDATE config_deployments SET woken = true,
 		next_step_at = CASE WHEN next_step_at <= $1 THEN next_step_at ELSE $1 END
 		WHERE finished_at IS NULL AND `+condition, stamp(tx.now()), arg)
 	return err

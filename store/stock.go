@@ -7,9 +7,10 @@ import (
 
 // Stock counts what is in the database, for metrics.
 type Stock struct {
-	Profiles, Holds, Deployments, Outbox int
-	Instances                            map[string]int  // by status
-	SourceFailed                         map[string]bool // whether the last sync failed, by source
+	Profiles, Holds, Deployments, Outbox, Notifications int
+	Instances                                           map[string]int  // by status
+	SourceFailed                                        map[string]bool // whether the last sync failed, by source
+	Frozen                                              bool            // a freeze is in force
 }
 
 // Stock counts now.
@@ -20,6 +21,11 @@ func (s *Store) Stock(ctx context.Context) (Stock, error) {
 		return k, err
 	}
 	k.Holds = len(holds)
+	freeze, err := s.Freeze(ctx)
+	if err != nil {
+		return k, err
+	}
+	k.Frozen = freeze.InForce(s.now())
 	for query, into := range map[string]*int{
 		`SELECT count(*) FROM config_profiles WHERE retired = false`:        &k.Profiles,
 		`SELECT count(*) FROM config_deployments WHERE finished_at IS NULL`: &k.Deployments,
@@ -29,6 +35,9 @@ func (s *Store) Stock(ctx context.Context) (Stock, error) {
 		}
 	}
 	if k.Outbox, err = s.OutboxPending(ctx); err != nil {
+		return k, fmt.Errorf("count the outbox: %w", err)
+	}
+	if k.Notifications, err = s.NotificationsPending(ctx); err != nil {
 		return k, fmt.Errorf("count the outbox: %w", err)
 	}
 	type counted struct {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -14,10 +15,9 @@ import (
 	"github.com/sluicehq/sluice/store"
 )
 
-// TestStore is what every engine must do. Another engine joins the list.
+// TestStore is what every engine must do.
 func TestStore(t *testing.T) {
 	t.Parallel()
-	engines := map[string]func(t *testing.T) *world{"sqlite": newWorld}
 	rules := map[string]func(t *testing.T, w *world){
 		"sources":                       sources,
 		"a source's problems":           problems,
@@ -231,7 +231,16 @@ func versions(t *testing.T, w *world) {
 // finish ends a deployment of the version as completed on so many instances.
 func (w *world) finish(number string, instances int) {
 	w.t.Helper()
-	d := w.create(number)
+	w.create(number)
+	for i := range instances {
+		id := fmt.Sprintf("i-%d", i)
+		if _, err := w.Instance(w.t.Context(), id); errors.Is(err, store.ErrNotFound) {
+			w.register(id)
+		}
+		w.acknowledge(ack(w.assign(id, number)))
+	}
+	d, err := w.ActiveDeployment(w.t.Context(), payments)
+	w.must(err)
 	w.advance(time.Second)
 	d.State, d.FinishedAt = rollout.Completed, w.clock()
 	d.Progress = rollout.Progress{Targets: instances, Applied: instances}
@@ -389,7 +398,9 @@ func quarantine(t *testing.T, w *world) {
 		t.Errorf("after a person acted the claim is %+v", claim)
 	}
 	w.must(w.ReleaseClaims(ctx, "a"))
-	w.claimOne("b")
+	if claim := w.claimOne("b"); claim.Attempts != 2 {
+		t.Errorf("after the one before was stopped, which may have failed, the claim is %+v", claim)
+	}
 }
 
 func instances(t *testing.T, w *world) {

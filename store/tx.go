@@ -3,20 +3,24 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"github.com/sluicehq/sluice/rollout"
 )
 
 // Tx is one transaction. Its methods do nothing that lasts until it commits.
 type Tx struct {
-	tx *sql.Tx
+	tx session
 	s  *Store
 	// touched are the commits whose aggregate status is written once, before the commit.
 	touched map[commitOf]struct{}
+	// facts are written last: the audit log's head is everybody's, and is held
+	// for as short a time as can be.
+	facts []rollout.Fact
 }
 
 const (
@@ -26,34 +30,61 @@ const (
 
 // InTx runs fn in one transaction and commits it when fn returns nil. When the
 // database was busy, fn may run again.
+//
+// On PostgreSQL a transaction sees what others commit while it runs. Whatever
+// reads before it writes locks first (lock.go), in one order: profiles by name,
+// then their deployments, then instances and assignments, then the statuses of
+// a commit, then the head of the audit log.
 func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
-	if s.write == nil {
+	if s.write.usual == nil {
 		return ErrReadOnly
 	}
 	for try := 1; ; try++ {
 		err := s.inTxOnce(ctx, fn)
-		if !busy(err) || try == maxTries {
-			return err
+		stale := try == 1 && errors.Is(err, errBegin) // a connection that broke while it was idle
+		if err == nil || errors.Is(err, errCommit) || !s.engine.repeat(err) && !stale || try == maxTries {
+			return ofCaller(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
-			return err
-		case <-time.After(time.Duration(try) * 20 * time.Millisecond):
+			return ofCaller(ctx, err)
+		case <-time.After(time.Duration(try)*20*time.Millisecond + rand.N(20*time.Millisecond)):
 		}
 	}
 }
 
-func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error) {
-	conn, err := s.write.Conn(ctx) // waits for its turn, as long as the caller does
-	if err != nil {
-		return fmt.Errorf("wait for the database: %w", err)
+// ofCaller says that it was the caller who left, where all that was seen is the
+// connection that broke by it.
+func ofCaller(ctx context.Context, err error) error {
+	if left := ctx.Err(); left != nil && errors.Is(err, ErrUnavailable) && !errors.Is(err, left) {
+		return fmt.Errorf("%w: %w", left, err)
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
+	return err
+}
+
+func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error) {
+	conn, err := s.write.of(ctx).Conn(ctx) // waits for its turn, as long as the caller does
+	if err != nil {
+		return fmt.Errorf("wait for the database: %w", s.engine.explain(err))
+	}
+	defer func() {
+		if s.engine.full(err) {
+			s.full.note()
+		}
+		if s.engine.astray(err) {
+			conn.Raw(func(any) error { return driver.ErrBadConn }) //nolint:errcheck // which makes the pool forget it
+		}
+		if closing := conn.Close(); err != nil && !errors.Is(closing, sql.ErrConnDone) { // what is committed is not undone by it
+			err = errors.Join(err, closing)
+		}
+	}()
 	// The transaction must end by our word, not by that of a caller who left:
 	// database/sql rolls back behind our back when its context ends.
-	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	tx, err := s.begin(ctx, conn, lasting, cancel)
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
+		return err
 	}
 	committed := false
 	defer func() {
@@ -61,59 +92,79 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 			return
 		}
 		if back := tx.Rollback(); back != nil && !errors.Is(back, sql.ErrTxDone) {
-			err = errors.Join(err, fmt.Errorf("roll back: %w", back))
+			err = errors.Join(err, fmt.Errorf("roll back: %w", s.engine.explain(back)))
 		}
 	}()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	own := &Tx{tx: tx, s: s, touched: map[commitOf]struct{}{}}
+	own := &Tx{tx: session{tx, s.engine}, s: s, touched: map[commitOf]struct{}{}}
+	if !s.ownClock() {
+		if err := s.readClock(ctx, own.tx); err != nil {
+			return err
+		}
+	}
 	if err := fn(own); err != nil {
 		return err
 	}
-	if err := own.aggregateStatuses(ctx); err != nil {
+	if err := own.finish(context.WithoutCancel(ctx)); err != nil { // a caller who leaves now is too late
 		return err
 	}
 	if err := s.commit(tx); err != nil {
-		return fmt.Errorf("%w: %w", errCommit, err)
+		if s.engine.denied(err) {
+			return fmt.Errorf("commit: %w", s.engine.explain(err))
+		}
+		return fmt.Errorf("%w: %w", errCommit, s.engine.explain(err))
 	}
 	committed = true
 	return nil
 }
 
+// begin begins a transaction that lasts until its own context ends. Only until it
+// has begun the caller may leave.
+func (s *Store) begin(ctx context.Context, conn *sql.Conn, lasting context.Context, cancel func()) (*sql.Tx, error) {
+	stop := context.AfterFunc(ctx, cancel)
+	tx, err := conn.BeginTx(lasting, nil)
+	if !stop() {
+		if err == nil {
+			err = tx.Rollback()
+		}
+		return nil, fmt.Errorf("begin transaction: %w", errors.Join(ctx.Err(), s.engine.explain(err)))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBegin, s.engine.explain(err))
+	}
+	return tx, nil
+}
+
+// finish writes what a transaction writes once, at its end.
+func (tx *Tx) finish(ctx context.Context) error {
+	if err := tx.aggregateStatuses(ctx); err != nil {
+		return err
+	}
+	if err := tx.notify(ctx); err != nil {
+		return err
+	}
+	if err := tx.tellPullRequests(ctx); err != nil {
+		return err
+	}
+	return tx.writeFacts(ctx)
+}
+
+// errBegin marks an error before anything was done.
+var errBegin = errors.New("begin transaction")
+
 // errCommit marks an error whose outcome is not known: the row must be read
 // again before anything is concluded.
 var errCommit = errors.New("commit")
 
-func busy(err error) bool {
-	if err == nil || errors.Is(err, errCommit) {
-		return false
-	}
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
-}
-
-// Now is the database's clock.
-func (tx *Tx) Now(context.Context) (time.Time, error) { return tx.s.now(), nil }
-
-func (tx *Tx) now() time.Time { return tx.s.now() }
-
 func (tx *Tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	res, err := tx.tx.ExecContext(ctx, query, args...)
 	if err != nil {
-		return 0, mapError(err)
+		return 0, err
 	}
 	return res.RowsAffected()
 }
-
-// querier is a database or a transaction, to read from.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-// scanner is a row to scan.
-type scanner interface{ Scan(dest ...any) error }
 
 // collect reads every row of a query.
 func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
@@ -130,7 +181,7 @@ func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error
 		}
 		out = append(out, item)
 	}
-	return out, rows.Err()
+	return out, q.explain(rows.Err())
 }
 
 // count reads one number.

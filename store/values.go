@@ -8,17 +8,12 @@ import (
 	"time"
 )
 
-// stamp is a time as the engine keeps it: microseconds since 1970 UTC, NULL
-// for the zero time.
+// stamp is a time as the engine keeps it, NULL for the zero time.
 type stamp time.Time
 
-// Value gives the time to the engine.
-func (t stamp) Value() (driver.Value, error) {
-	if time.Time(t).IsZero() {
-		return nil, nil
-	}
-	return time.Time(t).UnixMicro(), nil
-}
+func (t stamp) time() time.Time { return time.Time(t).UTC() }
+
+func (t stamp) zero() bool { return time.Time(t).IsZero() }
 
 // Scan takes the time from the engine.
 func (t *stamp) Scan(src any) error {

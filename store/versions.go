@@ -50,6 +50,9 @@ func (tx *Tx) InsertVersion(ctx context.Context, v profile.Version) error {
 	if v.CreatedAt.IsZero() {
 		v.CreatedAt = tx.now()
 	}
+	if err := tx.lockProfile(ctx, v.Profile); err != nil {
+		return err
+	}
 	_, err := tx.exec(ctx, `INSERT INTO config_versions
 		(config_name, version, config_data, config_hash, size_bytes, schema_id, schema_hash, validated_at, description, tags,
 		 metadata, source_id, commit_sha, author, message, pull_request, superseded, created_at, created_by)
@@ -99,13 +102,20 @@ type VersionFilter struct {
 	Limit, Offset int
 }
 
+// hasTag begins the condition that a version has a tag.
+var hasTag = text{
+	sqlite:   `CASE WHEN json_type(tags) = 'array' THEN EXISTS (SELECT 1 FROM json_each(tags) WHERE value = `,
+	postgres: `CASE WHEN json_typeof(tags) = 'array' THEN EXISTS (SELECT 1 FROM json_array_elements_text(tags) AS t(value) WHERE value = `,
+}
+
 // Versions lists a profile's versions without their data, newest first, and
 // how many there are in all.
 func (s *Store) Versions(ctx context.Context, name string, f VersionFilter) ([]profile.Version, int, error) {
 	w := where{}
 	w.equal("config_name", name)
 	if f.Tag != "" {
-		w.add("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ", f.Tag, ")")
+		has := s.engine.pick(hasTag)
+		w.add(has, f.Tag, ") ELSE false END")
 	}
 	return listed(ctx, s.read, w, "config_versions", versionColumns, "seq DESC", f.Limit, f.Offset, scanVersion)
 }

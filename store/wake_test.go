@@ -31,19 +31,20 @@ func TestNothingThatHappensDuringAStepIsMissed(t *testing.T) {
 		for _, changed := range []bool{true, false} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t)
-				w.register("i-1")
-				d := w.create("1.1.0")
-				claim := w.claimOne("a")
-				d.State = rollout.InProgress
-				w.must(w.Step(t.Context(), claim, rollout.Decision{Next: d, Changed: true, Wake: w.clock(),
-					Assign: []rollout.Assign{{InstanceID: "i-1", Version: d.Version, Hash: d.Hash}}}))
+				onEach(t, func(t *testing.T, w *world) {
+					w.register("i-1")
+					d := w.create("1.1.0")
+					claim := w.claimOne("a")
+					d.State = rollout.InProgress
+					w.must(w.Step(t.Context(), claim, rollout.Decision{Next: d, Changed: true, Wake: w.clock(),
+						Assign: []rollout.Assign{{InstanceID: "i-1", Version: d.Version, Hash: d.Hash}}}))
 
-				claim = w.claimOne("a")
-				d = w.read(d.ID)
-				happen(w)
-				w.must(w.Step(t.Context(), claim, rollout.Decision{Next: d, Changed: changed, Wake: w.clock().Add(time.Hour)}))
-				w.claimOne("a")
+					claim = w.claimOne("a")
+					d = w.read(d.ID)
+					happen(w)
+					w.must(w.Step(t.Context(), claim, rollout.Decision{Next: d, Changed: changed, Wake: w.clock().Add(time.Hour)}))
+					w.claimOne("a")
+				})
 			})
 		}
 	}
@@ -51,82 +52,87 @@ func TestNothingThatHappensDuringAStepIsMissed(t *testing.T) {
 
 func TestAStepThatNothingDisturbsSleepsAsLongAsItAsked(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	d := w.create("1.1.0")
-	w.must(w.Step(t.Context(), w.claimOne("a"), rollout.Decision{Next: d, Changed: true, Wake: w.clock().Add(time.Hour)}))
-	if claims := w.claim("a"); len(claims) != 0 {
-		t.Errorf("claimed %d deployments, want none before the hour is over", len(claims))
-	}
-	due, ok, err := w.NextDue(t.Context())
-	w.must(err)
-	if want := w.clock().Add(time.Hour); !ok || !due.Equal(want) {
-		t.Errorf("next due at %v (%t), want %v", due, ok, want)
-	}
-	w.advance(time.Hour)
-	w.claimOne("a")
+	onEach(t, func(t *testing.T, w *world) {
+		d := w.create("1.1.0")
+		w.must(w.Step(t.Context(), w.claimOne("a"), rollout.Decision{Next: d, Changed: true, Wake: w.clock().Add(time.Hour)}))
+		if claims := w.claim("a"); len(claims) != 0 {
+			t.Errorf("claimed %d deployments, want none before the hour is over", len(claims))
+		}
+		due, ok, err := w.NextDue(t.Context())
+		w.must(err)
+		if want := w.clock().Add(time.Hour); !ok || !due.Equal(want) {
+			t.Errorf("next due at %v (%t), want %v", due, ok, want)
+		}
+		w.advance(time.Hour)
+		w.claimOne("a")
+	})
 }
 
 func TestAFinalStateIsNeverDueAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	d := w.create("1.1.0")
-	w.must(w.WakeDeployment(t.Context(), payments))
-	claim := w.claimOne("a")
-	d.State, d.FinishedAt = rollout.Cancelled, w.clock()
-	w.must(w.Step(t.Context(), claim, rollout.Decision{Next: d, Changed: true, Wake: w.clock()}))
-	if _, ok, err := w.NextDue(t.Context()); ok || err != nil {
-		t.Errorf("a finished deployment is due (%v)", err)
-	}
+	onEach(t, func(t *testing.T, w *world) {
+		d := w.create("1.1.0")
+		w.must(w.WakeDeployment(t.Context(), payments))
+		claim := w.claimOne("a")
+		d.State, d.FinishedAt = rollout.Cancelled, w.clock()
+		w.must(w.Step(t.Context(), claim, rollout.Decision{Next: d, Changed: true, Wake: w.clock()}))
+		if _, ok, err := w.NextDue(t.Context()); ok || err != nil {
+			t.Errorf("a finished deployment is due (%v)", err)
+		}
+	})
 }
 
 // An order is decided on a reading of the fleet too.
 func TestAfterAnOrderTheDeploymentIsLookedAtAtOnce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	d := w.create("1.1.0")
-	d.State = rollout.Paused
-	w.must(w.Order(t.Context(), rollout.Decision{Next: d, Changed: true, Wake: w.clock().Add(time.Hour)}))
-	w.claimOne("a")
+	onEach(t, func(t *testing.T, w *world) {
+		d := w.create("1.1.0")
+		d.State = rollout.Paused
+		w.must(w.Order(t.Context(), rollout.Decision{Next: d, Changed: true, Wake: w.clock().Add(time.Hour)}))
+		w.claimOne("a")
+	})
 }
 
 // A fault that passes within seconds must not set every deployment aside: five
 // attempts in a row would be over in milliseconds.
 func TestAStepThatStoredNothingIsRetriedWhenItsLeaseEnds(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.create("1.1.0")
-	first := w.claimOne("a")
-	if again := w.claim("a"); len(again) != 0 {
-		t.Fatalf("the owner claimed again what it holds: %+v", again)
-	}
-	w.advance(16 * time.Second)
-	second := w.claimOne("a")
-	if second.Attempts != 2 || second.Epoch <= first.Epoch {
-		t.Errorf("second claim is %+v after %+v", second, first)
-	}
-	if err := w.Step(t.Context(), first, rollout.Decision{Next: w.read(first.DeploymentID)}); !errors.Is(err, rollout.ErrStale) {
-		t.Errorf("the first claim's step gave %v, want ErrStale", err)
-	}
+	onEach(t, func(t *testing.T, w *world) {
+		w.create("1.1.0")
+		first := w.claimOne("a")
+		if again := w.claim("a"); len(again) != 0 {
+			t.Fatalf("the owner claimed again what it holds: %+v", again)
+		}
+		w.advance(16 * time.Second)
+		second := w.claimOne("a")
+		if second.Attempts != 2 || second.Epoch <= first.Epoch {
+			t.Errorf("second claim is %+v after %+v", second, first)
+		}
+		if err := w.Step(t.Context(), first, rollout.Decision{Next: w.read(first.DeploymentID)}); !errors.Is(err, rollout.ErrStale) {
+			t.Errorf("the first claim's step gave %v, want ErrStale", err)
+		}
+	})
 }
 
 // An instance that joins while the last step is decided would never get the
 // version: the deployment must not end on what was read before.
 func TestADeploymentDoesNotEndPastAnInstanceThatJoins(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	d := w.create("1.1.0")
-	claim := w.claimOne("a")
-	w.register("i-1")
-	d.State, d.FinishedAt = rollout.Completed, w.clock()
-	end := rollout.Decision{Next: d, Changed: true, Current: d.Version}
-	if err := w.Step(t.Context(), claim, end); !errors.Is(err, rollout.ErrStale) {
-		t.Fatalf("it ended past the instance: %v", err)
-	}
-	if got := w.read(d.ID); got.State.Final() {
-		t.Errorf("it is %s", got.State)
-	}
-	claim = w.claimOne("a") // due again at once, and not after the lease
-	end.Next = w.read(d.ID)
-	end.Next.State, end.Next.FinishedAt = rollout.Completed, w.clock()
-	w.must(w.Step(t.Context(), claim, end))
+	onEach(t, func(t *testing.T, w *world) {
+		d := w.create("1.1.0")
+		claim := w.claimOne("a")
+		w.register("i-1")
+		d.State, d.FinishedAt = rollout.Completed, w.clock()
+		end := rollout.Decision{Next: d, Changed: true, Current: d.Version}
+		if err := w.Step(t.Context(), claim, end); !errors.Is(err, rollout.ErrStale) {
+			t.Fatalf("it ended past the instance: %v", err)
+		}
+		if got := w.read(d.ID); got.State.Final() {
+			t.Errorf("it is %s", got.State)
+		}
+		claim = w.claimOne("a") // due again at once, and not after the lease
+		end.Next = w.read(d.ID)
+		end.Next.State, end.Next.FinishedAt = rollout.Completed, w.clock()
+		w.must(w.Step(t.Context(), claim, end))
+	})
 }

@@ -32,12 +32,15 @@ func (s *Store) Generations(ctx context.Context) (map[string]int64, error) {
 // InstancesOf reads the IDs of the instances that have an assignment of any of
 // the profiles.
 func (s *Store) InstancesOf(ctx context.Context, profiles ...string) ([]string, error) {
+	if len(profiles) == 0 {
+		return nil, nil
+	}
 	names, err := json.Marshal(profiles)
 	if err != nil {
 		return nil, fmt.Errorf("read the instances of profiles: %w", err)
 	}
 	ids, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
-		`SELECT DISTINCT instance_id FROM config_assignments WHERE config_name IN (SELECT value FROM json_each($1))`, string(names))
+		`SELECT DISTINCT instance_id FROM config_assignments WHERE `+s.engine.in("config_name", 1), string(names))
 	if err != nil {
 		return nil, fmt.Errorf("read the instances of %d profiles: %w", len(profiles), err)
 	}
@@ -48,16 +51,16 @@ func (s *Store) InstancesOf(ctx context.Context, profiles ...string) ([]string, 
 // applied its version; ok is false when the profile's assignment did not come
 // by a deployment of that version, or is not applied yet.
 func (s *Store) Propagation(ctx context.Context, instanceID, profileName string) (took time.Duration, ok bool, err error) {
-	var micros int64
-	err = s.read.QueryRowContext(ctx, `SELECT a.applied_at - d.created_at FROM config_assignments a
+	var applied, created time.Time
+	err = s.read.QueryRowContext(ctx, `SELECT a.applied_at, d.created_at FROM config_assignments a
 		JOIN config_deployments d ON d.deployment_id = a.deployment_id AND d.config_version = a.version
 		WHERE a.instance_id = $1 AND a.config_name = $2 AND a.applied_generation >= a.generation AND a.applied_at >= d.created_at`,
-		instanceID, profileName).Scan(&micros)
+		instanceID, profileName).Scan(at(&applied), at(&created))
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, nil
 	}
 	if err != nil {
 		return 0, false, fmt.Errorf("read when %s was applied by instance %s: %w", profileName, instanceID, err)
 	}
-	return time.Duration(micros) * time.Microsecond, true, nil
+	return applied.Sub(created), true, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/internal/testenv"
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
@@ -21,8 +24,9 @@ import (
 // clock that the test moves.
 type world struct {
 	*store.Store
-	t    *testing.T
-	path string
+	t      *testing.T
+	driver string // of database/sql
+	path   string // the file, or the URL
 
 	mu  sync.Mutex
 	now time.Time
@@ -30,22 +34,75 @@ type world struct {
 
 const payments = "payment-service.production"
 
+// TestMain stops the server that the tests share.
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+
+// engines are the databases that every rule holds on.
+var engines = map[string]func(t *testing.T) *world{"sqlite": newWorld, "postgres": newPostgresWorld}
+
+// onEach runs a test on every engine.
+func onEach(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	for engine, open := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
+	}
+}
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "sluice.db"), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	s, err := store.Open(t.Context(), store.Options{URL: w.path, Now: w.clock})
-	w.must(err)
-	w.Store = s
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
+	w := &world{t: t, driver: "sqlite", path: filepath.Join(t.TempDir(), "sluice.db")}
+	w.open()
+	w.must(w.Migrate(t.Context()))
+	w.furnish()
+	return w
+}
+
+// migrated is a database with the schema and nothing in it, to be copied.
+const migrated = "sluice_migrated"
+
+var makeMigrated sync.Once
+
+func newPostgresWorld(t *testing.T) *world {
+	t.Helper()
+	server := testenv.SharedPostgres(t)
+	makeMigrated.Do(func() {
+		server.Exec(t, "postgres", "CREATE DATABASE "+migrated)
+		s, err := store.Open(t.Context(), store.Options{URL: server.URL(migrated)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(s.Migrate(t.Context()), s.Close()); err != nil {
+			t.Fatal(err)
 		}
 	})
-	w.must(s.Migrate(t.Context()))
+	w := &world{t: t, driver: "pgx", path: server.CreateDatabase(t, migrated)}
+	w.open()
+	w.furnish()
+	return w
+}
+
+// open opens the database with the test's clock.
+func (w *world) open() {
+	w.t.Helper()
+	w.now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s, err := store.Open(w.t.Context(), store.Options{URL: w.path, Now: w.clock, Connections: 6})
+	w.must(err)
+	w.Store = s
+	w.t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			w.t.Error(err)
+		}
+	})
+}
+
+func (w *world) furnish() {
+	w.t.Helper()
 	w.putProfile(payments)
 	w.addVersion("1.0.0", "100ms")
 	w.addVersion("1.1.0", "200ms")
-	return w
 }
 
 func (w *world) putProfile(name string) {
@@ -140,14 +197,46 @@ func (w *world) register(id string) {
 	}, hash[:]))
 }
 
-// raw runs SQL past the store, as somebody with the file would.
+// raw runs SQL past the store, as somebody with the database would.
 func (w *world) raw(statement string, args ...any) error {
 	w.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+w.path+"?_pragma=busy_timeout(5000)")
-	w.must(err)
+	db := w.connect()
 	defer func() { w.must(db.Close()) }()
-	_, err = db.ExecContext(context.Background(), statement, args...)
+	_, err := db.ExecContext(context.Background(), statement, args...)
 	return err
+}
+
+func (w *world) sqlite() bool { return w.driver == "sqlite" }
+
+// either picks a text for the engine.
+func (w *world) either(sqlite, postgres string) string {
+	if w.sqlite() {
+		return sqlite
+	}
+	return postgres
+}
+
+// disarm takes a table's triggers away.
+func (w *world) disarm(table string, triggers ...string) {
+	w.t.Helper()
+	if !w.sqlite() {
+		w.must(w.raw(`ALTER TABLE ` + table + ` DISABLE TRIGGER USER`))
+		return
+	}
+	for _, trigger := range triggers {
+		w.must(w.raw(`DROP TRIGGER ` + trigger))
+	}
+}
+
+func (w *world) connect() *sql.DB {
+	w.t.Helper()
+	dsn := w.path + "&default_query_exec_mode=simple_protocol" // which takes several statements at once
+	if w.sqlite() {
+		dsn = "file:" + w.path + "?_pragma=busy_timeout(5000)"
+	}
+	db, err := sql.Open(w.driver, dsn)
+	w.must(err)
+	return db
 }
 
 // beat records one heartbeat.
@@ -166,7 +255,7 @@ func (w *world) beat(id string, status fleet.Status) {
 // copyOf opens a copy of the database as it is now: what a kill would leave.
 func (w *world) copyOf() *world {
 	w.t.Helper()
-	c := &world{t: w.t, path: filepath.Join(w.t.TempDir(), "copy.db"), now: w.clock()}
+	c := &world{t: w.t, driver: w.driver, path: filepath.Join(w.t.TempDir(), "copy.db"), now: w.clock()}
 	w.must(w.raw(`VACUUM INTO $1`, c.path))
 	s, err := store.Open(w.t.Context(), store.Options{URL: c.path, Now: c.clock})
 	w.must(err)
@@ -182,8 +271,7 @@ func (w *world) copyOf() *world {
 // rows counts a table.
 func (w *world) rows(table string) (n int) {
 	w.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+w.path)
-	w.must(err)
+	db := w.connect()
 	defer func() { w.must(db.Close()) }()
 	w.must(db.QueryRowContext(w.t.Context(), `SELECT count(*) FROM `+table).Scan(&n))
 	return n

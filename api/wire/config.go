@@ -39,6 +39,8 @@ type Hold struct {
 	DeploymentID   string     `json:"deploymentId,omitempty"`
 	CreatedAt      time.Time  `json:"createdAt"`
 	ExpiresAt      *time.Time `json:"expiresAt,omitempty"`
+	// RevertURL is the pull request that makes Git say what runs.
+	RevertURL string `json:"revertUrl,omitempty"`
 }
 
 // Version is a version as the API shows it; secrets in ConfigData are "***".
@@ -146,6 +148,8 @@ type Source struct {
 	SyncedAt   *time.Time `json:"syncedAt,omitempty"`
 	LastError  string     `json:"lastError,omitempty"`
 	ErrorSince *time.Time `json:"errorSince,omitempty"`
+	// PullRequestsError is why its pull requests could not be looked at.
+	PullRequestsError string `json:"pullRequestsError,omitempty"`
 }
 
 // LoginRequest is the body of POST /authentication/login.

@@ -18,6 +18,7 @@ type Deployment struct {
 	Phase           int        `json:"phase"` // 1-based, 0 before the first
 	Phases          int        `json:"phases"`
 	Percent         int        `json:"percent"`
+	PhaseName       string     `json:"phaseName,omitempty"` // of a BlueGreen, such as "verifying green"
 	Progress        Progress   `json:"progress"`
 	Verdict         *Verdict   `json:"verdict,omitempty"`
 	Source          string     `json:"source,omitempty"`
@@ -25,10 +26,17 @@ type Deployment struct {
 	PullRequest     int        `json:"pullRequest,omitempty"`
 	InitiatedBy     string     `json:"initiatedBy"`
 	Cause           string     `json:"cause,omitempty"`
+	RetryOf         string     `json:"retryOf,omitempty"` // ID of the deployment that it tries again
+	Force           string     `json:"force,omitempty"`   // the reason for which the glass was broken
 	RollbackReason  string     `json:"rollbackReason,omitempty"`
 	RollbackBy      string     `json:"rollbackBy,omitempty"`
-	HealthRestored  string     `json:"healthRestored,omitempty"`
+	RollbackAt      *time.Time `json:"rollbackAt,omitempty"`
+	HealthRestored  string     `json:"healthRestored,omitempty"` // Returned, NotReturned or NoData
+	Recovery        *Verdict   `json:"recovery,omitempty"`       // of the fleet after a rollback
+	Exposed         int        `json:"exposed,omitempty"`        // instances that had the version that was taken back
+	Exposures       []Exposure `json:"exposures,omitempty"`      // at most 100 of them
 	TraceID         string     `json:"traceId,omitempty"`
+	CommittedAt     *time.Time `json:"committedAt,omitempty"` // by the committer's clock
 	CreatedAt       time.Time  `json:"createdAt"`
 	StartedAt       *time.Time `json:"startedAt,omitempty"`
 	PhaseEnteredAt  *time.Time `json:"phaseEnteredAt,omitempty"`
@@ -62,6 +70,18 @@ type InstanceStatus struct {
 	Error          string     `json:"error,omitempty"`
 }
 
+// Exposure is one instance that had a version which was taken back.
+type Exposure struct {
+	InstanceID     string     `json:"instanceId"`
+	Hostname       string     `json:"hostname"`
+	ServiceVersion string     `json:"serviceVersion,omitempty"`
+	AppliedAt      *time.Time `json:"appliedAt,omitempty"` // null: it never said to run the version
+	ApplyError     string     `json:"applyError,omitempty"`
+	Requests       uint64     `json:"requests"` // counted while it ran the version, at most 15 minutes of them
+	Errors         uint64     `json:"errors"`
+	BackAt         *time.Time `json:"backAt,omitempty"` // when it said to run the earlier version again
+}
+
 // Verdict is a gate check's judgement with its numbers.
 type Verdict struct {
 	Outcome string        `json:"outcome"`
@@ -72,6 +92,9 @@ type Verdict struct {
 // MetricCheck is one metric's part of a verdict.
 type MetricCheck struct {
 	Name      string   `json:"name"`
+	Provider  string   `json:"provider,omitempty"` // prometheus, webhook or probe; none is the heartbeats
+	Query     string   `json:"query,omitempty"`    // as it was sent
+	DryRun    bool     `json:"dryRun,omitempty"`   // the outcome is shown and has no effect
 	Outcome   string   `json:"outcome"`
 	Reason    string   `json:"reason,omitempty"`
 	Unit      string   `json:"unit,omitempty"`
@@ -82,6 +105,7 @@ type MetricCheck struct {
 	BaselineN uint64   `json:"baselineN,omitempty"`
 	Baseline  *float64 `json:"baseline,omitempty"`
 	Threshold float64  `json:"threshold"`
+	Limit     *float64 `json:"limit,omitempty"` // the value past which it may fail
 	P         *float64 `json:"p,omitempty"`
 }
 
@@ -109,7 +133,7 @@ type CreateDeploymentRequest struct {
 	Force           bool     `json:"force,omitempty"` // break the glass: needs Admin and a reason
 }
 
-// ReasonRequest is the body of pause, resume, promote, cancel, rollback and release.
+// ReasonRequest is the body of pause, resume, cancel, rollback and release.
 type ReasonRequest struct {
 	Reason    string `json:"reason,omitempty"`
 	ToVersion string `json:"toVersion,omitempty"` // of a profile's rollback only

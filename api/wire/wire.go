@@ -67,9 +67,10 @@ type Health struct {
 	Requests      *uint64            `json:"requests,omitempty"`
 	Errors        *uint64            `json:"errors,omitempty"`
 	Latency       *Histogram         `json:"latency,omitempty"`
-	ErrorRate     *float64           `json:"errorRate,omitempty"`  // percent
-	P99Latency    *float64           `json:"p99Latency,omitempty"` // milliseconds
-	CPUUsage      *float64           `json:"cpuUsage,omitempty"`   // percent
+	LatencySketch []byte             `json:"latencySketch,omitempty"` // in its place: a DDSketch of milliseconds, as protobuf
+	ErrorRate     *float64           `json:"errorRate,omitempty"`     // percent
+	P99Latency    *float64           `json:"p99Latency,omitempty"`    // milliseconds
+	CPUUsage      *float64           `json:"cpuUsage,omitempty"`      // percent
 	MemoryUsage   *float64           `json:"memoryUsage,omitempty"`
 	CustomMetrics map[string]float64 `json:"customMetrics,omitempty"`
 }
@@ -95,6 +96,7 @@ type Assignment struct {
 	Generation   int64           `json:"generation"`
 	Hash         string          `json:"hash"` // SHA-256, hex, of the canonical JSON in Data
 	DeploymentID string          `json:"deploymentId,omitempty"`
+	ActiveGroup  string          `json:"activeGroup,omitempty"` // of a BlueGreen profile: the group that requests go to
 	Data         json.RawMessage `json:"data,omitempty"`
 	URL          string          `json:"url,omitempty"` // path on the same server
 	TraceParent  string          `json:"traceparent,omitempty"`

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluicehq/sluice/api/wire"
 )
@@ -158,6 +159,59 @@ func TestOrders(t *testing.T) {
 	}
 }
 
+func TestPromoteAll(t *testing.T) {
+	t.Parallel()
+	d := rolling(t)
+	c := newConsole(t, d)
+	c.wants(t, 0, "promote", "payment", "--all", "--reason", "urgent")
+	if got, want := last(t, d), "POST /deployments/"+deploymentID+`/promote {"reason":"urgent","all":true}`; got != want {
+		t.Errorf("asked %q, want %q", got, want)
+	}
+}
+
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t)
+	again := canary()
+	again.ID, again.Status = strings.Replace(deploymentID, "019a", "019f", 1), "Pending"
+	d.answers("POST /deployments/"+deploymentID+"/retry", again)
+	c := newConsole(t, d)
+	c.wants(t, 0, "retry", deploymentID, "--reason", "the database is back", "--force")
+	if got, want := last(t, d), "POST /deployments/"+deploymentID+`/retry {"reason":"the database is back","force":true}`; got != want {
+		t.Errorf("asked %q, want %q", got, want)
+	}
+	if want := "payment-service.production 1.4.0 is tried again: Pending\nfollow it: sluice watch " + again.ID + "\n"; c.out.String() != want {
+		t.Errorf("printed %q, want %q", c.out.String(), want)
+	}
+}
+
+func TestFreeze(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t)
+	begun, ends := noon.Add(-time.Hour), noon.Add(time.Hour)
+	frozen := wire.Freeze{Frozen: true, Reason: "incident 4711", Actor: "ada", BegunAt: &begun, ExpiresAt: &ends}
+	d.answers("PUT /freeze", frozen)
+	d.answers("GET /freeze", frozen)
+	d.answers("DELETE /freeze", wire.Freeze{})
+	d.answers("GET /statuses/9f1c2ab", page(commitStatus("success")))
+	c := newConsole(t, d)
+	for _, tt := range []struct{ line, request, out, err string }{
+		{"freeze --reason incident --for 2h", `PUT /freeze {"reason":"incident","expiresIn":"2h"}`, "until " + ends.Format(time.RFC3339) + " by ada: incident 4711", ""},
+		{"unfreeze --reason over", `DELETE /freeze {"reason":"over"}`, "nothing is frozen any more", ""},
+		{"status", "GET /freeze", "yes     ada  1h ago  " + ends.Format(time.RFC3339) + "  incident 4711", ""},
+		{"status -o json", "GET /freeze", `"frozen": true`, ""},
+		{"status 9f1c2ab", "GET /statuses/9f1c2ab", "success", "by ada: incident 4711"},
+	} {
+		c.wants(t, 0, strings.Fields(tt.line)...)
+		if got := last(t, d); got != tt.request {
+			t.Errorf("%s asked %q, want %q", tt.line, got, tt.request)
+		}
+		if !strings.Contains(c.out.String(), tt.out) || !strings.Contains(c.err.String(), tt.err) {
+			t.Errorf("%s printed %q and %q", tt.line, c.out.String(), c.err.String())
+		}
+	}
+}
+
 func TestOrderWithNothingUnderWay(t *testing.T) {
 	t.Parallel()
 	done := canary()
@@ -194,7 +248,12 @@ func TestUsage(t *testing.T) {
 		"release":                               "needs a profile",
 		"pause":                                 "needs a deployment or a profile",
 		"watch a b":                             "needs a deployment or a profile",
-		"status":                                "needs a commit",
+		"status a b":                            "accepts at most 1 arg",
+		"retry x":                               "needs --reason",
+		"retry":                                 "needs a deployment",
+		"freeze":                                "needs --reason",
+		"freeze x":                              `unknown command "x"`,
+		"unfreeze":                              "needs --reason",
 		"history":                               "needs a profile",
 		"get versions":                          "needs a profile",
 		"get nonsense":                          `unknown command "nonsense" for "sluice get"`,

@@ -17,6 +17,7 @@ var metricNames = map[string]string{
 	"latencyP99":   "latency p99",
 	"failedChecks": "failed checks",
 	"apply":        "apply",
+	"probes":       "probes",
 }
 
 // gate is the verdict with the numbers it rests on.
@@ -65,10 +66,29 @@ func (l look) metrics(metrics []wire.MetricCheck) []string {
 		}
 		rows = append(rows, []string{
 			l.cut(name, 16), value(m.Value, m.Unit), value(m.Control, m.Unit), value(m.Baseline, m.Unit),
-			limit(m), count(m.N), p, oneLine(m.Outcome),
+			limit(m), count(m.N), p, outcome(m),
 		})
 	}
-	return l.metricLines(rows, l.metricWidths(rows))
+	return append(l.metricLines(rows, l.metricWidths(rows)), l.queries(metrics)...)
+}
+
+// outcome says when nothing follows from it.
+func outcome(m wire.MetricCheck) string {
+	if m.DryRun {
+		return oneLine(m.Outcome) + " (dry run)"
+	}
+	return oneLine(m.Outcome)
+}
+
+// queries are what was sent to Prometheus, under the numbers that it answered.
+func (l look) queries(metrics []wire.MetricCheck) []string {
+	var lines []string
+	for _, m := range metrics {
+		if m.Provider == "prometheus" && m.Query != "" {
+			lines = append(lines, l.paint(dim, "    "+l.cut(oneLine(m.Name)+": "+oneLine(m.Query), l.Width-4)))
+		}
+	}
+	return lines
 }
 
 // metricWidths are the columns' widths: 0 for one that no metric fills, and for
@@ -111,7 +131,7 @@ func (l look) metricLines(rows [][]string, widths []int) []string {
 			lines = append(lines, l.paint(dim, line))
 			continue
 		}
-		lines = append(lines, line+"  "+l.paint(outcomeColour(row[last]), row[last]))
+		lines = append(lines, line+"  "+l.paint(outcomeColour(strings.TrimSuffix(row[last], " (dry run)")), row[last]))
 	}
 	return lines
 }
@@ -137,6 +157,12 @@ func value(v *float64, unit string) string {
 // limit is how much worse the updated instances may be; what it is counted in
 // depends on the metric.
 func limit(m wire.MetricCheck) string {
+	switch m.Provider {
+	case "webhook":
+		return ""
+	case "probe":
+		return number(m.Threshold) + " %"
+	}
 	switch m.Name {
 	case "errorRate":
 		return "+" + number(m.Threshold) + " pp"

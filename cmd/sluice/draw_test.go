@@ -116,6 +116,17 @@ func pictures() map[string]wire.Deployment {
 	refused.InstanceStatus[2].Health = "Unhealthy"
 	refused.InstanceStatus[9].Liveness = "Stale"
 
+	asked := canary()
+	asked.Verdict = &wire.Verdict{Outcome: "Error", Reason: "payment-success: Prometheus: connection refused", Metrics: []wire.MetricCheck{
+		{
+			Name: "payment-success", Provider: "prometheus", Outcome: "Error", Threshold: 99,
+			Query: `100 * sum(rate(payments_total{result="ok", version="1.4.0"}[90s])) / sum(rate(payments_total{version="1.4.0"}[90s]))`,
+		},
+		{Name: "queue", Outcome: "Fail", N: 12, Value: new(140.0), Threshold: 100, DryRun: true},
+		{Name: "probes", Provider: "probe", Query: "/healthz", Outcome: "Pass", Unit: "%", N: 3, Value: new(0.0), ControlN: 3, Control: new(0.0), Threshold: 10},
+		{Name: "smoke", Provider: "webhook", Query: "smoke-tests", Outcome: "Inconclusive", Reason: "smoke says wait: 3 of 20 tests are done"},
+	}}
+
 	large := canary()
 	large.Strategy, large.Steps, large.Phases = "Rolling", nil, 12
 	large.Progress = wire.Progress{Targets: 240, Assigned: 96, Applied: 80, Failed: 7}
@@ -150,7 +161,7 @@ func pictures() map[string]wire.Deployment {
 	})
 
 	return map[string]wire.Deployment{
-		"canary": canary(), "waiting": waiting, "rolledback": back, "refused": refused, "large": large,
+		"canary": canary(), "waiting": waiting, "rolledback": back, "refused": refused, "asked": asked, "large": large,
 		"completed": done, "rollback": direct, "bare": bare, "hostile": hostile,
 	}
 }

@@ -191,20 +191,23 @@ func newGetDeployments(conn *connection) *cobra.Command {
 }
 
 func deploymentTable(deployments []wire.Deployment, l look) table {
-	t := table{header: []string{"ID", "PROFILE", "VERSION", "HOW", "STATUS", "APPLIED", "STARTED", "WHY"}}
+	t := table{header: []string{"ID", "PROFILE", "VERSION", "HOW", "STATUS", "AWAITS", "APPLIED", "STARTED", "WHY"}}
 	for _, d := range deployments {
 		how := d.Strategy
 		if d.Kind != "" && d.Kind != "Forward" {
 			how = d.Kind
 		}
 		t.rows = append(t.rows, []string{
-			d.ID, d.ConfigName, d.ConfigVersion, how, d.Status,
+			d.ID, d.ConfigName, d.ConfigVersion, how, d.Status, dash(d.Awaiting),
 			fmt.Sprintf("%d/%d", d.Progress.Applied, d.Progress.Targets), l.ago(d.CreatedAt), d.Explanation,
 		})
 	}
 	t.paint = func(column int, text string) colour {
-		if column == 4 {
+		switch {
+		case column == 4:
 			return statusColour(text)
+		case column == 5 && text != "-" && text != "Acks": // somebody or some time must come first
+			return yellow
 		}
 		return plain
 	}

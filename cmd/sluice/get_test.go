@@ -43,7 +43,10 @@ func fleet(t *testing.T) *fakeDaemon {
 	back.ID, back.CreatedAt, back.InstanceStatus = strings.Replace(deploymentID, "019a", "019b", 1), noon.Add(-26*time.Hour), nil
 	hand := pictures()["rollback"]
 	hand.ID, hand.InstanceStatus, hand.CreatedAt = strings.Replace(deploymentID, "019a", "019c", 1), nil, noon.Add(-27*time.Hour)
-	d.answers("GET /deployments", page(deployment, back, hand))
+	waits := canary()
+	waits.ID, waits.InstanceStatus, waits.Status, waits.Awaiting = strings.Replace(deploymentID, "019a", "019d", 1), nil, "Pending", "Freeze"
+	waits.Progress.Applied, waits.Explanation = 0, "frozen by ada until 2026-11-01T06:00:00Z: release weekend"
+	d.answers("GET /deployments", page(waits, deployment, back, hand))
 	d.answers("GET /instances", page(
 		wire.Instance{
 			ID: "i-1", ServiceName: "payment-service", Environment: "Production", Hostname: "payment-01", Port: 8080, Health: "Healthy", Liveness: "Live",

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/client"
+	"github.com/sluicehq/sluice/store"
 )
 
 // hintFor says what to do about an error, "" when its text says enough.
@@ -16,13 +17,25 @@ func hintFor(err error) string {
 	if e, ok := errors.AsType[*client.APIError](err); ok {
 		return hintForAPI(e)
 	}
-	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, store.ErrUnavailable) {
+		return "Does the database answer? --database-url, SLUICE_DATABASE_URL or database_url says where it is."
+	}
+	if unreached(err) {
 		return "Is the daemon running? --server or SLUICE_SERVER says where it is; sluice serve starts one."
 	}
 	if strings.HasPrefix(err.Error(), "unknown command") {
 		return "sluice --help lists the commands."
 	}
 	return ""
+}
+
+// unreached says that a server did not answer. An address that is taken, or a
+// terminal that is none, are errors of the system too, and say nothing of one.
+func unreached(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Op != "listen"
+	}
+	return errors.Is(err, context.DeadlineExceeded)
 }
 
 func hintForAPI(e *client.APIError) string {

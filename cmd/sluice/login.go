@@ -40,7 +40,7 @@ func login(ctx context.Context, conn *connection, username string, stdin bool) e
 	}
 	password, err := sh.password(stdin)
 	if err != nil {
-		return fmt.Errorf("read the password: %w", err)
+		return fmt.Errorf("read the password, which comes from a terminal, or with --password-stdin from standard input: %w", err)
 	}
 	r, err := conn.openWith("")
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -36,7 +37,35 @@ func newMigrateCommand(sh *shell) *cobra.Command {
 			}
 			return nil
 		}),
+		newMigrateDownCommand(sh),
+		&cobra.Command{
+			Use: "sql", Short: "Print the whole schema for an empty PostgreSQL database, for psql", Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error {
+				text, err := store.PostgresSQL()
+				if err == nil {
+					_, err = fmt.Fprint(sh.stdout, text)
+				}
+				return err
+			},
+		},
 	)
+	return cmd
+}
+
+func newMigrateDownCommand(sh *shell) *cobra.Command {
+	var loseData bool
+	cmd := databaseCommand(sh, "down", "Take the newest migration back", false, func(ctx context.Context, db *store.Store) error {
+		if !loseData {
+			return errors.New("taking a migration back drops tables and what is in them: make a backup, then say --lose-data")
+		}
+		m, err := db.MigrateDown(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(sh.stdout, "%04d was taken back: %s\n", m.Version, m.Name)
+		return err
+	})
+	cmd.Flags().BoolVar(&loseData, "lose-data", false, "go on although what is in the dropped tables is lost")
 	return cmd
 }
 

@@ -129,21 +129,6 @@ func (r remote) follow(ctx context.Context, id string, each func(update)) {
 	each(update{end: last})
 }
 
-// order gives a deployment one of the orders that take only a reason.
-func (r remote) order(ctx context.Context, verb, id, reason string) (wire.Deployment, error) {
-	switch verb {
-	case "pause":
-		return r.c.PauseDeployment(ctx, id, reason)
-	case "resume":
-		return r.c.ResumeDeployment(ctx, id, reason)
-	case "promote":
-		return r.c.PromoteDeployment(ctx, id, reason)
-	case "cancel":
-		return r.c.CancelDeployment(ctx, id, reason)
-	}
-	return wire.Deployment{}, fmt.Errorf("%s is no order", verb)
-}
-
 // rollbackPlan says in words what a rollback would do. It only informs: when
 // the daemon cannot say, the rollback is still possible.
 func (r remote) rollbackPlan(ctx context.Context, target, to string) string {

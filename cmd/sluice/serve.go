@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +20,7 @@ import (
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/internal/settings"
 	"github.com/sluicehq/sluice/internal/telemetry"
+	"github.com/sluicehq/sluice/notify"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
@@ -64,6 +66,11 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	otel.SetTextMapPropagator(telemetry.Propagator())
 	defer func() { err = errors.Join(err, bounded(ctx, tracing.Shutdown)) }()
 
+	replicas, err := openCoordination(ctx, conf, log, registry)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, replicas.close()) }()
 	db, err := openStore(ctx, conf, log)
 	if err != nil {
 		return err
@@ -73,31 +80,51 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		return err
 	}
 
-	memory := coord.NewMemory()
-	engine := rollout.NewEngine(db, changes{memory}, rollout.EngineOptions{
-		Owner: uuid.NewString(), Logger: log.With("component", "engine"), Metrics: engineMetrics(registry), Fail: failpoint,
+	replica := uuid.NewString()
+	measurer, reach, err := openMeasurer(conf, log, registry)
+	if err != nil {
+		return err
+	}
+	engine := rollout.NewEngine(db, changes{replicas.bus}, rollout.EngineOptions{
+		Measurer: measurer, Reach: reach,
+		Owner: replica, Logger: log.With("component", "engine"), Metrics: engineMetrics(registry), Fail: failpoint,
 	})
-	forges, sources, err := openSources(ctx, conf, db, sourceParts{
-		locker: memory, wake: engine.Wake, log: log, metrics: sourceMetrics(registry),
+	forges, err := openForges(conf, db, registry)
+	if err != nil {
+		return err
+	}
+	sources, err := openSources(ctx, conf, db, sourceParts{
+		forges: forges, engine: engine, locker: replicas.locker, reach: reach, log: log, metrics: sourceMetrics(registry),
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, sources.close()) }()
-	outbox, err := store.NewOutbox(db, store.OutboxOptions{
-		Post: poster{forges: forges, externalURL: conf.ExternalURL}.post, Logger: log.With("component", "outbox"), Fail: failpoint,
-	})
+	notifier := notify.New(notify.Options{Router: conf.Notifications.Router(), ExternalURL: conf.ExternalURL})
+	heartbeats := store.NewHeartbeatWriter(db, 0)
+	deliveries := store.NewDeliveryWriter(db, 0)
+	webhooks, err := openWebhooks(conf, deliveries, sources, log, registry)
 	if err != nil {
 		return err
 	}
-	heartbeats := store.NewHeartbeatWriter(db, 0)
-	proxies, err := prefixes(conf.TrustedProxies)
+	proxies, err := prefixes("trusted_proxies", conf.TrustedProxies)
 	if err != nil {
 		return err
 	}
 	door, err := api.New(api.Options{
-		Store: db, Engine: engine, Bus: memory, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
-		SyncSource: sources.wake, TrustedProxies: proxies, LimitFactor: conf.RateLimitFactor,
+		Store: db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
+		SyncSource: sources.wake, TestNotification: notifier.Test, TrustedProxies: proxies,
+		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://"), LimitFactor: conf.RateLimitFactor,
+		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks,
+	})
+	if err != nil {
+		return err
+	}
+	pulls := newPullRequests(conf, forges, sources, pullParts{db: db, orders: orders{engine, door}, log: log})
+	outbox, err := store.NewOutbox(db, store.OutboxOptions{
+		Post: poster{forges: forges.statuses, externalURL: conf.ExternalURL}.post, Logger: log.With("component", "outbox"), Fail: failpoint,
+		Panicked: outboxPanics(registry), Notify: tell(notifier), Notified: notificationMetrics(registry, conf),
+		Switch: notify.NewHooks(conf.Hooks()...).Tell, Comment: pulls.comment, Rollback: pulls.rollback, Revert: pulls.revert, Command: pulls.command,
 	})
 	if err != nil {
 		return err
@@ -107,23 +134,35 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		return err
 	}
 
-	// The door closes first and the outbox last: what was accepted is still
-	// told to the outside.
+	// What decides stops first, so that another replica takes its claims over
+	// while this one answers its last requests; the outbox stops last: what was
+	// accepted is still told to the outside.
+	deciding, stopDeciding := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDeciding()
 	inner, stopInner := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopInner()
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveHTTP(server, listener) })
-	for _, part := range []func(context.Context) error{engine.Run, outbox.Run, heartbeats.Run, sources.run, sweeper(db, log)} {
+	rollouts := func(ctx context.Context) error { return engine.Run(store.Urgent(ctx)) }
+	for _, part := range []func(context.Context) error{rollouts, sources.run, sweeper(db, log), retention(db, conf, registry, log)} {
+		group.Go(func() error { return part(deciding) })
+	}
+	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run} {
 		group.Go(func() error { return part(inner) })
 	}
 	group.Go(func() error {
 		<-running.Done()
 		defer stopInner()
 		log.Info("stopping")
+		door.Unready()
+		stopDeciding()
+		if ctx.Err() != nil { // asked to, not forced to: there is time for load balancers to notice
+			time.Sleep(conf.ShutdownDelay)
+		}
 		door.Drain()
 		return stopHTTP(ctx, server, conf.ShutdownTimeout)
 	})
-	log.InfoContext(ctx, "ready", "address", listener.Addr().String(), "sources", len(conf.Sources))
+	log.InfoContext(ctx, "ready", "replica", replica, "address", listener.Addr().String(), "sources", len(conf.Sources))
 	err = group.Wait()
 	log.Info("stopped")
 	return err
@@ -137,16 +176,23 @@ func newLog(sh *shell, conf settings.Settings) (*slog.Logger, error) {
 	return telemetry.NewLogger(sh.stderr, conf.LogFormat, level), nil
 }
 
-// openStore opens the database and, where that is set, brings it up to date.
+// openStore opens the database and brings its schema up to date, or where that
+// is not wanted makes sure that it is.
 func openStore(ctx context.Context, conf settings.Settings, log *slog.Logger) (*store.Store, error) {
-	db, err := store.Open(ctx, store.Options{URL: conf.DatabaseURL.Reveal(), Logger: log.With("component", "store"), Fail: failpoint})
+	url := conf.DatabaseURL.Reveal()
+	db, err := store.Open(ctx, store.Options{
+		URL: url, Connections: conf.DatabaseConnections, Logger: log.With("component", "store"), Fail: failpoint,
+		Routing: routing(conf),
+	})
 	if err != nil {
 		return nil, err
 	}
-	if conf.Migrate {
-		if err := db.Migrate(ctx); err != nil {
-			return nil, errors.Join(err, db.Close())
-		}
+	ready := db.CheckSchema
+	if conf.Migrate == "true" || conf.Migrate == "auto" && !store.IsPostgres(url) {
+		ready = db.Migrate
+	}
+	if err := ready(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
 }
@@ -265,4 +311,13 @@ func engineMetrics(registry prometheus.Registerer) rollout.EngineMetrics {
 		Checked:  func(_ string, o rollout.Outcome) { checks.WithLabelValues(string(o)).Inc() },
 		Panicked: func(string) { panics.Inc() },
 	}
+}
+
+// outboxPanics counts posts of commit statuses that panicked.
+func outboxPanics(registry prometheus.Registerer) func() {
+	panics := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sluice_outbox_panics_total", Help: "Posts of commit statuses that panicked.",
+	})
+	registry.MustRegister(panics)
+	return panics.Inc
 }

@@ -25,49 +25,67 @@ import (
 
 // sourceParts are what every source's reconciler shares.
 type sourceParts struct {
+	forges  *forgeSet
+	engine  *rollout.Engine
 	locker  coord.Locker
-	wake    func()
+	reach   rollout.Reach
 	log     *slog.Logger
 	metrics reconciler.Metrics
 }
 
 // sourceSet runs the reconcilers of all sources.
 type sourceSet struct {
-	mirrors     []*gitsource.Mirror
+	mirrors     map[string]*gitsource.Mirror
 	reconcilers map[string]*reconciler.Reconciler
+	approvals   map[string]*reconciler.Approvals // of the sources whose forge has reviews
+	every       map[string]time.Duration         // how often those are looked at
 }
 
-// openSources opens the mirror of each source and gives it a reconciler and a forge.
-func openSources(ctx context.Context, conf settings.Settings, db *store.Store, parts sourceParts) (map[string]forge.Forge, *sourceSet, error) {
-	forges := map[string]forge.Forge{}
-	set := &sourceSet{reconcilers: map[string]*reconciler.Reconciler{}}
-	for _, src := range conf.Sources {
-		mirror, err := gitsource.Open(ctx, mirrorOptions(conf, src))
-		if err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("open source %s: %w", src.ID, err), set.close())
-		}
-		set.mirrors = append(set.mirrors, mirror)
-		if err := db.RegisterSource(ctx, store.Source{ID: src.ID, URL: redact.Text(src.URL), Branch: src.Branch, Path: src.Path}); err != nil {
-			return nil, nil, errors.Join(err, set.close())
-		}
-		r, err := reconciler.New(reconciler.Options{
-			Source: reconciler.SourceOptions{
-				ID: src.ID, Branch: src.Branch, Path: src.Path, HoldPolicy: reconciler.HoldPolicy(src.HoldPolicy), PollInterval: src.PollInterval,
-			},
-			Git: mirror, Store: reconcilerStore{db}, Locker: parts.locker, WakeEngine: parts.wake, Logger: parts.log,
-			Metrics: parts.metrics, Fail: failpoint,
-		})
-		if err != nil {
-			return nil, nil, errors.Join(err, set.close())
-		}
-		set.reconcilers[src.ID] = r
-		forges[src.ID] = forge.NewLocal(src.ID, forge.RecorderFunc(func(ctx context.Context, source string, s forge.Status) error {
-			return db.RecordPostedStatus(ctx, rollout.Status{
-				Source: source, Commit: s.Commit, Context: s.Context, State: rollout.StatusState(s.State), Description: s.Description,
-			})
-		}))
+// openSources opens the mirror of each source and gives it a reconciler.
+func openSources(ctx context.Context, conf settings.Settings, db *store.Store, parts sourceParts) (*sourceSet, error) {
+	set := &sourceSet{
+		mirrors: map[string]*gitsource.Mirror{}, reconcilers: map[string]*reconciler.Reconciler{},
+		approvals: map[string]*reconciler.Approvals{}, every: map[string]time.Duration{},
 	}
-	return forges, set, nil
+	for _, src := range conf.Sources {
+		if err := set.open(ctx, conf, src, db, parts); err != nil {
+			return nil, errors.Join(fmt.Errorf("open source %s: %w", src.ID, err), set.close())
+		}
+	}
+	return set, nil
+}
+
+func (s *sourceSet) open(ctx context.Context, conf settings.Settings, src settings.Source, db *store.Store, parts sourceParts) error {
+	options := mirrorOptions(conf, src)
+	options.Auth.TokenSource = parts.forges.tokens[src.ID]
+	mirror, err := gitsource.Open(ctx, options)
+	if err != nil {
+		return err
+	}
+	s.mirrors[src.ID] = mirror
+	if err := db.RegisterSource(ctx, store.Source{ID: src.ID, URL: redact.Text(src.URL), Branch: src.Branch, Path: src.Path}); err != nil {
+		return err
+	}
+	signed, err := newSignatureCheck(mirror, src)
+	if err != nil {
+		return err
+	}
+	made := reconciler.Options{
+		Source: reconciler.SourceOptions{
+			ID: src.ID, Branch: src.Branch, Path: src.Path, HoldPolicy: reconciler.HoldPolicy(src.HoldPolicy), PollInterval: src.PollInterval,
+			RequiredApprovals: src.Forge.RequiredApprovals,
+		},
+		Git: mirror, Signatures: signed, SignedFrom: src.SignedFrom, Store: reconcilerStore{db}, Locker: parts.locker, Reach: parts.reach, WakeEngine: parts.engine.Wake, Logger: parts.log,
+		Metrics: parts.metrics, Fail: failpoint,
+	}
+	if host, ok := parts.forges.hosts[src.ID]; ok {
+		approvals := newApprovals(src, host, db, parts.engine, parts.log)
+		s.approvals[src.ID], s.every[src.ID] = approvals, approvalsEvery(src)
+		made.Host, made.PullGit, made.PullRequestChecks = host, reconciler.PullsOf(mirror), src.Forge.PullRequestChecks
+		made.WakeEngine = func() { parts.engine.Wake(); approvals.Wake() }
+	}
+	s.reconcilers[src.ID], err = reconciler.New(made)
+	return err
 }
 
 func mirrorOptions(conf settings.Settings, src settings.Source) gitsource.Options {
@@ -88,6 +106,9 @@ func (s *sourceSet) run(ctx context.Context) error {
 	for _, r := range s.reconcilers {
 		group.Go(func() error { return r.Run(ctx) })
 	}
+	for id, a := range s.approvals {
+		group.Go(func() error { return a.Run(ctx, s.every[id]) })
+	}
 	return group.Wait()
 }
 
@@ -96,6 +117,9 @@ func (s *sourceSet) wake(id string) bool {
 	r, ok := s.reconcilers[id]
 	if ok {
 		r.Wake()
+	}
+	if a, reviewed := s.approvals[id]; reviewed {
+		a.Wake()
 	}
 	return ok
 }
@@ -131,13 +155,9 @@ func (p poster) post(ctx context.Context, s rollout.Status) error {
 	if p.externalURL != "" && s.DeploymentID != "" {
 		target = strings.TrimSuffix(p.externalURL, "/") + "/deployments/" + s.DeploymentID
 	}
-	err := f.PostStatus(ctx, forge.Status{
+	return terminal(f.PostStatus(ctx, forge.Status{
 		Commit: s.Commit, Context: s.Context, State: forge.State(s.State), Description: s.Description, TargetURL: target,
-	})
-	if errors.Is(err, forge.ErrTerminal) {
-		return fmt.Errorf("%w: %w", store.ErrTerminal, err)
-	}
-	return err
+	}))
 }
 
 // sourceMetrics counts what the reconcilers do.
@@ -157,14 +177,21 @@ func sourceMetrics(registry prometheus.Registerer) reconciler.Metrics {
 	panics := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_source_panics_total", Help: "Passes over a source that panicked.",
 	}, []string{"source"})
-	registry.MustRegister(syncs, lag, versions, failures, panics)
+	pulls := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "sluice_pull_requests_pass_duration_seconds", Help: "Time of one pass over a source's open pull requests.",
+		Buckets: prometheus.ExponentialBuckets(.002, 3, 10),
+	}, []string{"source", "outcome"})
+	checks := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_pull_request_checks_total", Help: "Pull requests checked.",
+	}, []string{"source"})
+	registry.MustRegister(syncs, lag, versions, failures, panics, pulls, checks)
 	return reconciler.Metrics{
 		SyncDone: func(source string, took time.Duration, err error) {
-			outcome := "ok"
-			if err != nil {
-				outcome = "error"
-			}
-			syncs.WithLabelValues(source, outcome).Observe(took.Seconds())
+			syncs.WithLabelValues(source, outcomeOf(err)).Observe(took.Seconds())
+		},
+		PullsDone: func(source string, took time.Duration, checked int, err error) {
+			pulls.WithLabelValues(source, outcomeOf(err)).Observe(took.Seconds())
+			checks.WithLabelValues(source).Add(float64(checked))
 		},
 		Lag:                func(source string, d time.Duration) { lag.WithLabelValues(source).Set(d.Seconds()) },
 		VersionsMade:       func(source string, n int) { versions.WithLabelValues(source).Add(float64(n)) },
@@ -173,12 +200,20 @@ func sourceMetrics(registry prometheus.Registerer) reconciler.Metrics {
 	}
 }
 
-func prefixes(texts []string) ([]netip.Prefix, error) {
+// outcomeOf is an error as a label.
+func outcomeOf(err error) string {
+	if err != nil {
+		return "error"
+	}
+	return "ok"
+}
+
+func prefixes(setting string, texts []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, text := range texts {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, fmt.Errorf("trusted_proxies: %q is no network such as 10.0.0.0/8", text)
+			return nil, fmt.Errorf("%s: %q is no network such as 10.0.0.0/8", setting, text)
 		}
 		out = append(out, prefix)
 	}

@@ -229,6 +229,9 @@ func TestServeRefuses(t *testing.T) {
 		"a local source by default": {"--source-id", "x", "--source-url", "file:///tmp/x"},
 		"a proxy that is none":      {"--trusted-proxies", "everybody"},
 		"a database elsewhere":      {"--database-url", "mysql://x"},
+		"a Redis elsewhere":         {"--redis-url", "redis://u:\"password\"/x@r"},
+		"certificates of no Redis":  {"--redis-ca-file", "/dev/null"},
+		"certificates that are not": {"--redis-url", "rediss://r", "--redis-ca-file", "/dev/null"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -269,5 +272,34 @@ func TestDatabaseCommands(t *testing.T) {
 	}
 	if code, out := run("audit", "verify"); code != 0 || !strings.Contains(out, "0 rows") {
 		t.Errorf("verify: %d %s", code, out)
+	}
+}
+
+// A daemon that is asked to stop says so to load balancers, hands its claims
+// back at once, and answers for as long as they may take to notice.
+func TestServeStopsInOrder(t *testing.T) {
+	t.Parallel()
+	server, out, stop := startDaemon(t, "--data-dir", t.TempDir(), "--shutdown-delay", "4s")
+	status := func(path string) int {
+		resp, err := http.Get(server + path)
+		if err != nil {
+			return 0
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	code := make(chan int, 1)
+	began := time.Now()
+	go func() { code <- stop() }()
+	eventually(t, "the probe to fail", func() bool { return status("/readyz") == http.StatusServiceUnavailable })
+	eventually(t, "the claims to be handed back", func() bool { return strings.Contains(out.String(), `"claims handed back"`) })
+	if got := status("/healthz"); got != http.StatusOK {
+		t.Errorf("a request that came before load balancers could notice was answered %d", got)
+	}
+	if got := <-code; got != 0 {
+		t.Errorf("ended with %d", got)
+	}
+	if took := time.Since(began); took < 4*time.Second {
+		t.Errorf("ended after %s", took)
 	}
 }

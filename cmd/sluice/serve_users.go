@@ -33,7 +33,7 @@ func firstUsers(ctx context.Context, sh *shell, db *store.Store, conf settings.S
 // password that is set replaces the one of before.
 func firstAdmin(ctx context.Context, sh *shell, db *store.Store, password string) error {
 	user, err := db.User(ctx, adminUser)
-	known := err == nil
+	known, madeUp := err == nil, false
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
@@ -46,7 +46,7 @@ func firstAdmin(ctx context.Context, sh *shell, db *store.Store, password string
 			return err
 		}
 		password = strings.TrimPrefix(api.NewToken(api.UserToken), string(api.UserToken))[:24]
-		fmt.Fprintf(sh.stdout, "The first user is %q with the password %s\nIt is shown this once; sluice login asks for it.\n", adminUser, password)
+		madeUp = true
 	}
 	hash, err := api.HashPassword(password)
 	if err != nil {
@@ -55,7 +55,14 @@ func firstAdmin(ctx context.Context, sh *shell, db *store.Store, password string
 	if known {
 		return db.SetPassword(ctx, adminUser, hash)
 	}
-	return db.CreateUser(ctx, store.User{Name: adminUser, Role: string(api.Admin), PasswordHash: hash})
+	err = db.CreateUser(ctx, store.User{Name: adminUser, Role: string(api.Admin), PasswordHash: hash})
+	if errors.Is(err, store.ErrExists) {
+		return nil // another replica that starts at the same moment was quicker
+	}
+	if err == nil && madeUp {
+		fmt.Fprintf(sh.stdout, "The first user is %q with the password %s\nIt is shown this once; sluice login asks for it.\n", adminUser, password)
+	}
+	return err
 }
 
 // registration makes the token known with which instances register. One that
@@ -75,10 +82,14 @@ func registration(ctx context.Context, db *store.Store, conf settings.Settings) 
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return db.CreateToken(ctx, store.Token{
+	err = db.CreateToken(ctx, store.Token{
 		ID: uuid.NewString(), Name: "registration", Kind: store.TokenRegistration, Role: string(api.Registration),
 		Hash: api.HashToken(token), CreatedBy: "sluice",
 	})
+	if errors.Is(err, store.ErrExists) {
+		return nil // another replica with the same token was quicker
+	}
+	return err
 }
 
 func ownRegistrationToken(file string) (string, error) {

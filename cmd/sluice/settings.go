@@ -37,7 +37,7 @@ func addSettings(flags *pflag.FlagSet) {
 		flag := &pflag.Flag{
 			Name: f.Flag, Usage: f.Help + " (" + f.Env + ")", Value: &flagText{f.Default, f.Kind}, DefValue: f.Default,
 		}
-		if f.Kind == "bool" {
+		if f.Kind == "bool" || f.Key == "migrate" {
 			flag.NoOptDefVal = "true"
 		}
 		flags.AddFlag(flag)

@@ -56,7 +56,7 @@ func TestSettingsRefused(t *testing.T) {
 	for want, args := range map[string][]string{
 		"read settings: open " + dir + "/none.yaml":      {"--config", dir + "/none.yaml"},
 		bad + `:1:1: unknown key "lisen"`:                {"--config", bad},
-		`--migrate: "perhaps" is not true or false`:      {"--migrate=perhaps"},
+		`migrate: "perhaps" is not auto, true or false`:  {"--migrate=perhaps"},
 		"sources[0].url: is on this machine; allow_file": {"--source-url", "/srv/x"},
 	} {
 		if _, err := settingsOf(t, nil, args...); err == nil || !strings.Contains(err.Error(), want) {

@@ -14,13 +14,14 @@ import (
 func newStatusCommand(sh *shell) *cobra.Command {
 	var wait bool
 	cmd := &cobra.Command{
-		Use:   "status COMMIT",
-		Short: "Show a commit's statuses, as they should be and as they were posted",
+		Use:   "status [COMMIT]",
+		Short: "Show a commit's statuses, as they should be and as they were posted, and whether rollouts are frozen",
 		Long: `Show the statuses of a commit (at least seven digits of it), as they should be,
-and whether the forge has them.
+and whether the forge has them. While rollouts are frozen it says so, by whom and
+why; without a commit that is all it tells.
 
 Exit code 0 when none of them is a failure or an error, 1 otherwise.`,
-		Args: needs(1, "a commit: sluice status COMMIT"),
+		Args: cobra.MaximumNArgs(1),
 	}
 	conn := connected(sh, cmd)
 	format := outputFlag(cmd)
@@ -33,6 +34,10 @@ Exit code 0 when none of them is a failure or an error, 1 otherwise.`,
 		if err != nil {
 			return err
 		}
+		if len(args) == 0 {
+			return r.showState(cmd.Context(), sh, *format)
+		}
+		r.showFreeze(cmd.Context(), sh)
 		statuses, err := r.settledStatuses(cmd.Context(), args[0], wait, time.Second)
 		if err != nil {
 			return err
@@ -43,6 +48,15 @@ Exit code 0 when none of them is a failure or an error, 1 otherwise.`,
 		return judgeStatuses(statuses)
 	}
 	return cmd
+}
+
+// showState tells how the daemon stands: whether rollouts are frozen.
+func (r remote) showState(ctx context.Context, sh *shell, format string) error {
+	f, err := r.c.Freeze(ctx)
+	if err != nil {
+		return err
+	}
+	return sh.show(format, freezeListing(f))
 }
 
 // settledStatuses reads a commit's statuses; with wait until they are settled.

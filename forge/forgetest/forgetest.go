@@ -1,5 +1,6 @@
-// Package forgetest is the conformance suite of forge.Forge: every forge passes
-// it, the local one and those behind a server.
+// Package forgetest is the conformance suite of the forges: Run is passed by each
+// forge.Forge, the local one too, and RunHost by each forge.Host against the fake
+// that speaks like its server.
 package forgetest
 
 import (
@@ -10,13 +11,25 @@ import (
 	"github.com/sluicehq/sluice/forge"
 )
 
-// Run checks the forge that open returns. shown lists what a reader of the
-// commit now sees: the latest status of each context.
-func Run(t *testing.T, open func(t *testing.T) (f forge.Forge, shown func(commit string) map[string]forge.Status)) {
-	const commit = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-	good := forge.Status{
-		Commit: commit, Context: "sluice/payment.production", State: forge.Pending,
+// Place is a forge, a commit that it knows, and what a reader of a commit sees
+// there: the latest status of each context.
+type Place struct {
+	Forge  forge.Forge
+	Commit string
+	Shown  func(commit string) map[string]forge.Status
+}
+
+// Run checks how the forge that open returns takes commit statuses.
+func Run(t *testing.T, open func(t *testing.T) Place) {
+	template := forge.Status{
+		Context: "sluice/payment.production", State: forge.Pending,
 		Description: strings.Repeat("é", forge.MaxDescription), TargetURL: "https://sluice.example.com/deployments/1",
+	}
+	start := func(t *testing.T) (Place, forge.Status) {
+		t.Helper()
+		p, good := open(t), template
+		good.Commit = p.Commit
+		return p, good
 	}
 	post := func(t *testing.T, f forge.Forge, s forge.Status) {
 		t.Helper()
@@ -27,32 +40,44 @@ func Run(t *testing.T, open func(t *testing.T) (f forge.Forge, shown func(commit
 
 	t.Run("what is posted is shown whole", func(t *testing.T) {
 		t.Parallel()
-		f, shown := open(t)
-		post(t, f, good)
-		if got := shown(commit)[good.Context]; got != good {
+		p, good := start(t)
+		post(t, p.Forge, good)
+		if got := p.Shown(p.Commit)[good.Context]; got != good {
 			t.Fatalf("shown %+v, want %+v", got, good)
 		}
 	})
 	t.Run("the latest of a context wins and others stay", func(t *testing.T) {
 		t.Parallel()
-		f, shown := open(t)
+		p, good := start(t)
 		done, other := good, good
 		done.State, done.Description = forge.Success, "completed"
 		other.Context, other.State = "sluice", forge.Error
-		post(t, f, good)
-		post(t, f, other)
-		post(t, f, done)
-		got := shown(commit)
+		post(t, p.Forge, good)
+		post(t, p.Forge, other)
+		post(t, p.Forge, done)
+		got := p.Shown(p.Commit)
 		if len(got) != 2 || got[done.Context] != done || got[other.Context] != other {
 			t.Fatalf("shown %+v, want %+v and %+v", got, done, other)
 		}
 	})
+	t.Run("every state is taken", func(t *testing.T) {
+		t.Parallel()
+		p, good := start(t)
+		for _, state := range []forge.State{forge.Pending, forge.Success, forge.Failure, forge.Error} {
+			s := good
+			s.State, s.Context, s.Description = state, "sluice/"+string(state), "done"
+			post(t, p.Forge, s)
+			if got := p.Shown(p.Commit)[s.Context]; got != s {
+				t.Errorf("shown %+v, want %+v", got, s)
+			}
+		}
+	})
 	t.Run("posting the same again is harmless", func(t *testing.T) {
 		t.Parallel()
-		f, shown := open(t)
-		post(t, f, good)
-		post(t, f, good)
-		if got := shown(commit); len(got) != 1 || got[good.Context] != good {
+		p, good := start(t)
+		post(t, p.Forge, good)
+		post(t, p.Forge, good)
+		if got := p.Shown(p.Commit); len(got) != 1 || got[good.Context] != good {
 			t.Fatalf("shown %+v, want only %+v", got, good)
 		}
 	})
@@ -66,13 +91,13 @@ func Run(t *testing.T, open func(t *testing.T) (f forge.Forge, shown func(commit
 	} {
 		t.Run(name+" is refused for good", func(t *testing.T) {
 			t.Parallel()
-			f, shown := open(t)
+			p, good := start(t)
 			bad := good
 			spoil(&bad)
-			if err := f.PostStatus(t.Context(), bad); !errors.Is(err, forge.ErrTerminal) {
+			if err := p.Forge.PostStatus(t.Context(), bad); !errors.Is(err, forge.ErrTerminal) {
 				t.Fatalf("PostStatus: error %v, want ErrTerminal", err)
 			}
-			if got := shown(commit); len(got) != 0 {
+			if got := p.Shown(p.Commit); len(got) != 0 {
 				t.Fatalf("shown %+v, want nothing", got)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/api/wire"
 )
@@ -162,20 +163,43 @@ func (r *run) killed(ctx context.Context) error {
 	if d, err = r.follow(ctx, d.ID, half); err != nil {
 		return err
 	}
-	if err := r.daemon.kill(); err != nil {
+	r.screen.check(d.Status == "InProgress" && d.Phase == 2, "it is in the middle: phase %d of %d, %d percent, %d of %d instances on %s",
+		d.Phase, d.Phases, d.Percent, d.Progress.Applied, d.Progress.Targets, d.ConfigVersion)
+	if err := r.killOne(ctx, d); err != nil {
 		return err
 	}
-	r.screen.say("killed at %d percent, %d of %d instances on %s; the services go on", d.Percent, d.Progress.Applied, d.Progress.Targets, d.ConfigVersion)
-	r.screen.check(d.Status == "InProgress" && d.Phase == 2, "it was in the middle: phase %d of %d", d.Phase, d.Phases)
-	if err := r.daemon.start(ctx); err != nil {
-		return err
-	}
-	r.screen.say("started again")
 	if d, err = r.follow(ctx, d.ID, nil); err != nil {
 		return err
 	}
 	r.screen.check(d.Status == "Completed" && r.all(payment, "350ms"), "the same deployment went on and is %s", d.Status)
 	return r.expectStatus(ctx, commit, "sluice/"+payment, "success", "")
+}
+
+// killOne ends the daemon, and starts it again; of replicas it ends the one that
+// is at the deployment, and the other has to go on.
+func (r *run) killOne(ctx context.Context, d wire.Deployment) error {
+	if r.database == nil {
+		if err := r.daemons[0].kill(); err != nil {
+			return err
+		}
+		r.screen.say("killed; the services go on")
+		if err := r.daemons[0].start(ctx); err != nil {
+			return err
+		}
+		r.screen.say("started again")
+		return nil
+	}
+	victim, held, err := r.killInStep(ctx, payment, d.ID)
+	if err != nil {
+		return err
+	}
+	r.screen.say("killed the replica at %s in the middle of a step, claim %d in its hands; the services go on", victim.addr, held.epoch)
+	after, err := r.takenOver(ctx, d.ID, held)
+	if err != nil {
+		return err
+	}
+	r.screen.check(true, "the other replica took the deployment over %s after the kill; the lease of a claim is 15 s", after.Round(100*time.Millisecond))
+	return nil
 }
 
 // rollOut follows what a commit made of a profile to its end.

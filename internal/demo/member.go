@@ -43,7 +43,7 @@ func newMember(r *run, serviceName, profile, name string) (member, error) {
 	}
 	return member{service: s, agent: agent.Options{
 		Session: client.SessionOptions{
-			Server: "http://" + r.daemon.addr, RegistrationToken: registrationToken,
+			Server: r.server, RegistrationToken: registrationToken,
 			Service: serviceName, Environment: "Production", Labels: map[string]string{"region": "eu-central-1"},
 			Hostname: name, Port: s.port(), ServiceVersion: "1.0.0",
 			Logger: slog.New(slog.NewJSONHandler(logs, nil)),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluicehq/sluice/client"
 	"github.com/sluicehq/sluice/examples"
+	"github.com/sluicehq/sluice/internal/balancer"
 )
 
 // Options say where the demo runs and how it draws.
@@ -23,8 +24,13 @@ type Options struct {
 	Binary string // the sluice program to run as the daemon
 	Dir    string // of the repository, the database and the instances; a temporary one when empty
 	Keep   bool   // leave everything running at the end, until ctx ends
-	Out    io.Writer
-	Look   Look
+	// DatabaseURL is a PostgreSQL database, in which the demo makes a schema of
+	// its own and runs two replicas on it. Empty is one daemon on the embedded
+	// database.
+	DatabaseURL string
+	RedisURL    string // that the replicas share; may be empty
+	Out         io.Writer
+	Look        Look
 }
 
 // ErrNotSo is returned when something that the demo shows did not happen.
@@ -44,7 +50,10 @@ type run struct {
 	screen       *screen
 	client       *client.Client
 	repo         *repository
-	daemon       *daemon
+	daemons      []*daemon           // one, or the replicas
+	balancer     *balancer.Balancer  // before the replicas
+	database     *database           // of the replicas
+	server       string              // URL of the daemon, or of the balancer
 	files        map[string]string   // of the repository, as last committed
 	fleet        map[string][]member // by profile
 	steps        map[string][]int    // percentages that each deployment was seen at
@@ -74,7 +83,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 func (r *run) finish(ctx context.Context, took time.Duration) error {
 	if n := len(r.screen.failed); n > 0 {
 		r.screen.title("%d of %d outcomes were not as they should be, after %s; the daemon's log is %s",
-			n, n+r.screen.passed, took.Round(time.Second), r.daemon.logs.Name())
+			n, n+r.screen.passed, took.Round(time.Second), r.daemons[0].logs.Name())
 		for _, text := range r.screen.failed {
 			r.screen.say("%s", text)
 		}
@@ -84,7 +93,7 @@ func (r *run) finish(ctx context.Context, took time.Duration) error {
 	r.screen.title("All %d outcomes were as they should be, in %s", r.screen.passed, took.Round(time.Second))
 	if r.opts.Keep {
 		r.screen.say("Left running until you press Ctrl-C. In another terminal:")
-		r.screen.say("  export SLUICE_SERVER=http://%s SLUICE_TOKEN=%s", r.daemon.addr, r.sessionToken)
+		r.screen.say("  export SLUICE_SERVER=%s SLUICE_TOKEN=%s", r.server, r.sessionToken)
 		r.screen.say("  sluice get deployments")
 		r.screen.say("  edit %s, commit, and: sluice watch %s", filepath.Join(r.repo.dir, paymentFile), payment)
 		<-ctx.Done()
@@ -99,10 +108,7 @@ func (r *run) setUp(ctx context.Context) (stop func() error, err error) {
 	group, background := errgroup.WithContext(background)
 	stop = func() error {
 		cancel()
-		err := group.Wait()
-		if r.daemon != nil {
-			err = errors.Join(err, r.daemon.stop())
-		}
+		err := errors.Join(group.Wait(), r.stopDaemons(context.WithoutCancel(ctx)))
 		if r.opts.Dir == "" && r.dir != "" {
 			err = errors.Join(err, os.RemoveAll(r.dir))
 		}
@@ -123,7 +129,7 @@ func (r *run) setUp(ctx context.Context) (stop func() error, err error) {
 	if r.files, err = quicken(tree); err != nil {
 		return stop, err
 	}
-	if err := r.startDaemon(ctx); err != nil {
+	if err := r.startDaemons(ctx); err != nil {
 		return stop, err
 	}
 	for _, of := range []struct {
@@ -142,29 +148,30 @@ func (r *run) setUp(ctx context.Context) (stop func() error, err error) {
 	return stop, r.registered(ctx)
 }
 
-// startDaemon runs the real program on the embedded default.
-func (r *run) startDaemon(ctx context.Context) error {
-	addr, err := freeAddress()
-	if err != nil {
+// startDaemons runs the real program: one on the embedded default, or replicas
+// on the database that was given.
+func (r *run) startDaemons(ctx context.Context) (err error) {
+	count := 1
+	if r.opts.DatabaseURL != "" {
+		count = replicas
+		if r.database, err = newDatabase(ctx, r.opts.DatabaseURL); err != nil {
+			return err
+		}
+	}
+	for i := range count {
+		d, err := r.newDaemon(fmt.Sprintf("daemon-%d", i+1))
+		if err != nil {
+			return err
+		}
+		r.daemons = append(r.daemons, d)
+		if err := d.start(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.openDoor(ctx); err != nil {
 		return err
 	}
-	logs, err := os.Create(filepath.Join(r.dir, "daemon.log"))
-	if err != nil {
-		return fmt.Errorf("open the daemon's log: %w", err)
-	}
-	r.daemon = &daemon{
-		binary: r.opts.Binary, addr: addr, logs: logs,
-		args: []string{
-			"serve", "--listen", addr, "--data-dir", filepath.Join(r.dir, "data"),
-			"--source-id", "configs", "--source-url", r.repo.url(), "--allow-file-urls",
-			"--poll-interval", "300ms", "--min-poll-interval", "100ms", "--rate-limit-factor", "100",
-		},
-		env: []string{"SLUICE_ADMIN_PASSWORD=" + password, "SLUICE_REGISTRATION_TOKEN=" + registrationToken},
-	}
-	if err := r.daemon.start(ctx); err != nil {
-		return err
-	}
-	c, err := client.New(client.Options{Server: "http://" + addr})
+	c, err := client.New(client.Options{Server: r.server})
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
@@ -175,6 +182,67 @@ func (r *run) startDaemon(ctx context.Context) error {
 	r.client = c.WithToken(session.Token)
 	r.sessionToken = session.Token
 	return nil
+}
+
+func (r *run) newDaemon(name string) (*daemon, error) {
+	addr, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	logs, err := os.Create(filepath.Join(r.dir, name+".log"))
+	if err != nil {
+		return nil, fmt.Errorf("open the daemon's log: %w", err)
+	}
+	d := &daemon{
+		binary: r.opts.Binary, addr: addr, logs: logs,
+		args: []string{
+			"serve", "--listen", addr, "--data-dir", filepath.Join(r.dir, name),
+			"--source-id", "configs", "--source-url", r.repo.url(), "--allow-file-urls",
+			"--poll-interval", "300ms", "--min-poll-interval", "100ms", "--rate-limit-factor", "100",
+		},
+		env: []string{"SLUICE_ADMIN_PASSWORD=" + password, "SLUICE_REGISTRATION_TOKEN=" + registrationToken},
+	}
+	if r.database != nil {
+		d.env = append(d.env, "SLUICE_DATABASE_URL="+r.database.url, "SLUICE_MIGRATE=true")
+	}
+	if r.opts.RedisURL != "" {
+		d.env = append(d.env, "SLUICE_REDIS_URL="+r.opts.RedisURL)
+	}
+	return d, nil
+}
+
+// openDoor is where everybody comes in: the daemon, or a balancer before the
+// replicas.
+func (r *run) openDoor(ctx context.Context) (err error) {
+	if len(r.daemons) == 1 {
+		r.server = "http://" + r.daemons[0].addr
+		return nil
+	}
+	var addrs []string
+	for _, d := range r.daemons {
+		addrs = append(addrs, d.addr)
+	}
+	if r.balancer, err = balancer.New(addrs...); err != nil {
+		return err
+	}
+	r.server = r.balancer.URL()
+	return until(ctx, "the balancer to find the replicas", func(context.Context) (bool, error) {
+		return r.balancer.Ready() == len(r.daemons), nil
+	})
+}
+
+func (r *run) stopDaemons(ctx context.Context) error {
+	var errs []error
+	if r.balancer != nil {
+		errs = append(errs, r.balancer.Close())
+	}
+	for _, d := range r.daemons {
+		errs = append(errs, d.stop())
+	}
+	if r.database != nil {
+		errs = append(errs, r.database.drop(ctx))
+	}
+	return errors.Join(errs...)
 }
 
 // registered waits until every instance is known to the daemon.

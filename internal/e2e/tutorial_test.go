@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,54 +16,82 @@ import (
 	"github.com/sluicehq/sluice/internal/testenv"
 )
 
-var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
+var shBlock = regexp.MustCompile("(?ms)^```(?:sh|console)\n(.*?)^```$")
 
-// Every command of the tutorial, in order, as its reader types them.
+// The tutorial is run as a reader would run it: block after block in one
+// shell, on a machine where nobody has configured anything.
 func TestTutorial(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/tutorial.md")
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "tutorial.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := "set -euo pipefail\n"
-	blocks := shellBlock.FindAllStringSubmatch(string(page), -1)
-	for _, block := range blocks {
-		script += block[1]
+	blocks := shBlock.FindAllStringSubmatch(string(text), -1)
+	script := &strings.Builder{}
+	for i, block := range blocks {
+		fmt.Fprintf(script, "echo '=== %d'\n%s", i, block[1])
 	}
-	if len(blocks) < 8 {
-		t.Fatalf("the tutorial has %d blocks of commands", len(blocks))
+	parts := strings.Split(runShell(t, script.String()), "=== ")[1:]
+	if len(parts) != len(blocks) {
+		t.Fatalf("%d of %d blocks ran:\n%s", len(parts), len(blocks), strings.Join(parts, "=== "))
 	}
+
+	// What the reader is told to expect, in the order of the blocks.
+	for i, want := range [][]string{
+		{},
+		{"shop/staging.yaml", "schema"},
+		{},
+		{"Completed", "no instance was there to prove 1.0.0"},
+		{`"maxRetries": 3`, "shop-1", "shop-2", "shop-3"},
+		{"Completed", "success"},
+		{"taken back, as it should be", "and the commit says why", "RolledBack", "1 of 1 instances could not apply it", "failure", `"maxRetries": 5`},
+		{"Completed", "success"},
+		{"goes back to 1.0.1 on 3 instances", "back on 1.0.1", "is released"},
+		{},
+	} {
+		if i >= len(parts) {
+			t.Fatalf("the tutorial has %d blocks: say here what they show", len(parts))
+		}
+		for _, word := range want {
+			if !strings.Contains(parts[i], word) {
+				t.Errorf("block %d does not show %q:\n%s\nit printed:\n%s", i, word, blocks[i][1], parts[i])
+			}
+		}
+	}
+}
+
+// runShell runs a script by bash in a folder of its own, ends whatever it left
+// behind, and returns what it printed.
+func runShell(t *testing.T, script string) string {
+	t.Helper()
 	home := t.TempDir()
 	address := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", "-c", script)
-	cmd.Dir = t.TempDir()
-	cmd.WaitDelay = 5 * time.Second
-	// What it left in the background ends with it.
+	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
+	cmd.Dir = home
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(testenv.Binary(t))+":"+os.Getenv("PATH"),
+		"HOME="+home, "XDG_CONFIG_HOME="+home, "LC_ALL=C.UTF-8", "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_AUTHOR_NAME=Reader", "GIT_AUTHOR_EMAIL=reader@example.com", "GIT_COMMITTER_NAME=Reader", "GIT_COMMITTER_EMAIL=reader@example.com",
+		"SLUICE_LISTEN="+address, "SLUICE_SERVER=http://"+address, "SLUICE_AGENT_SERVER=http://"+address)
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.Env = []string{
-		"PATH=" + filepath.Dir(testenv.Binary(t)) + ":" + os.Getenv("PATH"), "HOME=" + home, "XDG_CONFIG_HOME=" + home, "LANG=C.UTF-8",
-		"SLUICE_LISTEN=" + address, "SLUICE_SERVER=http://" + address, "SLUICE_AGENT_SERVER=http://" + address,
-		"GIT_AUTHOR_NAME=Ann", "GIT_AUTHOR_EMAIL=ann@example.com", "GIT_COMMITTER_NAME=Ann", "GIT_COMMITTER_EMAIL=ann@example.com",
+	failed := cmd.Run()
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		t.Error(err)
 	}
-	raw, err := cmd.CombinedOutput()
-	out := string(raw)
+	raw, err := os.ReadFile(out.Name())
 	if err != nil {
-		t.Fatalf("the tutorial ended with %v:\n%s", err, out)
+		t.Fatal(err)
 	}
-	at := 0
-	for _, want := range []string{
-		"no instance was there to prove 1.0.0", `"maxRetries"`, "shop.staging@1.0.0", // the first version, and the three instances
-		"Completed", "success", // a good change
-		"taken back, as it should be", "failure", "and the commit says why", // a bad one
-		"success", "back on", "rollback", // the fix, and the emergency door
-	} {
-		next := strings.Index(out[at:], want)
-		if next < 0 {
-			t.Fatalf("after %d bytes the tutorial does not show %q:\n%s", at, want, out)
-		}
-		at += next
+	if failed != nil {
+		t.Errorf("the script failed: %v\n%s", failed, tail(string(raw), 60))
 	}
+	return string(raw)
 }

@@ -13,7 +13,7 @@ type Field struct {
 	Env     string // SLUICE_DATABASE_URL
 	Default string
 	Help    string
-	Kind    string // string, bool, duration, size, list
+	Kind    string // string, bool, integer, number, duration, age, size, list; map and entries, which only the file has
 	Secret  bool   // Key + "_file" names a file that holds it
 	index   []int
 	inFile  bool // false: of a single source given by flag
@@ -24,7 +24,7 @@ type Field struct {
 func Fields() []Field {
 	var fields []Field
 	for _, f := range fieldsOf(reflect.TypeFor[Settings]()) {
-		if f.Kind == "sources" {
+		if f.Kind == "entries" || f.Kind == "map" {
 			continue
 		}
 		f.inFile = true
@@ -37,9 +37,24 @@ func Fields() []Field {
 }
 
 // SourceFields lists the keys of one entry of sources, nested ones dotted.
-func SourceFields() []Field {
+func SourceFields() []Field { return entryFields[Source]() }
+
+// TrafficHookFields lists the keys of one entry of traffic_hooks.
+func TrafficHookFields() []Field { return entryFields[TrafficHook]() }
+
+// GateFields lists the keys of one entry of gates.
+func GateFields() []Field { return entryFields[Gate]() }
+
+// NotificationTargetFields lists the keys of one entry of notifications.targets.
+func NotificationTargetFields() []Field { return entryFields[NotificationTarget]() }
+
+// NotificationRouteFields lists the keys of one entry of notifications.routes.
+func NotificationRouteFields() []Field { return entryFields[NotificationRoute]() }
+
+// entryFields lists the keys of one entry of a list, nested ones dotted.
+func entryFields[T any]() []Field {
 	var fields []Field
-	for _, f := range fieldsOf(reflect.TypeFor[Source]()) {
+	for _, f := range fieldsOf(reflect.TypeFor[T]()) {
 		if f.Kind != "map" {
 			fields = append(fields, f)
 			if f.Secret {
@@ -47,7 +62,7 @@ func SourceFields() []Field {
 			}
 			continue
 		}
-		nested := reflect.TypeFor[Source]().FieldByIndex(f.index).Type
+		nested := reflect.TypeFor[T]().FieldByIndex(f.index).Type
 		for _, n := range fieldsOf(nested) {
 			n.Key = f.Key + "." + n.Key
 			fields = append(fields, n)
@@ -103,18 +118,22 @@ func kindOf(t reflect.Type) string {
 		return "duration"
 	case reflect.TypeFor[Size]():
 		return "size"
+	case reflect.TypeFor[Age]():
+		return "age"
 	case reflect.TypeFor[[]string]():
 		return "list"
-	case reflect.TypeFor[[]Source]():
-		return "sources"
 	}
 	switch t.Kind() {
 	case reflect.Bool:
 		return "bool"
+	case reflect.Int:
+		return "integer"
 	case reflect.Float64:
 		return "number"
 	case reflect.Struct:
 		return "map"
+	case reflect.Slice:
+		return "entries"
 	default:
 		return "string"
 	}

@@ -81,8 +81,8 @@ func (f *fileDecoder) entry(v reflect.Value, key, value *yaml.Node, prefix strin
 	case isNull(value): // as if it were not there
 	case field.Kind == "map":
 		f.mapping(v.FieldByIndex(field.index), value, name+".")
-	case field.Kind == "sources":
-		f.sources(v.FieldByIndex(field.index), value, name)
+	case field.Kind == "entries":
+		f.entries(v.FieldByIndex(field.index), value, name)
 	case field.Kind == "list":
 		f.list(v.FieldByIndex(field.index), value, name)
 	case value.Kind != yaml.ScalarNode:
@@ -94,17 +94,18 @@ func (f *fileDecoder) entry(v reflect.Value, key, value *yaml.Node, prefix strin
 	}
 }
 
-func (f *fileDecoder) sources(v reflect.Value, n *yaml.Node, name string) {
+// entries sets a list of structs, each over its defaults.
+func (f *fileDecoder) entries(v reflect.Value, n *yaml.Node, name string) {
 	if n.Kind != yaml.SequenceNode {
 		f.errorf(n, "%s must be a list", name)
 		return
 	}
-	sources := make([]Source, len(n.Content))
+	entries := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, item := range n.Content {
-		sources[i] = newSource()
-		f.mapping(reflect.ValueOf(&sources[i]).Elem(), item, fmt.Sprintf("%s[%d].", name, i))
+		setDefaults(entries.Index(i))
+		f.mapping(entries.Index(i), item, fmt.Sprintf("%s[%d].", name, i))
 	}
-	v.Set(reflect.ValueOf(sources))
+	v.Set(entries)
 }
 
 func (f *fileDecoder) list(v reflect.Value, n *yaml.Node, name string) {

@@ -206,5 +206,6 @@ func (s *Settings) complete() {
 		if s.Sources[i].PollInterval == 0 {
 			s.Sources[i].PollInterval = s.PollInterval
 		}
+		s.Sources[i].Forge.complete(s.Sources[i].URL)
 	}
 }

@@ -52,9 +52,20 @@ func tables() string {
 		}
 		fmt.Fprintf(&b, "| %s | `--%s` | `%s` | %s | %s |\n", key, f.Flag, f.Env, code(f.Default), f.Help)
 	}
-	b.WriteString("\nAn entry of `sources`:\n\n| key | default | what it is |\n|---|---|---|\n")
-	for _, f := range settings.SourceFields() {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", code(f.Key), code(f.Default), f.Help)
+	for _, list := range []struct {
+		key    string
+		fields []settings.Field
+	}{
+		{"sources", settings.SourceFields()},
+		{"traffic_hooks", settings.TrafficHookFields()},
+		{"gates", settings.GateFields()},
+		{"notifications.targets", settings.NotificationTargetFields()},
+		{"notifications.routes", settings.NotificationRouteFields()},
+	} {
+		fmt.Fprintf(&b, "\nAn entry of `%s`:\n\n| key | default | what it is |\n|---|---|---|\n", list.key)
+		for _, f := range list.fields {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", code(f.Key), code(f.Default), f.Help)
+		}
 	}
 	b.WriteString("\n")
 	return b.String()

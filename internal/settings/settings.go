@@ -12,8 +12,13 @@ type Settings struct {
 	Listen      string `key:"listen" default:":5000" help:"address that the API, the dashboard and the probes listen on"`
 	ExternalURL string `key:"external_url" help:"URL under which people reach this server; commit statuses link to it"`
 	DataDir     string `key:"data_dir" default:"./sluice-data" help:"folder of the embedded database and the Git mirrors"`
-	DatabaseURL Secret `key:"database_url" help:"database: a file path or sqlite:PATH; empty is sluice.db in data_dir"`
-	Migrate     bool   `key:"migrate" default:"true" help:"bring the database schema up to date at start"`
+	DatabaseURL Secret `key:"database_url" help:"database: postgres://USER:PASSWORD@HOST/DATABASE, or a file path or sqlite:PATH; empty is sluice.db in data_dir"`
+	Migrate     string `key:"migrate" default:"auto" help:"bring the database schema up to date at start: true, false, or auto, which does so for the embedded database only"`
+
+	DatabaseConnections int `key:"database_connections" default:"16" help:"most connections to PostgreSQL, beside 4 that are reserved for rollouts"`
+
+	RedisURL    Secret `key:"redis_url" help:"Redis that replicas share, redis:// or rediss://; empty is none"`
+	RedisCAFile string `key:"redis_ca_file" help:"certificates that sign the one of redis_url; empty is the system's"`
 
 	AllowFileURLs     bool `key:"allow_file_urls" default:"false" help:"allow sources on this machine: paths and file:// URLs"`
 	AllowInsecureHTTP bool `key:"allow_insecure_http" default:"false" help:"allow sources over http://, where nothing is encrypted"`
@@ -23,16 +28,31 @@ type Settings struct {
 	MaxPollInterval time.Duration `key:"max_poll_interval" default:"1h" help:"longest poll_interval that a source may ask for"`
 	MaxConfigSize   Size          `key:"max_config_size" default:"1MiB" help:"largest profile file or version, at most 16MiB"`
 
+	MaxWebhookSize Size `key:"max_webhook_size" default:"5MiB" help:"largest webhook that is read, at most 25MiB; what a larger one tells of is found by polling"`
+
 	AdminPassword     Secret `key:"admin_password" help:"password of the first user, admin; empty makes one up and prints it once"`
 	RegistrationToken Secret `key:"registration_token" help:"token with which instances register; empty makes one up in data_dir"`
 
 	LogLevel        string        `key:"log_level" default:"info" help:"debug, info, warn or error"`
 	LogFormat       string        `key:"log_format" default:"json" help:"json or text"`
 	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"10s" help:"how long a stop waits for work that is under way"`
+	ShutdownDelay   time.Duration `key:"shutdown_delay" default:"0s" help:"how long a stop goes on serving after /readyz says so; longer than load balancers take to notice"`
 	TrustedProxies  []string      `key:"trusted_proxies" help:"networks (CIDR) whose X-Forwarded-For is believed"`
 	RateLimitFactor float64       `key:"rate_limit_factor" default:"1" help:"multiplies every rate limit of the API; negative for none"`
 
-	Sources []Source `key:"sources" help:"repositories to watch"`
+	RetentionVersions int `key:"retention_versions" default:"100" help:"newest versions and deployments of each profile that are kept"`
+	RetentionAge      Age `key:"retention_age" default:"90d" help:"age up to which everything is kept: versions, deployments, statuses"`
+	AuditRetention    Age `key:"audit_retention" default:"400d" help:"age up to which the audit log is kept"`
+
+	PrometheusURL     Secret        `key:"prometheus_url" help:"Prometheus that the gate asks: https://HOST, or https://USER:PASSWORD@HOST; empty is none"`
+	PrometheusToken   Secret        `key:"prometheus_token" help:"bearer token for prometheus_url"`
+	PrometheusTimeout time.Duration `key:"prometheus_timeout" default:"3s" help:"how long one query may take, at most 4s"`
+	ProbeNetworks     []string      `key:"probe_networks" default:"10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7" help:"networks (CIDR) whose instances may be probed; this machine only when named itself: 127.0.0.0/8"`
+
+	Sources       []Source      `key:"sources" help:"repositories to watch"`
+	TrafficHooks  []TrafficHook `key:"traffic_hooks" help:"load balancers that are told which group of a BlueGreen profile requests go to"`
+	Notifications Notifications `key:"notifications" help:"who is told of deployments and holds"`
+	Gates         []Gate        `key:"gates" help:"webhooks that say whether a deployment may go on"`
 }
 
 // Source is one repository, branch and path to watch.
@@ -42,15 +62,14 @@ type Source struct {
 	Branch                string        `key:"branch" default:"main" help:"branch to follow"`
 	Path                  string        `key:"path" help:"folder of the profiles; empty is the whole repository"`
 	PollInterval          time.Duration `key:"poll_interval" help:"how often to look; empty is the daemon's poll_interval"`
-	Forge                 Forge         `key:"forge" help:"where commit statuses go"`
+	Forge                 Forge         `key:"forge" help:"where pull requests, webhooks and commit statuses live"`
 	HoldPolicy            string        `key:"hold_policy" default:"newer-content" help:"what ends a hold: newer-content or release-only"`
 	OpenRevertPullRequest bool          `key:"open_revert_pull_request" default:"false" help:"open a pull request that reverts a change that was rolled back; needs a forge that has them"`
 	Auth                  Auth          `key:"auth" help:"how to sign in to the repository"`
-}
-
-// Forge is where a source's commit statuses live.
-type Forge struct {
-	Type string `key:"type" default:"local" help:"local keeps the statuses in Sluice itself"`
+	RequireSignedCommits  bool          `key:"require_signed_commits" default:"false" help:"sync nothing that brings a commit which no known key signed for its committer"`
+	SigningKeysFile       string        `key:"signing_keys_file" help:"armored GPG public keys whose signatures count; read at every check"`
+	AllowedSignersFile    string        `key:"allowed_signers_file" help:"SSH keys whose signatures count, in ssh-keygen's allowed signers format; read at every check"`
+	SignedFrom            string        `key:"signed_from" help:"full id of the commit after which commits must be signed; empty is the one that is synced, and at the first sync the head alone is checked"`
 }
 
 // Auth signs in to a repository: a token over https, or a key over ssh.
@@ -89,6 +108,12 @@ type Size int64
 
 // String writes the size with the largest unit that divides it.
 func (s Size) String() string { return formatSize(s) }
+
+// Age is how long something is kept: days, or hours where they are no whole days.
+type Age time.Duration
+
+// String writes the age in days where they are whole.
+func (a Age) String() string { return formatAge(a) }
 
 // LogValue shows the settings without their secrets.
 func (s Settings) LogValue() slog.Value { return logValue(s) }

@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Listen != ":5000" || s.DataDir != "./sluice-data" || !s.Migrate || s.AllowFileURLs || s.MaxConfigSize != 1<<20 ||
+	if s.Listen != ":5000" || s.DataDir != "./sluice-data" || s.Migrate != "auto" || s.AllowFileURLs || s.MaxConfigSize != 1<<20 ||
 		s.PollInterval != time.Minute || s.LogFormat != "json" || s.ShutdownTimeout != 10*time.Second {
 		t.Errorf("defaults are %+v", s)
 	}
@@ -95,6 +95,9 @@ shutdown_timeout: PT20S
 trusted_proxies: [10.0.0.0/8, "fd00::/8"]
 poll_interval: 30s
 log_level:
+prometheus_url_file: /run/token
+gates: [{name: smoke-tests, url_file: /run/token, secret: 0123456789012345678901234567890123}]
+allow_insecure_http: true
 sources:
   - id: configs
     url: https://git.example.com/acme/configs.git
@@ -103,9 +106,15 @@ sources:
     auth: {username: bot, token_file: /run/token}
     hold_policy: release-only
   - {id: more, url: "git@git.example.com:acme/more.git", branch: live, poll_interval: 5m}
-`, nil, nil, map[string]string{"/run/token": canary}))
+`, nil, nil, map[string]string{"/run/token": "http://" + canary}))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.PrometheusURL.Reveal() != "http://"+canary || len(s.Gates) != 1 || s.Gates[0].Name != "smoke-tests" || s.Gates[0].URL.Reveal() != "http://"+canary {
+		t.Errorf("who is asked: %v %+v", s.PrometheusURL.Reveal(), s.Gates)
+	}
+	if shown := s.LogValue().String(); strings.Contains(shown, canary) || strings.Contains(shown, "0123456789") || !strings.Contains(shown, "smoke-tests") {
+		t.Errorf("it is shown as %s", shown)
 	}
 	if s.MaxConfigSize != 512<<10 || s.ShutdownTimeout != 20*time.Second || len(s.TrustedProxies) != 2 {
 		t.Errorf("settings are %+v", s)
@@ -115,7 +124,7 @@ sources:
 	}
 	first, second := s.Sources[0], s.Sources[1]
 	if first.Branch != "main" || first.Path != "profiles/" || first.HoldPolicy != "release-only" ||
-		first.Auth.Token.Reveal() != canary || first.Auth.Username != "bot" || first.PollInterval != 30*time.Second {
+		first.Auth.Token.Reveal() != "http://"+canary || first.Auth.Username != "bot" || first.PollInterval != 30*time.Second {
 		t.Errorf("first source is %+v", first)
 	}
 	if second.Branch != "live" || second.PollInterval != 5*time.Minute || second.Forge.Type != "local" || second.HoldPolicy != "newer-content" {
@@ -220,7 +229,10 @@ func TestRefused(t *testing.T) {
 		{file: "max_config_size: 1MB", want: `"1MB" is not a size`},
 		{file: "poll_interval: soon", want: "sluice.yaml:1:16: poll_interval: not a duration"},
 
-		{env: map[string]string{"SLUICE_MIGRATE": "maybe"}, want: `SLUICE_MIGRATE: "maybe" is not true or false`},
+		{env: map[string]string{"SLUICE_MIGRATE": "maybe"}, want: `migrate: "maybe" is not auto, true or false`},
+		{env: map[string]string{"SLUICE_ALLOW_FILE_URLS": "maybe"}, want: `SLUICE_ALLOW_FILE_URLS: "maybe" is not true or false`},
+		{env: map[string]string{"SLUICE_DATABASE_CONNECTIONS": "many"}, want: `SLUICE_DATABASE_CONNECTIONS: "many" is not a whole number`},
+		{env: map[string]string{"SLUICE_DATABASE_CONNECTIONS": "1"}, want: `database_connections: 1 is not between 2 and 1000`},
 		{flags: map[string]string{"poll-interval": "1"}, want: "--poll-interval: not a duration"},
 		{flags: map[string]string{"source-branch": "x"}, want: "--source-url is needed"},
 
@@ -231,12 +243,30 @@ func TestRefused(t *testing.T) {
 		{file: "min_poll_interval: 2h", want: "min_poll_interval: 2h0m0s is above max_poll_interval 1h0m0s"},
 		{file: "poll_interval: 2h", want: "poll_interval: 2h0m0s is not between 1s and 1h0m0s"},
 		{file: "max_config_size: 17MiB", want: "max_config_size: 17MiB is not between"},
+		{file: "max_webhook_size: 26MiB", want: "max_webhook_size: 26MiB is not between 64KiB and 25MiB"},
 		{file: "admin_password: short", want: "admin_password: is shorter than 8"},
 		{file: "registration_token: short", want: "registration_token: is shorter than 16"},
 		{file: "log_level: loud", want: `log_level: "loud" is not`},
 		{file: "log_format: xml", want: `log_format: "xml" is not json or text`},
+		{file: "retention_versions: 9", want: "retention_versions: 9 is below 10"},
+		{file: "retention_age: 23h", want: "retention_age: 23h0m0s is below 1d"},
+		{file: "retention_age: 100d\naudit_retention: 99d", want: "audit_retention: 99d is below retention_age 100d"},
 		{file: "shutdown_timeout: 11m", want: "shutdown_timeout: 11m0s is not between"},
 		{file: "trusted_proxies: [10.0.0.1]", want: `trusted_proxies: "10.0.0.1" is not a network`},
+
+		{file: "prometheus_url: ftp://" + canary, want: "prometheus_url: must be like"},
+		{file: "prometheus_url: 'https://u:" + canary + "@[x'", want: "prometheus_url: must be like"},
+		{file: "prometheus_url: 'https://u:" + canary + "@x'\nprometheus_token: " + canary, want: "prometheus_token: is given, and prometheus_url has a user too"},
+		{file: "prometheus_token: " + canary, want: "prometheus_token: is of no use without prometheus_url"},
+		{file: "prometheus_timeout: 5s", want: "prometheus_timeout: 5s is not between 0 and 4s"},
+		{file: "probe_networks: [10.0.0.1]", want: `probe_networks: "10.0.0.1" is not a network`},
+		{file: "gates: [{name: a b, url: 'https://x/" + canary + "', secret: 0123456789012345678901234567890123}]", want: `gates[0].name: "a b" must be`},
+		{file: "gates: [{name: a, url: 'ftp://x/" + canary + "'}]", want: "gates[0].url: must begin with https://"},
+		{file: "gates: [{name: a, url: 'http://x/" + canary + "'}]", want: "gates[0].url: must begin with https://; http:// is not encrypted, allow_insecure_http allows it"},
+		{file: "gates: [{name: a, url: 'https://x/'}]", want: "gates[0].secret: is a key of 0 bytes, at least 32 are needed"},
+		{file: "gates: [{name: a, url: 'https://x/', secret: 'whsec_!" + canary + "'}]", want: "gates[0].secret: begins with whsec_ and is no base64"},
+		{file: "gates: [{name: a}, {name: a}]", want: `gates[1].name: "a" is used twice`},
+		{file: "gates: [{sekret: a}]", want: `unknown key "gates[0].sekret", did you mean secret?`},
 
 		{file: source("url: ''"), want: "sources[0].url: must be like https://"},
 		{file: source("url: 'https://" + canary + "@x/y.git'"), want: "sources[0].url: has a user or password in it"},
@@ -253,7 +283,7 @@ func TestRefused(t *testing.T) {
 		{file: source("url: https://x/y.git, path: ../up"), want: "sources[0].path"},
 		{file: source("url: https://x/y.git, path: /abs"), want: "sources[0].path"},
 		{file: source("url: https://x/y.git, poll_interval: 2h"), want: "sources[0].poll_interval: 2h0m0s is not between"},
-		{file: source("url: https://x/y.git, forge: {type: cvs}"), want: `sources[0].forge.type: "cvs" is not one of: local`},
+		{file: source("url: https://x/y.git, forge: {type: cvs}"), want: `sources[0].forge.type: "cvs" is not one of: local, github`},
 		{file: source("url: https://x/y.git, hold_policy: never"), want: "sources[0].hold_policy"},
 		{file: source("url: https://x/y.git, open_revert_pull_request: true"), want: "open_revert_pull_request: needs a forge"},
 		{file: source("url: 'ssh://git@x/y.git', auth: {ssh_key_file: k}"), want: "auth.known_hosts_file: is needed"},
@@ -325,6 +355,21 @@ func TestNoReaderOfFiles(t *testing.T) {
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Error("it looked for the file")
+	}
+}
+
+func TestAges(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"1d": "1d", "48h": "2d", "36h": "36h0m0s", "36500d": "36500d"} {
+		s, err := settings.Load(input("audit_retention: 36500d\nretention_age: "+text, nil, nil, nil))
+		if got := s.RetentionAge.String(); err != nil || got != want {
+			t.Errorf("%s is written %s, want %s; %v", text, got, want, err)
+		}
+	}
+	for _, text := range []string{"d", "90 days", "-1d", "-3h", "1.5d", "36501d", "900000h", "90", "∞"} {
+		if _, err := settings.Load(input("retention_age: "+text, nil, nil, nil)); err == nil || !strings.Contains(err.Error(), "is not an age") {
+			t.Errorf("%s gave %v", text, err)
+		}
 	}
 }
 

@@ -13,9 +13,6 @@ import (
 	"time"
 )
 
-// forges are the forge types that exist.
-var forges = []string{"local"}
-
 // Validate checks what can be checked without looking at the machine. The
 // error names each field at fault.
 func (s Settings) Validate() error {
@@ -32,20 +29,30 @@ func (s Settings) Validate() error {
 		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "",
 			"external_url", "must be like https://sluice.example.com, without user or query")
 	}
+	check(slices.Contains([]string{"auto", "true", "false"}, s.Migrate), "migrate", "%q is not auto, true or false", s.Migrate)
+	check(s.DatabaseConnections >= 2 && s.DatabaseConnections <= 1000, "database_connections", "%d is not between 2 and 1000", s.DatabaseConnections)
 	check(s.DataDir != "", "data_dir", "must not be empty")
+	check(s.RedisCAFile == "" || s.RedisURL != "", "redis_ca_file", "is of no use without redis_url")
 	check(s.MinPollInterval > 0, "min_poll_interval", "must be above zero")
 	check(s.MinPollInterval <= s.MaxPollInterval, "min_poll_interval", "%s is above max_poll_interval %s", s.MinPollInterval, s.MaxPollInterval)
 	check(s.inPollBounds(s.PollInterval), "poll_interval", "%s is not between %s and %s", s.PollInterval, s.MinPollInterval, s.MaxPollInterval)
 	check(s.MaxConfigSize >= 1<<10 && s.MaxConfigSize <= 16<<20, "max_config_size", "%s is not between 1KiB and 16MiB", s.MaxConfigSize)
+	check(s.MaxWebhookSize >= 64<<10 && s.MaxWebhookSize <= 25<<20, "max_webhook_size", "%s is not between 64KiB and 25MiB", s.MaxWebhookSize)
 	check(s.AdminPassword == "" || len(s.AdminPassword) >= 8, "admin_password", "is shorter than 8 characters")
 	check(s.RegistrationToken == "" || len(s.RegistrationToken) >= 16, "registration_token", "is shorter than 16 characters")
 	check(slices.Contains([]string{"debug", "info", "warn", "error"}, s.LogLevel), "log_level", "%q is not debug, info, warn or error", s.LogLevel)
 	check(slices.Contains([]string{"json", "text"}, s.LogFormat), "log_format", "%q is not json or text", s.LogFormat)
 	check(s.ShutdownTimeout > 0 && s.ShutdownTimeout <= 10*time.Minute, "shutdown_timeout", "%s is not between 0 and 10m", s.ShutdownTimeout)
+	check(s.ShutdownDelay >= 0 && s.ShutdownDelay <= 10*time.Minute, "shutdown_delay", "%s is not between 0 and 10m", s.ShutdownDelay)
+	check(s.RetentionVersions >= 10, "retention_versions", "%d is below 10", s.RetentionVersions)
+	check(s.RetentionAge >= day, "retention_age", "%s is below 1d", s.RetentionAge)
+	check(s.AuditRetention >= s.RetentionAge, "audit_retention", "%s is below retention_age %s: what is kept would have no history",
+		s.AuditRetention, s.RetentionAge)
 	for _, cidr := range s.TrustedProxies {
 		_, err := netip.ParsePrefix(cidr)
 		check(err == nil, "trusted_proxies", "%q is not a network, write 10.0.0.0/8", cidr)
 	}
+	s.checkProviders(check)
 	seen := map[string]bool{}
 	for i, source := range s.Sources {
 		name := fmt.Sprintf("sources[%d]", i)
@@ -55,6 +62,10 @@ func (s Settings) Validate() error {
 			check(ok, name+"."+field, format, args...)
 		})
 	}
+	s.checkTrafficHooks(check)
+	s.Notifications.check(s.AllowInsecureHTTP, func(ok bool, field, format string, args ...any) {
+		check(ok, "notifications."+field, format, args...)
+	})
 	return errors.Join(errs...)
 }
 
@@ -77,10 +88,11 @@ func (s Settings) checkSource(source Source, check checker) {
 	clean := path.Clean(p)
 	check(p == "" || !path.IsAbs(p) && clean != ".." && !strings.HasPrefix(clean, "../"), "path", "%q must be a folder inside the repository", p)
 	check(s.inPollBounds(source.PollInterval), "poll_interval", "%s is not between %s and %s", source.PollInterval, s.MinPollInterval, s.MaxPollInterval)
-	check(slices.Contains(forges, source.Forge.Type), "forge.type", "%q is not one of: %s", source.Forge.Type, strings.Join(forges, ", "))
+	s.checkForge(source, within("forge.", check))
 	check(source.HoldPolicy == "newer-content" || source.HoldPolicy == "release-only", "hold_policy", "%q is not newer-content or release-only", source.HoldPolicy)
 	check(!source.OpenRevertPullRequest || source.Forge.Type != "local", "open_revert_pull_request", "needs a forge that has pull requests")
 	check(source.Auth.Token == "" || source.Auth.SSHKeyFile == "", "auth", "has a token and an ssh key, give one")
+	source.checkSigning(check)
 	check(source.Auth.SSHKeyFile == "" || source.Auth.KnownHostsFile != "", "auth.known_hosts_file", "is needed with ssh_key_file: the server's key is always checked")
 }
 

@@ -25,6 +25,12 @@ func setText(v reflect.Value, kind, text string) error {
 			return fmt.Errorf("%q is not true or false", text)
 		}
 		v.SetBool(b)
+	case "integer":
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number", text)
+		}
+		v.SetInt(int64(n))
 	case "number":
 		n, err := strconv.ParseFloat(text, 64)
 		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
@@ -37,6 +43,12 @@ func setText(v reflect.Value, kind, text string) error {
 			return err
 		}
 		v.SetInt(int64(d.Std()))
+	case "age":
+		a, err := parseAge(text)
+		if err != nil {
+			return err
+		}
+		v.SetInt(int64(a))
 	case "size":
 		n, err := parseSize(text)
 		if err != nil {
@@ -91,6 +103,28 @@ func formatSize(s Size) string {
 	return strconv.FormatInt(int64(s), 10) + "B"
 }
 
+const day = Age(24 * time.Hour)
+
+// parseAge reads 90d and 36h, up to a hundred years.
+func parseAge(text string) (Age, error) {
+	number, days := strings.CutSuffix(text, "d")
+	if n, err := strconv.ParseUint(number, 10, 16); days && err == nil && n <= 36500 {
+		return Age(n) * day, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || Age(d) > 36500*day {
+		return 0, fmt.Errorf("%q is not an age, write 90d or 36h", text)
+	}
+	return Age(d), nil
+}
+
+func formatAge(a Age) string {
+	if a%day == 0 {
+		return strconv.FormatInt(int64(a/day), 10) + "d"
+	}
+	return time.Duration(a).String()
+}
+
 // logValue shows a struct by its keys; secrets hide themselves, and no URL
 // shows who signs in.
 func logValue(s any) slog.Value {
@@ -112,26 +146,42 @@ func logField(f Field, v reflect.Value) slog.Value {
 		return x.LogValue()
 	case Size:
 		return slog.StringValue(x.String())
+	case Age:
+		return slog.StringValue(x.String())
 	case time.Duration:
 		return slog.DurationValue(x)
 	case bool:
 		return slog.BoolValue(x)
+	case int:
+		return slog.IntValue(x)
 	case float64:
 		return slog.Float64Value(x)
 	case []string:
 		return slog.StringValue(strings.Join(x, ","))
-	case []Source:
-		attrs := make([]slog.Attr, len(x))
-		for i, source := range x {
-			attrs[i] = slog.Attr{Key: source.ID, Value: source.LogValue()}
-		}
-		return slog.GroupValue(attrs...)
 	case string:
 		if strings.HasSuffix(f.Key, "url") {
 			return slog.StringValue(redact.URL(x))
 		}
 		return slog.StringValue(x)
 	default:
+		if v.Kind() == reflect.Slice {
+			return logEntries(v)
+		}
 		return logValue(x)
 	}
+}
+
+// logEntries shows a list of structs by their ids or names, or else by number.
+func logEntries(v reflect.Value) slog.Value {
+	attrs := make([]slog.Attr, v.Len())
+	for i := range attrs {
+		name := strconv.Itoa(i)
+		for _, f := range fieldsOf(v.Type().Elem()) {
+			if f.Key == "id" || f.Key == "name" {
+				name = v.Index(i).FieldByIndex(f.index).String()
+			}
+		}
+		attrs[i] = slog.Attr{Key: name, Value: logValue(v.Index(i).Interface())}
+	}
+	return slog.GroupValue(attrs...)
 }

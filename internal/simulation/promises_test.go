@@ -82,6 +82,7 @@ func (s *sim) refusedStaysAway(h rollout.Hold) {
 // heal ends all trouble; then everything must come to rest where it should.
 func (s *sim) heal() {
 	s.outage, s.crash = false, ""
+	s.unfreeze()
 	for _, m := range s.members {
 		m.silent, m.stuck = false, false
 	}

@@ -2,6 +2,7 @@ package simulation_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"github.com/sluicehq/sluice/coord"
@@ -63,7 +63,18 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		panic(err)
+	}
+	time.Local = zone // clocks of machines that go back and forth
 	os.Exit(m.Run())
+}
+
+// births are when a life begins: minutes before the clocks go forward or back,
+// a leap day, a new year after one, the end of 32 bits; and the bubble's own.
+var births = []string{
+	"2000-01-01T00:00:00Z", "2026-03-29T00:50:00Z", "2026-10-25T00:50:00Z", "2028-02-28T23:50:00Z", "2028-12-31T23:50:00Z", "2038-01-19T03:04:00Z",
 }
 
 // TestAnyHistory draws histories of commits, health, crashes and orders.
@@ -78,12 +89,48 @@ func TestAnyHistory(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+		birth := rapid.SampledFrom(births).Draw(rt, "birth")
 		script := draw(rt)
-		synctest.Test(t, func(t *testing.T) { failure = live(t, dir, script) })
+		synctest.Test(t, func(t *testing.T) { _, failure = live(t, dir, birth, script) })
 		if failure != "" {
-			rt.Fatalf("%s\nafter: %s", failure, script)
+			rt.Fatalf("%s\nborn %s, after: %s", failure, birth, script)
 		}
 	})
+}
+
+// TestAScriptReplaysTheSameHistory lives a life of everything twice. A failure
+// that another life of the same script does not show again helps nobody.
+func TestAScriptReplaysTheSameHistory(t *testing.T) {
+	t.Parallel()
+	var script []happening
+	for i, what := range happenings {
+		script = append(script, happening{what, i % 12})
+	}
+	var lives [2]string
+	for i := range lives {
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			story, failure := live(t, dir, births[1], script)
+			if failure != "" {
+				t.Error(failure)
+			}
+			lives[i] = story
+		})
+	}
+	if a, b, same := firstDifference(lives[0], lives[1]); !same {
+		t.Errorf("the second life went another way:\n%s\n%s", a, b)
+	}
+}
+
+// firstDifference is the first line that differs; same says that there is none.
+func firstDifference(a, b string) (lineA, lineB string, same bool) {
+	linesA, linesB := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range min(len(linesA), len(linesB)) {
+		if linesA[i] != linesB[i] {
+			return linesA[i], linesB[i], false
+		}
+	}
+	return fmt.Sprint(len(linesA), " lines"), fmt.Sprint(len(linesB), " lines"), len(linesA) == len(linesB)
 }
 
 // happening is one thing that happens, with a number that chooses how.
@@ -99,6 +146,7 @@ var happenings = []string{
 	"sync", "sync", "sync twice", "sync crashes", "step", "crash", "crash", "sleeper", "sleeper", "join in mid-step", "join in mid-step",
 	"time", "time", "time", "outage", "join", "leave", "silent", "back", "stuck",
 	"rollback", "emergency", "pause", "resume", "promote", "cancel", "release", "old ack",
+	"freeze", "unfreeze",
 }
 
 func draw(rt *rapid.T) []happening {
@@ -134,19 +182,25 @@ type sim struct {
 	failed   string
 	logs     strings.Builder
 	hosts    int
+	ids      int
 }
 
 // crashed is the panic of a simulated kill -9.
 type crashed struct{ point string }
 
-func live(t *testing.T, dir string, script []happening) (failure string) {
+// live lives one life. It returns what the audit log tells of it, and what went wrong.
+func live(t *testing.T, dir, birth string, script []happening) (story, failure string) {
 	ctx := context.Background()
 	s := &sim{t: t, ctx: ctx, repo: newRepository()}
-	var err error
+	begins, err := time.Parse(time.RFC3339, birth)
+	if err != nil {
+		return "", err.Error()
+	}
+	time.Sleep(time.Until(begins)) // of the bubble's clock
 	logger := slog.New(slog.NewTextHandler(&s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.db, err = store.Open(ctx, store.Options{URL: filepath.Join(dir, "sluice.db"), Now: time.Now, Logger: logger})
 	if err != nil {
-		return err.Error()
+		return "", err.Error()
 	}
 	defer func() {
 		if err := s.db.Close(); err != nil && failure == "" {
@@ -154,7 +208,7 @@ func live(t *testing.T, dir string, script []happening) (failure string) {
 		}
 	}()
 	if err := s.db.Migrate(ctx); err != nil {
-		return err.Error()
+		return "", err.Error()
 	}
 	s.beats = store.NewHeartbeatWriter(s.db, time.Millisecond)
 	writing, stop := context.WithCancel(ctx)
@@ -179,11 +233,25 @@ func live(t *testing.T, dir string, script []happening) (failure string) {
 		s.do(h)
 		s.check()
 		if s.failed != "" {
-			return fmt.Sprintf("at %q: %s", h, s.failed)
+			return "", fmt.Sprintf("at %q: %s", h, s.failed)
 		}
 	}
 	s.heal()
-	return s.failed
+	story = s.story()
+	return story, s.failed
+}
+
+// story is the audit log, a line for each event.
+func (s *sim) story() string {
+	events, _, err := s.db.Audit(s.ctx, store.AuditFilter{Limit: 1000})
+	s.must(err)
+	var lines strings.Builder
+	for _, e := range events {
+		line, err := json.Marshal(e)
+		s.must(err)
+		fmt.Fprintln(&lines, string(line))
+	}
+	return lines.String()
 }
 
 func owner(i int) string { return fmt.Sprint("replica-", i) }
@@ -215,6 +283,13 @@ func (s *sim) surviving(f func()) {
 	f()
 }
 
+// newID is the same in each life of a script: who goes first is drawn from the
+// ids of deployments and instances.
+func (s *sim) newID() string {
+	s.ids++
+	return digest(fmt.Sprint("id ", s.ids))[:32]
+}
+
 func (s *sim) wrong(format string, args ...any) {
 	if s.failed == "" {
 		s.failed = fmt.Sprintf(format, args...)
@@ -230,7 +305,7 @@ func (s *sim) must(err error) {
 // sync is one pass of a fresh reconciler: nothing of an earlier one is needed.
 func (s *sim) sync() {
 	r, err := reconciler.New(reconciler.Options{
-		Source: reconciler.SourceOptions{ID: source, Branch: "main"}, Git: s.repo, Store: reconcilerStore{s.db}, Locker: coord.NewMemory(), Fail: s.fail,
+		Source: reconciler.SourceOptions{ID: source, Branch: "main"}, Git: s.repo, Store: reconcilerStore{s.db}, Locker: coord.NewMemory(), NewID: s.newID, Fail: s.fail,
 	})
 	s.must(err)
 	if err == nil {
@@ -282,7 +357,7 @@ func (s *sim) pass(d time.Duration) {
 
 func (s *sim) join() {
 	s.hosts++
-	m := &member{id: uuid.NewString(), host: fmt.Sprintf("host-%02d", s.hosts)}
+	m := &member{id: s.newID(), host: fmt.Sprintf("host-%02d", s.hosts)}
 	s.must(s.db.RegisterInstance(s.ctx, fleet.Instance{
 		ID: m.id, Service: "payment-service", Hostname: m.host, Environment: profile.Production,
 	}, []byte(m.id)))
@@ -389,6 +464,11 @@ func (s *sim) do(h happening) {
 		s.pass(time.Duration(5+20*h.n) * time.Second)
 	case "outage":
 		s.outage = !s.outage
+	case "freeze": // for a while, or until somebody ends it
+		_, err := s.db.BeginFreeze(s.ctx, "ann", "incident", time.Duration(h.n)*20*time.Second)
+		s.must(err)
+	case "unfreeze":
+		s.unfreeze()
 	case "join":
 		if len(s.members) < 10 {
 			s.join()
@@ -415,6 +495,12 @@ func (s *sim) do(h happening) {
 		}
 	default:
 		s.order(h.what)
+	}
+}
+
+func (s *sim) unfreeze() {
+	if err := s.db.EndFreeze(s.ctx, "ann", "it is over"); !errors.Is(err, store.ErrNotFound) {
+		s.must(err)
 	}
 }
 
@@ -478,7 +564,7 @@ func (s *sim) emergency() {
 		s.must(err)
 		from, err := s.db.Version(s.ctx, name, r.CurrentVersion)
 		s.must(err)
-		_, err = s.engines[1].RollbackProfile(s.ctx, rollout.Back{Record: r, To: to, Refused: from, ID: uuid.NewString(), Actor: "ann", Reason: "emergency"})
+		_, err = s.engines[1].RollbackProfile(s.ctx, rollout.Back{Record: r, To: to, Refused: from, ID: s.newID(), Actor: "ann", Reason: "emergency"})
 		s.must(err)
 		for _, m := range s.members {
 			assigned, err := s.db.InstanceAssignments(s.ctx, m.id)
@@ -489,4 +575,55 @@ func (s *sim) emergency() {
 		}
 		return
 	}
+}
+
+// TestNoDateChangesTheHistory lives the same life while clocks go forward, on a leap
+// day and past 32 bits: it takes as long.
+func TestNoDateChangesTheHistory(t *testing.T) {
+	t.Parallel()
+	script := []happening{{"commit", 0}, {"sync", 0}, {"time", 8}, {"hurts", 0}, {"sync", 0}, {"time", 3}}
+	var first string
+	for _, birth := range []string{births[1], births[3], births[5]} {
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			_, failure := live(t, dir, birth, script)
+			if failure != "" {
+				t.Errorf("born %s: %s", birth, failure)
+			}
+		})
+		since := pace(t, dir, birth)
+		if first == "" {
+			first = since
+		}
+		if since != first {
+			t.Errorf("born %s the phases came at\n%s, otherwise at\n%s", birth, since, first)
+		}
+	}
+}
+
+// pace is what happened to deployments, with the time since birth.
+func pace(t *testing.T, dir, birth string) string {
+	t.Helper()
+	begins, err := time.Parse(time.RFC3339, birth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(t.Context(), store.Options{URL: filepath.Join(dir, "sluice.db"), ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	events, _, err := db.Audit(t.Context(), store.AuditFilter{EntityType: "deployment", Limit: 1000})
+	if err != nil || len(events) < 10 {
+		t.Fatalf("%d events of deployments, %v", len(events), err)
+	}
+	var lines strings.Builder
+	for _, e := range events {
+		fmt.Fprintf(&lines, "%s %s\n", e.Fact.Type, e.At.Sub(begins))
+	}
+	return lines.String()
 }

@@ -2,7 +2,6 @@ package testenv
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,27 +62,17 @@ func CrashingBinary(t testing.TB) string {
 	return filepath.Join(folder, "sluice-failpoints")
 }
 
-// Main runs a package's tests and removes what Binary built.
+// Main runs a package's tests, then removes what Binary built and stops the
+// servers that the tests shared.
 func Main(m *testing.M) int {
 	code := m.Run()
+	if err := runEnds(); err != nil {
+		fmt.Fprintln(os.Stderr, "testenv:", err)
+	}
 	if folder != "" {
 		if err := os.RemoveAll(folder); err != nil {
 			fmt.Fprintln(os.Stderr, "testenv:", err)
 		}
 	}
 	return code
-}
-
-// FreePort is a TCP port of the loopback that nobody listened on just now.
-// Servers that can take port 0 should: another process may be quicker.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().(*net.TCPAddr).Port
 }

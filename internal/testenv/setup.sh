@@ -1,16 +1,30 @@
 #!/usr/bin/env bash
-# Gets what the tests need beside Go: git. On Debian as root it is installed;
-# elsewhere one line says what to install.
+# Gets what the tests need beside Go: git, pgrep, PostgreSQL 15+, Redis 7+, Prometheus and
+# Alertmanager. On Debian as root what is missing is installed; elsewhere one line says what to install.
+# The tests start servers of their own: none that runs already is touched, and none that is
+# installed here is started.
 set -euo pipefail
 
 missing=()
 command -v git >/dev/null 2>&1 || missing+=(git)
+command -v pgrep >/dev/null 2>&1 || missing+=(procps)
+command -v redis-server >/dev/null 2>&1 || missing+=(redis-server)
+command -v prometheus >/dev/null 2>&1 || missing+=(prometheus)
+compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null 2>&1 || missing+=(postgresql)
+command -v prometheus-alertmanager >/dev/null 2>&1 || command -v alertmanager >/dev/null 2>&1 || missing+=(prometheus-alertmanager)
 ((${#missing[@]} == 0)) && exit 0
 
 if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null 2>&1; then
 	export DEBIAN_FRONTEND=noninteractive
+	policy=/usr/sbin/policy-rc.d # asked by every package whether it may start its service
+	if [[ ! -e $policy ]]; then
+		trap 'rm -f "$policy"' EXIT
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+	fi
 	apt-get update -qq
-	exec apt-get install -y -qq --no-install-recommends "${missing[@]}"
+	apt-get install -y -qq --no-install-recommends "${missing[@]}"
+	exit
 fi
 echo "The tests need these programs, please install them: ${missing[*]}" >&2
 exit 1

@@ -1,6 +1,9 @@
 package testenv_test
 
 import (
+	"context"
+	"database/sql"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -8,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/testenv"
 )
@@ -59,13 +63,102 @@ func TestRepo(t *testing.T) {
 	}
 }
 
+// Whoever asks for a port while others hold theirs gets another one, and can
+// listen on it whenever it comes to that.
 func TestFreePort(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(testenv.FreePort(t))))
+	seen := map[int]bool{}
+	for range 50 {
+		port := testenv.FreePort(t)
+		if seen[port] {
+			t.Errorf("port %d is given twice", port)
+		}
+		seen[port] = true
+	}
+	for port := range seen {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestPostgres(t *testing.T) {
+	t.Parallel()
+	p := testenv.NewPostgres(t)
+	url := p.CreateDatabase(t, "")
+	p.Exec(t, url[strings.LastIndex(url, "/")+1:strings.Index(url, "?")], `CREATE TABLE kept (n int)`)
+	for _, end := range []func(testing.TB){p.Kill, p.Stop} {
+		end(t)
+		if conn, err := net.Dial("tcp", p.Addr()); err == nil {
+			conn.Close()
+			t.Fatal("a server that was stopped still listens")
+		}
+		p.Start(t)
+		p.Exec(t, url[strings.LastIndex(url, "/")+1:strings.Index(url, "?")], `INSERT INTO kept VALUES (1)`)
+	}
+}
+
+func TestFrozenPostgres(t *testing.T) {
+	t.Parallel()
+	p := testenv.NewPostgres(t)
+	db, err := sql.Open("pgx", p.URL("postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Close(); err != nil {
-		t.Error(err)
+	defer db.Close()
+	if err := db.PingContext(t.Context()); err != nil {
+		t.Fatal(err)
 	}
+	db.SetMaxIdleConns(1)
+	p.Freeze(t)
+	for _, which := range []string{"the open connection", "a new connection"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		if _, err := db.ExecContext(ctx, "SELECT 1"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s to a frozen server: %v", which, err)
+		}
+		cancel()
+	}
+	p.Thaw(t)
+	if err := db.PingContext(t.Context()); err != nil {
+		t.Errorf("after the thaw: %v", err)
+	}
+}
+
+func TestRedis(t *testing.T) {
+	t.Parallel()
+	r := testenv.NewRedis(t)
+	r.Kill(t)
+	if conn, err := net.Dial("tcp", r.Addr()); err == nil {
+		conn.Close()
+		t.Fatal("a server that was killed still listens")
+	}
+	r.Start(t)
+	r.Freeze(t)
+	r.Thaw(t)
+	if !strings.Contains(r.URL(), r.Addr()) {
+		t.Errorf("its URL is %s", r.URL())
+	}
+}
+
+func TestPrometheus(t *testing.T) {
+	t.Parallel()
+	p := testenv.NewPrometheus(t, "  - {job_name: self, static_configs: [{targets: ['127.0.0.1:1']}]}\n")
+	p.Kill(t)
+	addr := strings.TrimPrefix(p.URL(), "http://")
+	if conn, err := net.Dial("tcp", addr); err == nil {
+		conn.Close()
+		t.Fatal("a server that was killed still listens")
+	}
+	p.Start(t)
+	p.Freeze(t)
+	p.Thaw(t)
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
 }

@@ -9,7 +9,8 @@ CREATE TABLE sources (
     head        TEXT NOT NULL DEFAULT '',
     synced_at   INTEGER,
     last_error  TEXT NOT NULL DEFAULT '',
-    error_since INTEGER
+    error_since INTEGER,
+    pulls_error TEXT NOT NULL DEFAULT '' -- why its pull requests could not be looked at
 );
 
 CREATE TABLE source_problems (
@@ -41,7 +42,7 @@ CREATE TABLE config_profiles (
     current_version  TEXT NOT NULL DEFAULT '',
     desired_version  TEXT NOT NULL DEFAULT '',
     generation       INTEGER NOT NULL DEFAULT 0,
-    retired          INTEGER NOT NULL DEFAULT 0,
+    retired          BOOLEAN NOT NULL DEFAULT false,
     version_count    INTEGER NOT NULL DEFAULT 0,
     deployment_count INTEGER NOT NULL DEFAULT 0,
     created_at       INTEGER NOT NULL,
@@ -73,7 +74,7 @@ CREATE TABLE config_versions (
     author       TEXT NOT NULL DEFAULT '',
     message      TEXT NOT NULL DEFAULT '',
     pull_request INTEGER NOT NULL DEFAULT 0,
-    superseded   INTEGER NOT NULL DEFAULT 0,
+    superseded   BOOLEAN NOT NULL DEFAULT false,
     created_at   INTEGER NOT NULL,
     created_by   TEXT NOT NULL DEFAULT '',
     UNIQUE (config_name, version)
@@ -116,7 +117,7 @@ CREATE TABLE config_deployments (
     lease_until    INTEGER,
     next_step_at   INTEGER,
     -- Something happened since the claim: the step under way has not seen it.
-    woken          INTEGER NOT NULL DEFAULT 0 CHECK (woken IN (0, 1)),
+    woken          BOOLEAN NOT NULL DEFAULT false,
     attempts       INTEGER NOT NULL DEFAULT 0,
     quarantined    TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (config_name, config_version) REFERENCES config_versions (config_name, version),
@@ -160,9 +161,23 @@ CREATE TABLE config_holds (
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER,
     released_at     INTEGER,
-    released_by     TEXT NOT NULL DEFAULT ''
+    released_by     TEXT NOT NULL DEFAULT '',
+    revert_url      TEXT NOT NULL DEFAULT '' -- of the pull request that makes Git say what runs
 );
 CREATE UNIQUE INDEX config_holds_active ON config_holds (config_name) WHERE released_at IS NULL;
+
+-- While one is in force nothing starts or goes further. Nobody but a person writes here: an expired one ends by itself.
+CREATE TABLE freezes (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    one        INTEGER NOT NULL DEFAULT 1 CHECK (one = 1),
+    reason     TEXT NOT NULL CHECK (reason <> ''),
+    actor      TEXT NOT NULL,
+    begun_at   INTEGER NOT NULL,
+    expires_at INTEGER,
+    ended_at   INTEGER,
+    ended_by   TEXT NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX freezes_active ON freezes (one) WHERE ended_at IS NULL;
 
 CREATE TABLE service_instances (
     instance_id     TEXT PRIMARY KEY,
@@ -208,6 +223,18 @@ END;
 -- +goose StatementEnd
 CREATE INDEX config_assignments_profile ON config_assignments (config_name);
 
+-- A deployment completes with the acknowledgements that it counted, and not without them.
+-- +goose StatementBegin
+CREATE TRIGGER config_deployments_acknowledged BEFORE UPDATE OF status ON config_deployments
+WHEN NEW.status = 'Completed' AND OLD.status <> 'Completed' AND NEW.kind <> 'Retirement'
+ AND NEW.targets > (SELECT count(*) FROM config_assignments a
+                     WHERE a.config_name = NEW.config_name AND a.version = NEW.config_version AND a.applied = a.version
+                       AND a.applied_hash = NEW.config_hash AND a.applied_generation >= a.generation)
+BEGIN
+    SELECT RAISE(ABORT, 'a deployment completes only with the acknowledgements of its targets');
+END;
+-- +goose StatementEnd
+
 CREATE TABLE health_samples (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
     instance_id TEXT NOT NULL REFERENCES service_instances (instance_id) ON DELETE CASCADE,
@@ -251,6 +278,51 @@ CREATE INDEX commit_statuses_pending ON commit_statuses (source_id)
     WHERE revision > posted_revision AND revision > refused_revision;
 CREATE INDEX commit_statuses_commit ON commit_statuses (commit_sha);
 
+-- What a pull request is told: Sluice's own comments on it.
+CREATE TABLE pull_request_comments (
+    source_id        TEXT NOT NULL,
+    pull_request     INTEGER NOT NULL,
+    comment_key      TEXT NOT NULL,
+    body             TEXT NOT NULL,
+    commit_sha       TEXT NOT NULL DEFAULT '', -- that the remarks are about
+    remarks          TEXT NOT NULL DEFAULT '[]',
+    basis            INTEGER NOT NULL DEFAULT 0, -- an older text never takes a newer one's place
+    revision         INTEGER NOT NULL,
+    posted_revision  INTEGER NOT NULL DEFAULT 0,
+    refused_revision INTEGER NOT NULL DEFAULT 0,
+    posted_at        INTEGER,
+    post_error       TEXT NOT NULL DEFAULT '',
+    posting_until    INTEGER,
+    updated_at       INTEGER NOT NULL,
+    PRIMARY KEY (source_id, pull_request, comment_key)
+);
+CREATE INDEX pull_request_comments_pending ON pull_request_comments (source_id)
+    WHERE revision > posted_revision AND revision > refused_revision;
+
+-- What people asked for in comments, each once: which deployments, and in which phase of them.
+CREATE TABLE pull_request_commands (
+    source_id    TEXT NOT NULL,
+    comment_id   INTEGER NOT NULL,
+    pull_request INTEGER NOT NULL,
+    plan         TEXT NOT NULL,
+    begun_at     INTEGER NOT NULL,
+    done_at      INTEGER,
+    PRIMARY KEY (source_id, comment_id)
+);
+
+-- Which group of its instances a BlueGreen profile's requests go to, since the first switch.
+CREATE TABLE config_traffic (
+    config_name    TEXT PRIMARY KEY REFERENCES config_profiles (name),
+    active_group   TEXT NOT NULL CHECK (active_group IN ('blue', 'green')),
+    hook           TEXT NOT NULL DEFAULT '', -- that is told, '' when nobody is
+    deployment_id  TEXT NOT NULL,
+    revision       INTEGER NOT NULL,
+    acked_revision INTEGER NOT NULL DEFAULT 0, -- that the hook took
+    error          TEXT NOT NULL DEFAULT '',
+    posting_until  INTEGER, -- somebody is at it: an older word must not land after a newer one
+    switched_at    INTEGER NOT NULL
+);
+
 -- What the local forge was given, in order.
 CREATE TABLE posted_statuses (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -263,14 +335,31 @@ CREATE TABLE posted_statuses (
 );
 CREATE INDEX posted_statuses_commit ON posted_statuses (commit_sha, seq);
 
-CREATE TABLE webhook_deliveries (
-    delivery_id TEXT NOT NULL,
-    forge       TEXT NOT NULL,
-    source_id   TEXT NOT NULL DEFAULT '',
-    event       TEXT NOT NULL DEFAULT '',
-    received_at INTEGER NOT NULL,
-    PRIMARY KEY (forge, delivery_id)
+-- The last check of each open pull request. It is due again when it was asked for more often than answered.
+CREATE TABLE pull_request_checks (
+    source_id    TEXT NOT NULL,
+    pull_request INTEGER NOT NULL,
+    head         TEXT NOT NULL,
+    base         TEXT NOT NULL,
+    passed       BOOLEAN NOT NULL,
+    essence      TEXT NOT NULL,
+    checked_at   INTEGER NOT NULL,
+    asks         INTEGER NOT NULL DEFAULT 0,
+    answered     INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (source_id, pull_request)
 );
+
+CREATE TABLE webhook_deliveries (
+    delivery_id  TEXT NOT NULL,
+    forge        TEXT NOT NULL,
+    source_id    TEXT NOT NULL DEFAULT '',
+    event        TEXT NOT NULL DEFAULT '',
+    pull_request INTEGER NOT NULL DEFAULT 0,
+    comment_id   INTEGER NOT NULL DEFAULT 0,
+    received_at  INTEGER NOT NULL,
+    PRIMARY KEY (forge, delivery_id, source_id)
+);
+CREATE INDEX webhook_deliveries_received ON webhook_deliveries (received_at);
 
 CREATE TABLE users (
     name          TEXT PRIMARY KEY,
@@ -338,12 +427,17 @@ DROP TABLE config_audit_logs;
 DROP TABLE api_tokens;
 DROP TABLE users;
 DROP TABLE webhook_deliveries;
+DROP TABLE pull_request_checks;
 DROP TABLE posted_statuses;
+DROP TABLE config_traffic;
+DROP TABLE pull_request_commands;
+DROP TABLE pull_request_comments;
 DROP TABLE commit_statuses;
 DROP TABLE config_schemas;
 DROP TABLE health_samples;
 DROP TABLE config_assignments;
 DROP TABLE service_instances;
+DROP TABLE freezes;
 DROP TABLE config_holds;
 DROP TABLE deployment_checks;
 DROP TABLE config_deployments;

@@ -1,0 +1,26 @@
+package api
+
+import "github.com/labstack/echo/v4"
+
+// Unready says that the daemon is about to stop: the readiness probe fails from
+// now on, so that load balancers look for another replica, and all else is
+// answered as before.
+func (a *API) Unready() { a.leaving.Store(true) }
+
+// Drain says that the daemon stops: it is not ready any more, open streams are
+// asked to connect again, and long polls are answered.
+func (a *API) Drain() {
+	a.Unready()
+	a.drainOnce.Do(func() { close(a.draining) })
+}
+
+// farewell ends the connections of a replica that is about to stop, each after
+// its answer: one that is kept would bring the caller's next request here.
+func (a *API) farewell(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if a.leaving.Load() {
+			c.Response().Header().Set(echo.HeaderConnection, "close")
+		}
+		return next(c)
+	}
+}

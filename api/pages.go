@@ -1,0 +1,96 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sluicehq/sluice/api/web"
+	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/report"
+)
+
+// sessionCookie holds the session of a browser. It lets its holder read and
+// nothing else: what changes something needs a bearer token, which no other site
+// can make a browser send.
+const sessionCookie = "sluice_session"
+
+// pagePolicy allows a page its own style and form, and nothing from elsewhere.
+const pagePolicy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func html(c echo.Context, status int, page []byte) error {
+	c.Response().Header().Set("Content-Security-Policy", pagePolicy)
+	return c.HTMLBlob(status, page)
+}
+
+// page shows a page to whoever may read, and asks others to sign in.
+func (a *API) page(show echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		found, err := a.identify(c)
+		if err != nil {
+			return err
+		}
+		if !everybody(found, c) {
+			return c.Redirect(http.StatusSeeOther, "/login?next="+url.QueryEscape(c.Request().URL.Path))
+		}
+		c.Set(callerKey, found)
+		return show(c)
+	}
+}
+
+func (a *API) loginPage(c echo.Context) error {
+	page, err := web.Login(local(c.QueryParam("next")), "")
+	if err != nil {
+		return err
+	}
+	return html(c, http.StatusOK, page)
+}
+
+// local keeps a link from leading to another site.
+func local(path string) string {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n") {
+		return "/"
+	}
+	return path
+}
+
+// enter signs a browser in.
+func (a *API) enter(c echo.Context) error {
+	if site := c.Request().Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return &problem{status: http.StatusForbidden, code: "FORBIDDEN", message: "another site sent this form"}
+	}
+	next := local(c.FormValue("next"))
+	req := wire.LoginRequest{Username: c.FormValue("username"), Password: c.FormValue("password")}
+	err := a.admitted(c, req, func(c echo.Context, req wire.LoginRequest) error {
+		session, err := a.session(c, req)
+		if err != nil {
+			return err
+		}
+		c.SetCookie(&http.Cookie{
+			Name: sessionCookie, Value: session.Token, Path: "/", Expires: session.ExpiresAt, HttpOnly: true,
+			Secure: a.opts.SecureCookies || c.IsTLS(), SameSite: http.SameSiteLaxMode, // a link from the forge opens the page
+		})
+		return c.Redirect(http.StatusSeeOther, next)
+	})
+	p, refused := errors.AsType[*problem](err)
+	if !refused || p.status >= http.StatusInternalServerError {
+		return err
+	}
+	page, err := web.Login(next, p.message)
+	if err != nil {
+		return err
+	}
+	return html(c, p.status, page)
+}
+
+func (a *API) stylesheet(c echo.Context) error {
+	style, err := report.Style()
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "max-age=300")
+	return c.Blob(http.StatusOK, "text/css; charset=utf-8", style)
+}

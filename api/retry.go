@@ -1,0 +1,75 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/rollout"
+)
+
+// retryDeployment tries again what a deployment brought, the way the profile says
+// now. It is an explicit decision: a hold that refuses that content ends by it.
+func (a *API) retryDeployment(c echo.Context) error {
+	var req wire.RetryRequest
+	if err := decode(c, &req); err != nil {
+		return err
+	}
+	if strings.TrimSpace(req.Reason) == "" {
+		return rollout.ErrReason
+	}
+	ctx := c.Request().Context()
+	old, err := a.opts.Store.Deployment(ctx, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	if err := rollout.MayRetry(old); err != nil {
+		return err
+	}
+	return a.begin(c, old.Profile, func(basis *rollout.Basis) (rollout.Deployment, error) {
+		d, err := a.draft(c, wire.CreateDeploymentRequest{
+			ConfigName: old.Profile, ConfigVersion: old.Version, TargetInstances: old.Selector.Instances, Reason: req.Reason, Force: req.Force,
+		})
+		if err != nil {
+			return d, err
+		}
+		d.RetryOf = old.ID
+		if err := a.underWay(c, d); err != nil {
+			return d, err
+		}
+		return a.opts.Engine.Retry(ctx, d, who(c).name, basis)
+	})
+}
+
+// begin answers with a new deployment. It is decided again when others were
+// quicker, so that each is told what the others did.
+func (a *API) begin(c echo.Context, name string, start func(*rollout.Basis) (rollout.Deployment, error)) error {
+	d, err := a.settle(c.Request().Context(), name, start)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, wireDeployment(d))
+}
+
+// tries is how often a new deployment is decided while others may change its
+// profile. Those who were quicker each time are superseded after that.
+const tries = 4
+
+// settle decides on what the profile is, and again when that was not so any more.
+func (a *API) settle(ctx context.Context, name string, decide func(*rollout.Basis) (rollout.Deployment, error)) (rollout.Deployment, error) {
+	for range tries {
+		basis, err := a.opts.Store.Basis(ctx, name)
+		if err != nil {
+			return rollout.Deployment{}, err
+		}
+		d, err := decide(&basis)
+		if !errors.Is(err, rollout.ErrStale) {
+			return d, err
+		}
+	}
+	return decide(nil)
+}

@@ -1,0 +1,61 @@
+package gitsource
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// pullRef matches the refs that forges keep the heads of pull requests at, forks' ones too.
+var pullRef = regexp.MustCompile(`^refs/(?:pull|merge-requests)/[1-9][0-9]{0,8}/head$`)
+
+// maxPulls bounds how many pull requests are remembered, to tell the remote what is there of them.
+const maxPulls = 1024
+
+// FetchRef brings the head of a pull request into the mirror, from refs/pull/N/head or refs/merge-requests/N/head, and
+// returns its commit. The branch stays where it is. Anybody may open a pull request, so what holds of Fetch
+// holds here, and its pack is refused above Limits.MaxPullBytes.
+//
+// What was fetched may be gone later, when the mirror had to start over: what needs it then returns ErrNotFetched, and
+// FetchRef brings it again. A mirror that turns out to be damaged here is deleted, and branch and pull
+// request are fetched again. Errors are those of Fetch, ErrOptions for another ref, and ErrRefGone.
+func (m *Mirror) FetchRef(ctx context.Context, ref string) (sha string, err error) {
+	defer func() { err = m.wrap("fetch a pull request of", err) }()
+	defer contain(&err)
+	if !pullRef.MatchString(ref) {
+		return "", fmt.Errorf("%w: %q is no ref of a pull request", ErrOptions, printable(ref, 64))
+	}
+	m.fetching.Lock()
+	defer m.fetching.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, m.limits.FetchTimeout)
+	defer cancel()
+	h, err := m.freshly(ctx, func() (plumbing.Hash, error) {
+		if _, err := m.refs.Reference(m.branch); err != nil {
+			// Without the branch a pull request brings the whole history, and more than its limit allows.
+			if _, err := m.fetch(ctx, m.branch); err != nil {
+				return plumbing.ZeroHash, err
+			}
+		}
+		return m.fetch(ctx, plumbing.ReferenceName(ref))
+	})
+	if err != nil {
+		return "", err
+	}
+	err = m.store().repack(ctx)
+	m.repackError.Store(&err)
+	return h.String(), nil
+}
+
+// pulled returns the commit that a pull request was at, when it is still there with everything behind it: packs are
+// installed whole, and go only all together.
+func (m *Mirror) pulled(ref plumbing.ReferenceName) []plumbing.Hash {
+	if len(m.pulls) > maxPulls {
+		clear(m.pulls)
+	}
+	if h, ok := m.pulls[ref]; ok && m.store().has(h) {
+		return []plumbing.Hash{h}
+	}
+	return nil
+}

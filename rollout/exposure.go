@@ -1,0 +1,64 @@
+package rollout
+
+import (
+	"time"
+
+	"github.com/sluicehq/sluice/fleet"
+)
+
+// Exposure is one instance that was given a version which was taken back.
+type Exposure struct {
+	InstanceID     string
+	Hostname       string
+	ServiceVersion string    // of the service's own build
+	AppliedAt      time.Time // when it said to run the version; zero: it never did
+	ApplyError     string    // why it could not
+	Requests       uint64    // that it counted while it ran the version, at most 15 minutes of them
+	Errors         uint64    // of these
+	BackAt         time.Time // when it said to run the earlier version again; zero: not yet
+}
+
+// maxExposures bounds the instances that a deployment names.
+const maxExposures = 100
+
+// expose writes down who has the version that is taken back.
+func (s *step) expose(version string) {
+	s.next.Exposures, s.next.Exposed = nil, 0
+	for _, t := range s.sortTargets().all {
+		a := t.Assignment
+		if a.Version != version && a.Applied != version {
+			continue
+		}
+		if s.next.Exposed++; s.next.Exposed > maxExposures {
+			continue
+		}
+		e := Exposure{InstanceID: t.Instance.ID, Hostname: name(t), ServiceVersion: t.Instance.ServiceVersion, ApplyError: line(a.ApplyError)}
+		if a.Applied == version {
+			w := fleet.Aggregate(since(t.Samples, a.AppliedAt))
+			e.AppliedAt, e.Requests, e.Errors = a.AppliedAt, w.Requests, w.Errors
+		}
+		s.next.Exposures = append(s.next.Exposures, e)
+	}
+}
+
+// heal writes down who of them runs the version again that it should.
+func (s *step) heal(version string) {
+	back := map[string]time.Time{}
+	for _, t := range s.snap.Targets {
+		switch a := t.Assignment; {
+		case a.Version != version || !a.Acknowledged():
+		case a.AppliedAt.After(s.next.RollbackAt):
+			back[t.Instance.ID] = a.AppliedAt
+		default: // it never left that version, and has only said so now
+			back[t.Instance.ID] = s.now
+		}
+	}
+	healed := make([]Exposure, len(s.next.Exposures))
+	for i, e := range s.next.Exposures {
+		if at, ok := back[e.InstanceID]; ok && e.BackAt.IsZero() {
+			e.BackAt = at
+		}
+		healed[i] = e
+	}
+	s.next.Exposures = healed
+}

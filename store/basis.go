@@ -1,0 +1,44 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sluicehq/sluice/rollout"
+)
+
+// Basis reads what a new deployment of the profile is decided on: read it first,
+// and everything else after it.
+func (s *Store) Basis(ctx context.Context, name string) (rollout.Basis, error) {
+	return basis(ctx, s.read, name)
+}
+
+func basis(ctx context.Context, q querier, name string) (b rollout.Basis, err error) {
+	err = q.QueryRowContext(ctx, `SELECT current_version, COALESCE((SELECT deployment_id FROM config_deployments
+		WHERE config_name = $1 ORDER BY seq DESC LIMIT 1), '') FROM config_profiles WHERE name = $1`, name).Scan(&b.Current, &b.Newest)
+	return b, notFound(err, ErrNotFound, "profile", name)
+}
+
+// rests is rollout.ErrStale when what a deployment was decided on is not so any
+// more. The profile is locked.
+func (tx *Tx) rests(ctx context.Context, name string, on *rollout.Basis) error {
+	if on == nil {
+		return nil
+	}
+	now, err := basis(ctx, tx.tx, name)
+	if err != nil {
+		return err
+	}
+	if now != *on {
+		return fmt.Errorf("deploy to %s: it runs %s, and its newest deployment is %s: %w", name, now.Current, now.Newest, rollout.ErrStale)
+	}
+	return nil
+}
+
+// BroughtBy reads the deployment that last made a version the one that its
+// profile runs; rollout.ErrNotFound when none of those that are kept did.
+func (s *Store) BroughtBy(ctx context.Context, name, version string) (rollout.Deployment, error) {
+	d, err := shown(ctx, s, scanDeployment)(s.read.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM config_deployments
+		WHERE config_name = $1 AND config_version = $2 AND (status = 'Completed' OR kind = 'Rollback') ORDER BY seq DESC LIMIT 1`, name, version))
+	return d, notFound(err, rollout.ErrNotFound, "deployment that brought "+version+" of", name)
+}

@@ -1,0 +1,54 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// lockProfile keeps everybody else from changing the profile, its deployments
+// and its assignments until the transaction ends. It does not lock a row that
+// is not there yet.
+func (tx *Tx) lockProfile(ctx context.Context, name string) error {
+	return tx.lockProfiles(ctx, `name = $1`, name)
+}
+
+// lockProfilesOf does so for every profile of an instance's service.
+func (tx *Tx) lockProfilesOf(ctx context.Context, instanceID string) error {
+	return tx.lockProfiles(ctx, `name IN (SELECT p.name FROM service_instances i
+		JOIN config_profiles p ON p.service = i.service_name AND p.environment = i.environment WHERE i.instance_id = $1)`, instanceID)
+}
+
+func (tx *Tx) lockProfiles(ctx context.Context, condition string, arg any) error {
+	if tx.s.engine.serial {
+		return nil
+	}
+	if _, err := collect(ctx, tx.tx, scanName, `SELECT name FROM config_profiles WHERE `+condition+` ORDER BY name`+tx.s.engine.lock, arg); err != nil {
+		return fmt.Errorf("lock profiles: %w", err)
+	}
+	return nil
+}
+
+// lockCommits keeps others from writing the aggregate statuses of the commits:
+// two profiles of one commit that change at once must see each other.
+func (tx *Tx) lockCommits(ctx context.Context, commits []commitOf) error {
+	if tx.s.engine.serial {
+		return nil
+	}
+	keys := make([]string, len(commits))
+	for i, of := range commits {
+		keys[i] = of.source + "/" + of.commit
+	}
+	slices.Sort(keys)
+	sorted, err := json.Marshal(keys)
+	if err != nil {
+		return fmt.Errorf("lock commits: %w", err)
+	}
+	if _, err := tx.exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended(value, 1)) FROM json_array_elements_text($1::json)`, string(sorted)); err != nil {
+		return fmt.Errorf("lock commits: %w", err)
+	}
+	return nil
+}
+
+func scanName(row scanner) (name string, err error) { return name, row.Scan(&name) }

@@ -1,0 +1,7 @@
+package webhook
+
+// Addresses is how many addresses the door remembers.
+func (d *Door) Addresses() int { return len(d.failed.used) }
+
+// MaxAddresses bounds them.
+const MaxAddresses = maxAddresses
