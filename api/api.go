@@ -44,6 +44,10 @@ type Options struct {
 	Degraded       func() map[string]string // parts that work less well, with why; may be nil
 	WriteTimeout   time.Duration            // of one event to a slow reader; 10 s when 0
 
+	// Secrets seals what is given and opens what is delivered; nil refuses the one
+	// and delivers references as they stand.
+	Secrets Secrets
+
 	// SharedLimits makes a limiter of this process count for all replicas; nil
 	// leaves each to itself.
 	SharedLimits func(local coord.Limiter) coord.Limiter
