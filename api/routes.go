@@ -39,6 +39,9 @@ func (a *API) list() []route {
 		{"GET", "/health", open, 0, 0, prompt, a.readyz},
 		{"GET", "/metrics", open, 0, 0, prompt, a.metrics.handler},
 
+		{"GET", "/openapi.json", open, 60, 0, prompt, a.openAPI},
+		{"GET", "/docs", open, 60, 0, prompt, a.docsPage},
+
 		{"GET", "/login", open, 60, 0, prompt, a.loginPage},
 		{"POST", "/login", open, 10, smallBody, prompt, a.enter},
 		{"GET", "/assets/report.css", open, 0, 0, prompt, a.stylesheet},

@@ -188,3 +188,10 @@ type Token struct {
 	CreatedBy string     `json:"createdBy,omitempty"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 }
+
+// LoginForm is the form of POST /login, which browsers send.
+type LoginForm struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+	Next     string `json:"next,omitempty"` // the page of this server to go to afterwards
+}
