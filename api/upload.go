@@ -28,6 +28,14 @@ const (
 // uploadVersion makes a version of a profile that the API manages. Nothing is
 // deployed by it.
 func (a *API) uploadVersion(c echo.Context) error {
+	name := c.Param("name")
+	k, err := a.keptConfig(c, name)
+	if err != nil {
+		return err
+	}
+	if err := ours(k.Record); err != nil {
+		return err
+	}
 	var req wire.UploadRequest
 	if err := decode(c, &req); err != nil {
 		return err
@@ -37,14 +45,6 @@ func (a *API) uploadVersion(c echo.Context) error {
 	}
 	data, err := uploaded(req.ConfigData)
 	if err != nil {
-		return err
-	}
-	name := c.Param("name")
-	k, err := a.keptConfig(c, name)
-	if err != nil {
-		return err
-	}
-	if err := ours(k.Record); err != nil {
 		return err
 	}
 	hash, err := a.fits(c, k.Record, data)
