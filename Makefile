@@ -96,6 +96,10 @@ bench/gate: ## Measure the gate on simulated fleets, and write the table of docs
 bench/webhooks: test-deps ## Flood three replicas with webhooks, a thousand a second (FLOOD=10s), and roll back meanwhile
 	SLUICE_WEBHOOK_FLOOD=$(FLOOD) go test -timeout 30m -count=1 -v -run 'ClusterUnderAFloodOfWebhooks$$' ./internal/e2e 2>&1 | grep -aE '^(--- |ok|FAIL|panic)|_test\.go:'
 
+.PHONY: bench/emergency
+bench/emergency: test-deps ## Flood the API with Redis, forge and metrics away, and pause and roll back meanwhile (FLOOD=10s)
+	SLUICE_API_FLOOD=$(FLOOD) go test -timeout 30m -count=1 -v -run 'EmergencyDoorUnderAFlood$$' ./internal/e2e 2>&1 | grep -aE '^ *(--- |ok|FAIL|panic)|_test\.go:'
+
 .PHONY: cover
 cover: ## Show the coverage of the last make test, package by package, and write coverage.html
 	@test -f coverage.out || { echo "run make test first" >&2; exit 1; }

@@ -22,7 +22,7 @@ func (a *API) listConfigs(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	f.Limit, f.Offset = limit, offset
+	f.Limit, f.Offset, f.Scope = limit, offset, who(c).scope
 	ctx := c.Request().Context()
 	records, total, err := a.opts.Store.Profiles(ctx, f)
 	if err != nil {

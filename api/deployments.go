@@ -32,7 +32,7 @@ func (a *API) listDeployments(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	f.Limit, f.Offset = limit, offset
+	f.Limit, f.Offset, f.Scope = limit, offset, who(c).scope
 	deployments, total, err := a.opts.Store.Deployments(c.Request().Context(), f)
 	if err != nil {
 		return err
@@ -174,6 +174,9 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 	ctx, s := c.Request().Context(), a.opts.Store
 	var none rollout.Deployment
 	r, err := s.Profile(ctx, req.ConfigName)
+	if err == nil && !who(c).sees(string(r.Environment), r.Name) {
+		err = store.ErrNotFound
+	}
 	if err != nil {
 		return none, err
 	}
@@ -190,7 +193,7 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 	if v.Deprecated != "" {
 		return none, conflict(fmt.Sprintf("version %s of %s is deprecated (%s): deploy another one, or take that back", v.Number, r.Name, v.Deprecated))
 	}
-	targets, err := a.chosen(ctx, r, req.TargetInstances)
+	targets, err := a.chosen(ctx, r, req.TargetInstances, who(c))
 	if err != nil {
 		return none, err
 	}
@@ -229,7 +232,7 @@ const maxTargets = 1000
 
 // chosen checks the instances that somebody chose: a deployment for instances
 // that are not there would complete with nobody to prove its version.
-func (a *API) chosen(ctx context.Context, r profile.Record, ids []string) ([]string, error) {
+func (a *API) chosen(ctx context.Context, r profile.Record, ids []string, by caller) ([]string, error) {
 	if len(ids) > maxTargets {
 		return nil, invalidField("targetInstances", fmt.Sprintf("names at most %d", maxTargets))
 	}
@@ -240,7 +243,7 @@ func (a *API) chosen(ctx context.Context, r profile.Record, ids []string) ([]str
 		i, err := a.opts.Store.Instance(ctx, id)
 		why := ""
 		switch {
-		case errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, store.ErrNotFound), err == nil && !by.scope.Everything() && !all.Matches(i):
 			why = "is not registered"
 		case err != nil:
 			return nil, err

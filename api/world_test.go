@@ -306,3 +306,7 @@ func (w *world) complete(number string, instances ...instance) wire.Deployment {
 	})
 	return d
 }
+
+func fact(kind, entity, id string) rollout.Fact {
+	return rollout.Fact{Type: kind, EntityType: entity, EntityID: id, Actor: "test"}
+}

@@ -427,7 +427,8 @@ CREATE TABLE api_tokens (
     token_hash BYTEA NOT NULL UNIQUE,
     created_at TIMESTAMPTZ NOT NULL,
     created_by TEXT NOT NULL,
-    expires_at TIMESTAMPTZ
+    expires_at TIMESTAMPTZ,
+    scope      TEXT NOT NULL DEFAULT '{}' CHECK (scope <> '') -- JSON; {} is everything
 );
 
 -- Every row's hash covers the row before it: a change or a gap shows.

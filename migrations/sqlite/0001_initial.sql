@@ -414,7 +414,8 @@ CREATE TABLE api_tokens (
     token_hash BLOB NOT NULL UNIQUE,
     created_at INTEGER NOT NULL,
     created_by TEXT NOT NULL,
-    expires_at INTEGER
+    expires_at INTEGER,
+    scope      TEXT NOT NULL DEFAULT '{}' CHECK (scope <> '') -- JSON; {} is everything
 );
 
 -- Every row's hash covers the row before it: a change or a gap shows.
