@@ -20,6 +20,7 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"POST /tokens":               "Admin", "GET /tokens": "Admin", "DELETE /tokens/:id": "Admin",
 		"GET /configs": everybody, "GET /configs/:name": everybody, "GET /configs/:name/versions": everybody,
 		"GET /configs/:name/versions/:version": everybody, "GET /configs/:name/versions/:version/diff/:other": everybody,
+		"POST /configs": "Developer Admin", "PATCH /configs/:name/versions/:version": "Developer Admin", "DELETE /configs/:name/versions/:version": "Admin",
 		"PUT /configs/:name": "Developer Admin", "DELETE /configs/:name": "Admin", "POST /configs/:name/versions": "Developer Admin",
 		"GET /configs/:name/rollback": everybody, "POST /configs/:name/rollback": "Operator Admin", "POST /configs/:name/release": "Operator Admin",
 		"POST /deployments": "Operator Admin", "GET /deployments": everybody, "GET /deployments/:id": everybody,
