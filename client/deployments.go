@@ -79,6 +79,11 @@ func (c *Client) RollbackDeployment(ctx context.Context, id, reason string) (wir
 	return c.order(ctx, id, "rollback", reason)
 }
 
+// PreviewRollback says what RollbackDeployment would do now.
+func (c *Client) PreviewRollback(ctx context.Context, id string) (wire.RollbackPreview, error) {
+	return get[wire.RollbackPreview](ctx, c, pathf("deployments", id, "rollback"), nil)
+}
+
 func (c *Client) order(ctx context.Context, id, verb, reason string) (wire.Deployment, error) {
 	return c.act(ctx, id, verb, wire.ReasonRequest{Reason: reason})
 }

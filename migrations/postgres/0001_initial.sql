@@ -395,6 +395,23 @@ CREATE TABLE webhook_deliveries (
 );
 CREATE INDEX webhook_deliveries_received ON webhook_deliveries (received_at);
 
+-- Which writes with an Idempotency-Key were made, and what they were answered. Neither the key nor the request is here,
+-- only hashes that cannot be tried without the key.
+CREATE TABLE idempotency_keys (
+    caller      TEXT COLLATE "C" NOT NULL,
+    key_hash    BYTEA NOT NULL,
+    fingerprint BYTEA NOT NULL, -- of the request
+    owner       TEXT COLLATE "C" NOT NULL, -- the request that is at it, or was
+    claimed_at  TIMESTAMPTZ NOT NULL,
+    effective   BOOLEAN NOT NULL DEFAULT false, -- it changed something: set by the transaction that did
+    answered_at TIMESTAMPTZ,
+    status      BIGINT NOT NULL DEFAULT 0,
+    headers     JSON NOT NULL DEFAULT '{}',
+    body        TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (caller, key_hash)
+);
+CREATE INDEX idempotency_keys_claimed ON idempotency_keys (claimed_at);
+
 CREATE TABLE users (
     name          TEXT COLLATE "C" PRIMARY KEY,
     role          TEXT NOT NULL CHECK (role IN ('Viewer', 'Developer', 'Operator', 'Admin')),
@@ -410,7 +427,8 @@ CREATE TABLE api_tokens (
     token_hash BYTEA NOT NULL UNIQUE,
     created_at TIMESTAMPTZ NOT NULL,
     created_by TEXT NOT NULL,
-    expires_at TIMESTAMPTZ
+    expires_at TIMESTAMPTZ,
+    scope      TEXT NOT NULL DEFAULT '{}' CHECK (scope <> '') -- JSON; {} is everything
 );
 
 -- Every row's hash covers the row before it: a change or a gap shows.
@@ -466,6 +484,7 @@ DROP TABLE audit_head;
 DROP TABLE config_audit_logs;
 DROP TABLE api_tokens;
 DROP TABLE users;
+DROP TABLE idempotency_keys;
 DROP TABLE webhook_deliveries;
 DROP TABLE pull_request_checks;
 DROP TABLE posted_statuses;
