@@ -173,6 +173,9 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 	if err != nil {
 		return none, err
 	}
+	if err := a.underApproved(ctx, r, v); err != nil {
+		return none, err
+	}
 	targets, err := a.chosen(ctx, r, req.TargetInstances, who(c))
 	if err != nil {
 		return none, err
