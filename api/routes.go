@@ -95,6 +95,13 @@ func (a *API) list() []route {
 		{"GET", v1 + "/instances/:id/configs", theInstance, 0, 0, waiting, a.poll},
 		{"GET", v1 + "/instances/:id/configs/:name/:hash/data", theInstance, 0, 0, prompt, a.assignedData},
 
+		{"POST", v1 + "/schemas", developer, 10, dataBody, prompt, a.registerSchema},
+		{"GET", v1 + "/schemas", everybody, 10, 0, prompt, a.listSchemas},
+		{"GET", v1 + "/schemas/:id", everybody, 10, 0, prompt, a.getSchema},
+		{"POST", v1 + "/schemas/:id/validate", developer, 100, dataBody, prompt, a.validateData},
+		{"POST", v1 + "/schemas/:id/approve", admin, 10, smallBody, prompt, a.approveSchema},
+		{"POST", v1 + "/schemas/:id/deprecate", admin, 10, smallBody, prompt, a.deprecateSchema},
+
 		// It has limits of its own: by address, by source, and by time.
 		{"POST", webhook.Path + ":forge", open, 0, itsOwn, waiting, a.webhook},
 
