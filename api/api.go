@@ -146,7 +146,7 @@ func New(opts Options) (*API, error) {
 	a.echo.HTTPErrorHandler = a.answerError
 	a.echo.JSONSerializer = exactJSON{}
 	a.echo.IPExtractor = ipExtractor(opts.TrustedProxies)
-	a.echo.Use(a.traced, secured, a.farewell, a.measured, a.recovered)
+	a.echo.Use(a.traced, a.secured, a.farewell, a.measured, a.recovered)
 	return a, a.routes()
 }
 
