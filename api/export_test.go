@@ -9,7 +9,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/sluicehq/sluice/api/openapi"
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/fleet"
@@ -76,16 +75,12 @@ func DecodeHeartbeat(body string) (s fleet.Sample, status int, err error) {
 	return s, status, err
 }
 
-// DoorsAndOperations are the keys of all routes and of all operations.
-func DoorsAndOperations(a *API) (doors, described []string) {
-	for _, r := range a.list() {
-		doors = append(doors, doorOf(r))
-	}
-	for key := range operations() {
-		described = append(described, key)
-	}
-	return doors, described
+// Demoted says whether the token of a request that comes from the address to an
+// urgent door is looked up with everybody else's.
+func Demoted(a *API, address string) bool {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", http.NoBody)
+	r.RemoteAddr = address + ":1234"
+	c := a.echo.NewContext(r, httptest.NewRecorder())
+	c.Set(paceKey, urgent)
+	return a.lookUpContext(c) != r.Context()
 }
-
-// DocumentOf is what the API says of itself.
-func DocumentOf(a *API) (*openapi.Document, error) { return a.document() }

@@ -36,12 +36,26 @@ type operation struct {
 type answer struct {
 	status int
 	text   string
-	body   any      // a value of the type that is written; nil for none
-	others []string // media types of the same thing as text
+	body   any            // a value of the type that is written; nil for none
+	or     any            // of another type that is written in its place, when asked for
+	others []string       // media types of the same thing as text
+	events map[string]any // of a stream, the data of each event
 }
 
 func gives(status int, text string, body any, others ...string) answer {
 	return answer{status: status, text: text, body: body, others: others}
+}
+
+// otherwise is the same answer with a second type of body.
+func (a answer) otherwise(body any) answer {
+	a.or = body
+	return a
+}
+
+// streams is a stream of server-sent events, with a value of each one's type.
+func streams(events map[string]any) answer {
+	events["reconnect"] = wire.Reconnect{}
+	return answer{status: http.StatusOK, text: "The stream.", others: []string{"text/event-stream"}, events: events}
 }
 
 // operations are all, by "METHOD /path" below /api/v1, or "METHOD //path" outside it.
@@ -139,10 +153,28 @@ func (d *describer) describeAnswer(r route, a answer) (*openapi.Response, error)
 		if err != nil {
 			return nil, err
 		}
+		if a.or != nil {
+			other, err := d.schemas.Of(a.or)
+			if err != nil {
+				return nil, err
+			}
+			schema = &openapi.Schema{AnyOf: []*openapi.Schema{schema, other}}
+		}
 		out.Content["application/json"] = &openapi.Media{Schema: schema}
 	}
 	for _, kind := range a.others {
 		out.Content[kind] = &openapi.Media{Schema: &openapi.Schema{Type: "string"}}
+	}
+	for name, data := range a.events {
+		schema, err := d.schemas.Of(data)
+		if err != nil {
+			return nil, err
+		}
+		media := out.Content["text/event-stream"]
+		if media.Events == nil {
+			media.Events = map[string]*openapi.Schema{}
+		}
+		media.Events[name] = schema
 	}
 	return out, nil
 }
@@ -312,7 +344,7 @@ func oneOf[T ~string](name, text string, values []T) *openapi.Parameter {
 	return queried(name, text, &openapi.Schema{Type: "string", Enum: openapi.Values(values)})
 }
 
-func flag(name, text string) *openapi.Parameter {
+func truth(name, text string) *openapi.Parameter {
 	return queried(name, text, &openapi.Schema{Type: "boolean"})
 }
 

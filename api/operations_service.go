@@ -60,9 +60,9 @@ func pageOperations() map[string]operation {
 				gives(303, "Signed in: a cookie for reading, and the way to the page that was asked for.", nil),
 				gives(400, "The page again, with what is wrong.", nil, "text/html"),
 				gives(401, "The page again, with what is wrong.", nil, "text/html"),
-				gives(403, "Another site sent the form.", nil, "text/html"),
 				gives(429, "The page again: too many tries.", nil, "text/html"),
 			},
+			errors: []int{403},
 		},
 		"GET //assets/report.css": {
 			id: "stylesheet", tag: tagPages, summary: "The style of the pages",

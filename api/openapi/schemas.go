@@ -20,7 +20,7 @@ type Schemas struct {
 	enums    map[string][]string // of "Component.field", the values it may have
 	names    map[reflect.Type]string
 	made     map[string]*Schema
-	strict   map[string]bool // components that take no other fields
+	sent     map[string]bool // components that are within requests
 	used     map[string]bool // enums that some field has
 }
 
@@ -29,7 +29,7 @@ type Schemas struct {
 func NewSchemas(comments Comments, enums map[string][]string) *Schemas {
 	return &Schemas{
 		comments: comments, enums: enums, names: map[reflect.Type]string{}, made: map[string]*Schema{},
-		strict: map[string]bool{}, used: map[string]bool{},
+		sent: map[string]bool{}, used: map[string]bool{},
 	}
 }
 
@@ -53,26 +53,30 @@ func (s *Schemas) Of(value any) (*Schema, error) {
 	return s.schema(t, nil)
 }
 
-// Request is the schema of what is sent: it and all within take no fields that
-// they do not name, unless the server leaves alone what it does not know.
+// Request is the schema of what is sent: it and all within say whether the
+// server refuses fields that they do not name, or, lenient, leaves them alone.
 func (s *Schemas) Request(value any, lenient bool) (*Schema, error) {
 	out, err := s.Of(value)
-	if err != nil || lenient {
-		return out, err
+	if err != nil {
+		return nil, err
 	}
-	s.close(out)
+	others := &Schema{} // any
+	if !lenient {
+		others = &Schema{Not: &Schema{}} // none
+	}
+	s.letOthers(out, others)
 	return out, nil
 }
 
-func (s *Schemas) close(one *Schema) {
+func (s *Schemas) letOthers(one, others *Schema) {
 	for part := range parts(one) {
 		name := Component(part)
-		if name == "" || s.strict[name] {
+		if name == "" || s.sent[name] {
 			continue
 		}
-		s.strict[name] = true
-		s.made[name].AdditionalProperties = &Schema{Not: &Schema{}}
-		s.close(s.made[name])
+		s.sent[name] = true
+		s.made[name].AdditionalProperties = others
+		s.letOthers(s.made[name], others)
 	}
 }
 
