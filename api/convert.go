@@ -20,7 +20,11 @@ func maybe(t time.Time) *time.Time {
 }
 
 func wireToken(t store.Token) wire.Token {
-	return wire.Token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: t.CreatedAt, CreatedBy: t.CreatedBy, ExpiresAt: maybe(t.ExpiresAt)}
+	out := wire.Token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: t.CreatedAt, CreatedBy: t.CreatedBy, ExpiresAt: maybe(t.ExpiresAt), Profiles: t.Scope.Profiles}
+	for _, environment := range t.Scope.Environments {
+		out.Environments = append(out.Environments, string(environment))
+	}
+	return out
 }
 
 func wireConfig(r profile.Record, hold *rollout.Hold) wire.Config {

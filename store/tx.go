@@ -149,6 +149,9 @@ func (tx *Tx) finish(ctx context.Context) error {
 	if err := tx.tellPullRequests(ctx); err != nil {
 		return err
 	}
+	if err := tx.tookEffect(ctx); err != nil {
+		return err
+	}
 	return tx.writeFacts(ctx)
 }
 
