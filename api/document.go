@@ -126,3 +126,8 @@ func (a *API) docsPage(c echo.Context) error {
 	}
 	return html(c, http.StatusOK, d.page)
 }
+
+func (a *API) docsStyle(c echo.Context) error {
+	c.Response().Header().Set("Cache-Control", "max-age=300")
+	return c.Blob(http.StatusOK, "text/css; charset=utf-8", []byte(web.DocsStyle))
+}

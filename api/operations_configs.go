@@ -43,8 +43,9 @@ func configOperations() map[string]operation {
 			text: "The emergency door. It acts at once and waits for nothing but the database: no gate, window, schema, Git or Redis. An active " +
 				"deployment goes back to the version before it; otherwise the last version that completed before the current one, or toVersion. " +
 				"The profile is on hold afterwards. Asked again, it is the same rollback.",
-			body: wire.ReasonRequest{Reason: "payments fail since 12:03"}, requires: []string{"reason"},
-			answers: []answer{gives(200, "The deployment that takes it back.", wire.Deployment{})},
+			query: paramsOf(dryRun()),
+			body:  wire.ReasonRequest{Reason: "payments fail since 12:03"}, optional: true,
+			answers: []answer{gives(200, "The deployment that takes it back.", wire.Deployment{}).otherwise(wire.RollbackPreview{})},
 			errors:  []int{409},
 		},
 		"POST /configs/:name/release": {

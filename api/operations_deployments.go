@@ -10,6 +10,10 @@ const tagDeployments = "Deployments"
 
 func paramsOf(some ...*openapi.Parameter) []*openapi.Parameter { return some }
 
+func dryRun() *openapi.Parameter {
+	return truth("dryRun", "Say what would happen, and do nothing; the reason is not needed then.")
+}
+
 func deploymentOperations() map[string]operation {
 	all := map[string]operation{
 		"POST /deployments": {
@@ -83,8 +87,9 @@ func deploymentOperations() map[string]operation {
 		id: "rollbackDeployment", tag: tagDeployments, summary: "Roll a deployment back",
 		text: "One that is active goes back to the version before it; a completed or failed one is taken back by a new one, while what it brought still " +
 			"runs: 409 says what runs instead.",
-		body: wire.ReasonRequest{Reason: "payments fail since 12:03"}, requires: []string{"reason"},
-		answers: []answer{gives(200, "The deployment that takes it back.", wire.Deployment{})},
+		query: paramsOf(dryRun()),
+		body:  wire.ReasonRequest{Reason: "payments fail since 12:03"}, optional: true,
+		answers: []answer{gives(200, "The deployment that takes it back.", wire.Deployment{}).otherwise(wire.RollbackPreview{})},
 		errors:  []int{409},
 	}
 	return all

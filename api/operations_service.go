@@ -46,6 +46,7 @@ func pageOperations() map[string]operation {
 	return map[string]operation{
 		"GET //docs": {
 			id: "docsPage", tag: tagPages, summary: "This document as a page",
+			query:   paramsOf(header("If-None-Match", "The ETag of the page that the browser has.")),
 			answers: []answer{gives(200, "The page.", nil, "text/html"), gives(304, "It is as it was.", nil)},
 		},
 		"GET //login": {
@@ -65,7 +66,11 @@ func pageOperations() map[string]operation {
 			errors: []int{403},
 		},
 		"GET //assets/report.css": {
-			id: "stylesheet", tag: tagPages, summary: "The style of the pages",
+			id: "stylesheet", tag: tagPages, summary: "The style of all pages",
+			answers: []answer{gives(200, "A style sheet.", nil, "text/css")},
+		},
+		"GET //assets/docs.css": {
+			id: "docsStylesheet", tag: tagPages, summary: "The style of /docs",
 			answers: []answer{gives(200, "A style sheet.", nil, "text/css")},
 		},
 		"GET //deployments/:id": {
