@@ -37,19 +37,12 @@ type answer struct {
 	status int
 	text   string
 	body   any            // a value of the type that is written; nil for none
-	or     any            // of another type that is written in its place, when asked for
 	others []string       // media types of the same thing as text
 	events map[string]any // of a stream, the data of each event
 }
 
 func gives(status int, text string, body any, others ...string) answer {
 	return answer{status: status, text: text, body: body, others: others}
-}
-
-// otherwise is the same answer with a second type of body.
-func (a answer) otherwise(body any) answer {
-	a.or = body
-	return a
 }
 
 // streams is a stream of server-sent events, with a value of each one's type.
@@ -152,13 +145,6 @@ func (d *describer) describeAnswer(r route, a answer) (*openapi.Response, error)
 		schema, err := d.schemas.Of(a.body)
 		if err != nil {
 			return nil, err
-		}
-		if a.or != nil {
-			other, err := d.schemas.Of(a.or)
-			if err != nil {
-				return nil, err
-			}
-			schema = &openapi.Schema{AnyOf: []*openapi.Schema{schema, other}}
 		}
 		out.Content["application/json"] = &openapi.Media{Schema: schema}
 	}

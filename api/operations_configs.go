@@ -38,14 +38,20 @@ func configOperations() map[string]operation {
 			text:   "A profile that Git manages is deleted in Git.",
 			errors: []int{409, 413},
 		},
+		"GET /configs/:name/rollback": {
+			id: "previewConfigRollback", tag: tagConfigs, summary: "What a rollback would do now",
+			text:    "Found by the same decisions as the rollback itself, and refused where it would be. Nothing is stored.",
+			query:   paramsOf(textual("toVersion", "The version to go to; by default the last that completed before the current one.")),
+			answers: []answer{gives(200, "What would happen.", wire.RollbackPreview{})},
+			errors:  []int{409},
+		},
 		"POST /configs/:name/rollback": {
 			id: "rollbackConfig", tag: tagConfigs, summary: "Roll a profile back",
 			text: "The emergency door. It acts at once and waits for nothing but the database: no gate, window, schema, Git or Redis. An active " +
 				"deployment goes back to the version before it; otherwise the last version that completed before the current one, or toVersion. " +
 				"The profile is on hold afterwards. Asked again, it is the same rollback.",
-			query: paramsOf(dryRun()),
-			body:  wire.ReasonRequest{Reason: "payments fail since 12:03"}, optional: true,
-			answers: []answer{gives(200, "The deployment that takes it back.", wire.Deployment{}).otherwise(wire.RollbackPreview{})},
+			body: wire.ReasonRequest{Reason: "payments fail since 12:03"}, requires: []string{"reason"},
+			answers: []answer{gives(200, "The deployment that takes it back.", wire.Deployment{})},
 			errors:  []int{409},
 		},
 		"POST /configs/:name/release": {

@@ -10,10 +10,6 @@ const tagDeployments = "Deployments"
 
 func paramsOf(some ...*openapi.Parameter) []*openapi.Parameter { return some }
 
-func dryRun() *openapi.Parameter {
-	return truth("dryRun", "Say what would happen, and do nothing; the reason is not needed then.")
-}
-
 func deploymentOperations() map[string]operation {
 	all := map[string]operation{
 		"POST /deployments": {
@@ -83,13 +79,18 @@ func deploymentOperations() map[string]operation {
 			errors:  []int{409},
 		}
 	}
+	all["GET /deployments/:id/rollback"] = operation{
+		id: "previewDeploymentRollback", tag: tagDeployments, summary: "What a rollback would do now",
+		text:    "Found by the same decisions as the rollback itself, and refused where it would be. Nothing is stored.",
+		answers: []answer{gives(200, "What would happen.", wire.RollbackPreview{})},
+		errors:  []int{409},
+	}
 	all["POST /deployments/:id/rollback"] = operation{
 		id: "rollbackDeployment", tag: tagDeployments, summary: "Roll a deployment back",
 		text: "One that is active goes back to the version before it; a completed or failed one is taken back by a new one, while what it brought still " +
 			"runs: 409 says what runs instead.",
-		query: paramsOf(dryRun()),
-		body:  wire.ReasonRequest{Reason: "payments fail since 12:03"}, optional: true,
-		answers: []answer{gives(200, "The deployment that takes it back.", wire.Deployment{}).otherwise(wire.RollbackPreview{})},
+		body: wire.ReasonRequest{Reason: "payments fail since 12:03"}, requires: []string{"reason"},
+		answers: []answer{gives(200, "The deployment that takes it back.", wire.Deployment{})},
 		errors:  []int{409},
 	}
 	return all
