@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -185,5 +186,52 @@ func TestDescriptionIsServed(t *testing.T) {
 		w.want(w.call("", "GET", path, nil, "If-None-Match", tag), 304)
 		w.want(w.call("", "GET", path, nil, "If-None-Match", "W/"+tag), 304) // by a proxy that compresses
 		w.want(w.call("", "GET", path, nil, "If-None-Match", `"other"`), 200)
+	}
+}
+
+var (
+	anchors = regexp.MustCompile(` id="([^"]+)"`)
+	links   = regexp.MustCompile(` (?:href|src|action)="([^"]*)"`)
+)
+
+// The page has everything, leads nowhere else, and runs nothing.
+func TestDocsPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	document, err := api.DocumentOf(w.api)
+	w.must(err)
+	got := w.want(w.call("", "GET", "//docs", nil), 200)
+	page := string(got.body)
+	if policy := got.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "script-src") || strings.Contains(page, "<script") || strings.Contains(page, " style=") {
+		t.Errorf("the page may do too much: %s", policy)
+	}
+	ids := map[string]bool{}
+	for _, found := range anchors.FindAllStringSubmatch(page, -1) {
+		if ids[found[1]] {
+			t.Errorf("two things are called %s", found[1])
+		}
+		ids[found[1]] = true
+	}
+	for _, o := range document.Operations {
+		if !ids[o.ID] || !strings.Contains(page, "<code>"+o.Path+"</code>") {
+			t.Errorf("the page has no %s %s", o.Method, o.Path)
+		}
+	}
+	for name := range document.Components.Schemas {
+		if !ids["schema-"+name] {
+			t.Errorf("the page has no schema %s", name)
+		}
+	}
+	for _, found := range links.FindAllStringSubmatch(page, -1) {
+		to, within := strings.CutPrefix(found[1], "#")
+		if within && !ids[to] {
+			t.Errorf("a link to #%s leads nowhere", to)
+		}
+		if !within {
+			w.want(w.call("", "GET", "/"+to, nil), 200)
+		}
+	}
+	if want := `curl -X POST &#34;$SLUICE/api/v1/deployments/$ID/pause&#34;`; !strings.Contains(page, want) {
+		t.Errorf("the page has no example %s", want)
 	}
 }
