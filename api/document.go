@@ -40,7 +40,7 @@ func (a *API) document() (*openapi.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &describer{api: a, schemas: openapi.NewSchemas(comments, enumerations())}
+	d := &describer{api: a, schemas: openapi.NewSchemas(comments, fieldTexts, enumerations())}
 	out := &openapi.Document{
 		Info: openapi.Info{Title: "Sluice", Summary: "GitOps for application configuration", Description: documentText, Version: "1"},
 		Tags: documentTags,

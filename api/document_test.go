@@ -141,6 +141,29 @@ func TestOperationsAreWhole(t *testing.T) {
 	}
 }
 
+// Every type and field says what it means; no text is there for nothing.
+func TestFieldsAreDescribed(t *testing.T) {
+	t.Parallel()
+	document, _ := documentOf(t)
+	used := map[string]bool{}
+	for name, schema := range document.Components.Schemas {
+		if schema.Description == "" {
+			t.Errorf("%s says not what it is: give its type in api/wire a comment", name)
+		}
+		for field, property := range schema.Properties {
+			if property.Description == "" {
+				t.Errorf("%s.%s says not what it means: give its field in api/wire a comment, with its unit", name, field)
+			}
+			used[field], used[name+"."+field] = true, true
+		}
+	}
+	for key := range api.FieldTexts {
+		if !used[key] {
+			t.Errorf("there is no field %s to describe", key)
+		}
+	}
+}
+
 // The examples of requests are such requests.
 func TestExamplesFit(t *testing.T) {
 	t.Parallel()

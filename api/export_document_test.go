@@ -15,3 +15,6 @@ func DoorsAndOperations(a *API) (doors, described []string) {
 
 // DocumentOf is what the API says of itself.
 func DocumentOf(a *API) (*openapi.Document, error) { return a.document() }
+
+// FieldTexts are what fields mean that have no comment.
+var FieldTexts = fieldTexts

@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 // that others refer to.
 type Schemas struct {
 	comments Comments
+	texts    map[string]string   // what fields mean that have no comment, by "Component.field" or "field"
 	enums    map[string][]string // of "Component.field", the values it may have
 	names    map[reflect.Type]string
 	made     map[string]*Schema
@@ -24,11 +26,12 @@ type Schemas struct {
 	used     map[string]bool // enums that some field has
 }
 
-// NewSchemas makes schemas that carry the comments, and the values of enums by
-// component and field, as in "Config.environment".
-func NewSchemas(comments Comments, enums map[string][]string) *Schemas {
+// NewSchemas makes schemas that carry the comments, or else the texts by field
+// or by component and field, as in "Config.environment", and the values of enums
+// by component and field.
+func NewSchemas(comments Comments, texts map[string]string, enums map[string][]string) *Schemas {
 	return &Schemas{
-		comments: comments, enums: enums, names: map[reflect.Type]string{}, made: map[string]*Schema{},
+		comments: comments, texts: texts, enums: enums, names: map[reflect.Type]string{}, made: map[string]*Schema{},
 		sent: map[string]bool{}, used: map[string]bool{},
 	}
 }
@@ -219,7 +222,7 @@ func (s *Schemas) describe(t reflect.Type, made *Schema) error {
 			}
 			owner = inner.Name()
 		}
-		property.Description = s.comments.of(owner, field.Name, called)
+		property.Description = cmp.Or(s.comments.of(owner, field.Name, called), s.texts[name+"."+called], s.texts[called])
 		if values := s.enums[name+"."+called]; values != nil {
 			s.used[name+"."+called] = true
 			limit(property, values)
