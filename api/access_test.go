@@ -29,6 +29,7 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"GET /deployments/:id/health": everybody, "GET /deployments/:id/report": everybody,
 		// Pages: a stranger is sent to the one to sign in on.
 		"GET //deployments/:id": "open", "GET //login": "open", "POST //login": "open", "GET //assets/report.css": "open",
+		"GET //assets/docs.css":       "open",
 		"GET /deployments/:id/events": everybody,
 		"POST /deployments/:id/pause": "Operator Admin", "POST /deployments/:id/resume": "Operator Admin",
 		"POST /deployments/:id/promote": "Operator Admin", "POST /deployments/:id/cancel": "Operator Admin",

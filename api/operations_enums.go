@@ -45,6 +45,8 @@ func enumerations() map[string][]string {
 		"MetricCheck.outcome":       texts(outcomes...),
 		"Point.outcome":             texts(outcomes...),
 
+		"RollbackPreview.kind": {previewTurn, previewCancel, previewNew, previewOn},
+
 		"CreateDeploymentRequest.strategy": strategies,
 
 		"Instance.environment":        environments,
@@ -66,6 +68,9 @@ func enumerations() map[string][]string {
 		"User.role":         texts(Roles()...),
 		"Token.role":        texts(Roles()...),
 		"TokenRequest.role": texts(Roles()...),
+
+		"Token.environments":        environments,
+		"TokenRequest.environments": environments,
 
 		"Probe.status":     {"ok", "degraded", "stopping", "unavailable"},
 		"ErrorDetail.code": allCodes(),

@@ -41,6 +41,7 @@ func (a *API) list() []route {
 
 		{"GET", "/openapi.json", open, 60, 0, prompt, a.openAPI},
 		{"GET", "/docs", open, 60, 0, prompt, a.docsPage},
+		{"GET", "/assets/docs.css", open, 0, 0, prompt, a.docsStyle},
 
 		{"GET", "/login", open, 60, 0, prompt, a.loginPage},
 		{"POST", "/login", open, 10, smallBody, prompt, a.enter},
