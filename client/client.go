@@ -111,6 +111,8 @@ type call struct {
 	// again says that making the request twice does no harm, so that it may be retried.
 	again   bool
 	timeout time.Duration // of one attempt; callTimeout when 0
+	// answered takes the header of the answer, unless nil.
+	answered http.Header
 }
 
 // pathf joins escaped segments.
@@ -201,6 +203,10 @@ func (c *Client) once(ctx context.Context, k call, out any) error {
 		return err
 	}
 	defer res.Body.Close()
+	if k.answered != nil {
+		clear(k.answered)
+		maps.Copy(k.answered, res.Header)
+	}
 	return decode(res, k, out)
 }
 

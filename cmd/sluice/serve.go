@@ -111,8 +111,13 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	keeper, err := openSecrets(conf, db, registry)
+	if err != nil {
+		return err
+	}
 	door, err := api.New(api.Options{
-		Store: db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
+		Secrets: keeper,
+		Store:   db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
 		SyncSource: sources.wake, TestNotification: notifier.Test, TrustedProxies: proxies,
 		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://"), LimitFactor: conf.RateLimitFactor,
 		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks,
