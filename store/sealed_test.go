@@ -121,6 +121,8 @@ func TestRecordOpening(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
+		w.register("i1")
+		w.create("1.0.0")
 		a := w.assign("i1", "1.0.0")
 		o := store.Opening{InstanceID: a.InstanceID, Profile: a.Profile, Version: a.Version, Hash: a.Hash, Generation: a.Generation, Secrets: []string{"$.password vault:secret/a#b"}}
 		for range 5 {

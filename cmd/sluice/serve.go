@@ -93,8 +93,12 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	keeper, keepSecrets, err := openSecrets(conf, sh, db, log, registry)
+	if err != nil {
+		return err
+	}
 	sources, err := openSources(ctx, conf, db, sourceParts{
-		forges: forges, engine: engine, locker: replicas.locker, reach: reach, log: log, metrics: sourceMetrics(registry),
+		forges: forges, engine: engine, locker: replicas.locker, reach: reach, log: log, metrics: sourceMetrics(registry), keeper: keeper,
 	})
 	if err != nil {
 		return err
@@ -108,10 +112,6 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		return err
 	}
 	proxies, err := prefixes("trusted_proxies", conf.TrustedProxies)
-	if err != nil {
-		return err
-	}
-	keeper, err := openSecrets(conf, db, registry)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	for _, part := range []func(context.Context) error{rollouts, sources.run, sweeper(db, log), retention(db, conf, registry, log)} {
 		group.Go(func() error { return part(deciding) })
 	}
-	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run} {
+	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets} {
 		group.Go(func() error { return part(inner) })
 	}
 	group.Go(func() error {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -12,16 +14,59 @@ import (
 
 // openSecrets reads the keys and connects to nobody: a Vault that is down keeps
 // new secrets from instances, and neither the start nor /readyz.
-func openSecrets(conf settings.Settings, db *store.Store, registry prometheus.Registerer) (*secrets.Keeper, error) {
+//
+// run keeps what signs in to Vault alive.
+func openSecrets(conf settings.Settings, sh *shell, db *store.Store, log *slog.Logger, registry prometheus.Registerer) (
+	keeper *secrets.Keeper, run func(context.Context) error, err error,
+) {
 	keys, err := secrets.ParseKeys(conf.MasterKey.Reveal())
 	if err != nil {
-		return nil, fmt.Errorf("master_key: %w", err)
+		return nil, nil, fmt.Errorf("master_key: %w", err)
+	}
+	ages, err := secrets.ParseAges(conf.SopsAgeKeys.Reveal())
+	if err != nil {
+		return nil, nil, fmt.Errorf("sops_age_keys: %w", err)
+	}
+	providers, run, err := openProviders(conf, sh, log)
+	if err != nil {
+		return nil, nil, err
 	}
 	rules := make([]secrets.Rule, len(conf.Secrets.Allow))
 	for i, rule := range conf.Secrets.Allow {
 		rules[i] = secrets.Rule{Profiles: rule.Profiles, References: rule.References}
 	}
-	return secrets.New(secrets.Options{Keys: keys, Boxes: db, Allow: rules, Opened: secretMetrics(registry)}), nil
+	return secrets.New(secrets.Options{
+		Keys: keys, Boxes: db, Providers: providers, Allow: rules, Ages: ages, Opened: secretMetrics(registry),
+	}), run, nil
+}
+
+// openProviders makes those that keep what references name.
+func openProviders(conf settings.Settings, sh *shell, log *slog.Logger) (map[string]secrets.Provider, func(context.Context) error, error) {
+	providers := map[string]secrets.Provider{"env": secrets.Env{Prefix: conf.SecretEnvPrefix, Lookup: func(name string) (string, bool) {
+		v := sh.getenv(name)
+		return v, v != ""
+	}}}
+	run := func(context.Context) error { return nil }
+	if v := conf.Secrets.Vault; v.URL != "" {
+		opened, err := secrets.NewVault(secrets.VaultOptions{
+			URL: v.URL.Reveal(), Namespace: v.Namespace, Mounts: v.Mounts, Token: v.Token.Reveal(), Role: v.Role, AuthMount: v.AuthMount,
+			JWTFile: v.JWTFile, CAFile: v.CAFile, Timeout: v.Timeout, Logger: log.With("component", "secrets"),
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		providers["vault"], run = opened, opened.Run
+	}
+	if k := conf.Secrets.Kubernetes; len(k.Namespaces) > 0 {
+		opened, err := secrets.NewKubernetes(secrets.KubernetesOptions{
+			URL: k.URL, TokenFile: k.TokenFile, CAFile: k.CAFile, Namespaces: k.Namespaces, Timeout: k.Timeout,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		providers["k8s"] = opened
+	}
+	return providers, run, nil
 }
 
 // secretMetrics counts what is opened, by who keeps it and how it went.

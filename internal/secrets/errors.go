@@ -33,3 +33,12 @@ func (e *Error) Unwrap() error {
 func at(path, who string, err error) error {
 	return &Error{Path: path, Reason: fmt.Sprintf("%s: %s", who, err), Away: errors.Is(err, ErrAway)}
 }
+
+// away is an error that may pass by itself, with its own text.
+type away string
+
+// Error is the text.
+func (a away) Error() string { return string(a) }
+
+// Unwrap makes it an ErrAway.
+func (a away) Unwrap() error { return ErrAway }
