@@ -111,7 +111,8 @@ type call struct {
 	// again says that making the request twice does no harm, so that it may be retried.
 	again   bool
 	timeout time.Duration // of one attempt; callTimeout when 0
-	tag     *string       // takes the answer's ETag; may be nil
+	// answered takes the header of the answer, unless nil.
+	answered http.Header
 }
 
 // pathf joins escaped segments.
@@ -202,8 +203,9 @@ func (c *Client) attempt(ctx context.Context, k call, out any) error {
 		return err
 	}
 	defer res.Body.Close()
-	if k.tag != nil {
-		*k.tag = res.Header.Get("ETag")
+	if k.answered != nil {
+		clear(k.answered)
+		maps.Copy(k.answered, res.Header)
 	}
 	return decode(res, k, out)
 }

@@ -275,28 +275,38 @@ func decodeSettings(o *object) map[string]any {
 
 var secretPattern = regexp.MustCompile(`^(env:[A-Za-z_][A-Za-z0-9_]{0,254}|vault:[^\s#]{1,512}#[^\s#]{1,253}|k8s:[a-z0-9.-]{1,253}/[a-z0-9.-]{1,253}#[A-Za-z0-9._-]{1,253})$`)
 
-// checkSecrets looks through data for references that cannot be opened (errors) and for plain secrets (warnings).
-func checkSecrets(t *tree, key, path string, out *collector) {
+// checkSecrets looks through data for what cannot be opened (errors), what will not be opened here and plain secrets
+// (warnings).
+func (l *loader) checkSecrets(name string, t *tree, key, path string) {
 	switch t.kind {
 	case mapTree:
-		if ref, ok := t.fields[SecretKey]; ok {
-			checkSecretRef(t, ref, path, out)
+		if t.made {
 			return
 		}
+		if ref, ok := t.fields[SecretKey]; ok {
+			l.checkSecretRef(name, t, ref, path)
+			return
+		}
+		for _, own := range []string{SealedKey, SopsKey} {
+			if f, ok := t.fields[own]; ok {
+				l.out.add(f.at.problem(path, own+" is written by Sluice alone: use a reference such as {$secret: \"vault:path#key\"}"))
+				return
+			}
+		}
 		if isSecret(t.value2()) {
-			warnSecret(t.at, path, out)
+			warnSecret(t.at, path, l.out)
 			return
 		}
 		for _, k := range t.keys {
-			checkSecrets(t.fields[k].value, k, joinKey(path, k), out)
+			l.checkSecrets(name, t.fields[k].value, k, joinKey(path, k))
 		}
 	case listTree:
 		for i, item := range t.items {
-			checkSecrets(item, key, joinIndex(path, i), out)
+			l.checkSecrets(name, item, key, joinIndex(path, i))
 		}
 	default:
 		if s, ok := t.scalar.(string); ok && secretName(key) && !placeholder.MatchString(s) {
-			warnSecret(t.at, path, out)
+			warnSecret(t.at, path, l.out)
 		}
 	}
 }
@@ -310,14 +320,23 @@ func warnSecret(at place, path string, out *collector) {
 	out.add(p)
 }
 
-func checkSecretRef(t *tree, ref field, path string, out *collector) {
+func (l *loader) checkSecretRef(name string, t *tree, ref field, path string) {
 	s, ok := ref.value.scalar.(string)
 	at := ref.value.at
 	if len(t.keys) > 1 {
 		at = ref.at
 	}
 	if msg := secretRefProblem(len(t.keys), s, ok); msg != "" {
-		out.add(at.problem(path, msg))
+		l.out.add(at.problem(path, msg))
+		return
+	}
+	if l.keeper == nil {
+		return
+	}
+	if problem := l.keeper.RefProblem(name, s); problem != "" {
+		p := ref.value.at.problem(path, "the secret will not open: "+problem)
+		p.Severity = Warning
+		l.out.add(p)
 	}
 }
 
