@@ -203,7 +203,7 @@ func (o *object) done() {
 			continue
 		}
 		message := fmt.Sprintf("unknown field %q", shorten(k))
-		if guess := nearest(k, o.known); guess != "" {
+		if guess := Nearest(k, o.known); guess != "" {
 			message += ", did you mean " + guess + "?"
 		} else {
 			message += ", known are " + strings.Join(o.known, ", ")

@@ -19,8 +19,8 @@ var errNoDeployment = errors.New("has no deployment yet")
 
 // profileFilter narrows profiles.
 type profileFilter struct {
-	Environment, Source string
-	Held                bool
+	Environment, Source, ServiceType string
+	Held                             bool
 }
 
 // profiles lists the profiles that match; with names exactly those.
@@ -37,7 +37,7 @@ func (r remote) profiles(ctx context.Context, f profileFilter, names []string) (
 		return profiles, nil
 	}
 	return client.All(ctx, func(ctx context.Context, l client.List) (wire.Page[wire.Config], error) {
-		return r.c.Configs(ctx, client.ConfigFilter{List: l, Environment: f.Environment, Source: f.Source, Held: f.Held})
+		return r.c.Configs(ctx, client.ConfigFilter{List: l, Environment: f.Environment, Source: f.Source, ServiceType: f.ServiceType, Held: f.Held})
 	})
 }
 
@@ -57,10 +57,10 @@ func upTo[T any](ctx context.Context, limit int, list func(context.Context, clie
 	return items[:min(limit, len(items))], nil
 }
 
-// versions lists a profile's newest versions.
-func (r remote) versions(ctx context.Context, profile string, limit int) ([]wire.Version, error) {
+// versions lists a profile's newest versions, with a tag only those that have it.
+func (r remote) versions(ctx context.Context, profile, tag string, limit int) ([]wire.Version, error) {
 	return upTo(ctx, limit, func(ctx context.Context, l client.List) (wire.Page[wire.Version], error) {
-		return r.c.Versions(ctx, profile, l)
+		return r.c.VersionsTagged(ctx, profile, tag, l)
 	})
 }
 
@@ -99,13 +99,24 @@ func (r remote) newestDeployment(ctx context.Context, profile, commit string) (w
 }
 
 // instanceFilter narrows instances.
-type instanceFilter struct{ Service, Environment, Health string }
+type instanceFilter struct{ Service, Environment, Health, Version string }
 
-// instances lists the registered instances that match.
-func (r remote) instances(ctx context.Context, f instanceFilter) ([]wire.Instance, error) {
+// instances lists the registered instances that match; with ids exactly those.
+func (r remote) instances(ctx context.Context, f instanceFilter, ids []string) ([]wire.Instance, error) {
+	if len(ids) > 0 {
+		instances := make([]wire.Instance, 0, len(ids))
+		for _, id := range ids {
+			i, err := r.c.Instance(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			instances = append(instances, i)
+		}
+		return instances, nil
+	}
 	return client.All(ctx, func(ctx context.Context, l client.List) (wire.Page[wire.Instance], error) {
 		return r.c.Instances(ctx, client.InstanceFilter{
-			List: l, ServiceName: f.Service, Environment: f.Environment, Health: f.Health,
+			List: l, ServiceName: f.Service, Environment: f.Environment, Health: f.Health, ConfigVersion: f.Version,
 		})
 	})
 }

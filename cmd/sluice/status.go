@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -70,7 +69,7 @@ func (r remote) settledStatuses(ctx context.Context, commit string, wait bool, e
 			return statuses, nil
 		}
 		if err := pause(ctx, every); err != nil {
-			return nil, errors.New("stopped waiting; the deployment goes on")
+			return nil, errStopped
 		}
 	}
 }

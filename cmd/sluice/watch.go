@@ -77,7 +77,7 @@ func (w *watcher) find(ctx context.Context, arg, commit string, next bool) (stri
 }
 
 // errStopped ends a command that was interrupted; the deployment goes on.
-var errStopped = errors.New("stopped watching; the deployment goes on")
+var errStopped = &exitError{code: exitInterrupted, err: errors.New("stopped watching; the deployment goes on")}
 
 // pause waits, or returns early with the context's error.
 func pause(ctx context.Context, d time.Duration) error {
