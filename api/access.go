@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -34,6 +35,7 @@ type caller struct {
 	key      string // whose allowance a request uses; "" is nobody's
 	name     string // as the audit log knows it
 	role     Role
+	scope    profile.Scope
 	instance *fleet.Instance
 }
 
@@ -89,6 +91,9 @@ func (a *API) allowed(r route) echo.MiddlewareFunc {
 			}
 			c.Set(callerKey, found)
 			if r.who(found, c) {
+				if err := a.inScope(c, found, r); err != nil {
+					return err
+				}
 				return next(c)
 			}
 			if found == nil {
@@ -116,7 +121,7 @@ func (a *API) identify(c echo.Context) (*caller, error) {
 	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken {
 		return nil, nil
 	}
-	return look(c.Request().Context(), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
+	return look(a.lookUpContext(c), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
 }
 
 // holder is whom a token belongs to.
@@ -138,7 +143,7 @@ func (a *API) holder(ctx context.Context, token string) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	by := &caller{key: "token " + found.ID, name: found.Name, role: Role(found.Role)}
+	by := &caller{key: "token " + found.ID, name: found.Name, role: Role(found.Role), scope: found.Scope}
 	if found.Kind == store.TokenSession {
 		by.key, by.name = "user "+found.CreatedBy, found.CreatedBy
 	}

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 
@@ -14,8 +13,6 @@ import (
 func TestWhoMayUseWhichDoor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.profile()
-	mine, other := w.register("mine"), w.register("other")
 	everybody := "Viewer Developer Operator Admin"
 	doors := map[string]string{
 		"POST //webhooks/:forge": "open", "GET //healthz": "open", "GET //readyz": "open", "GET //health": "open", "GET //metrics": "open",
@@ -40,8 +37,9 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"GET /instances/:id/configs/:name/:hash/data": "instance",
 		"POST /notifications/:target/test":            "Admin", "GET /audit": everybody, "GET /statuses/:commit": everybody, "GET /sources": everybody, "POST /sources/:id/sync": "Operator Admin",
 	}
+	m := w.matrix()
 	seen := 0
-	for _, route := range api.RoutesOf(w.api) {
+	for _, route := range m.routes {
 		path := strings.TrimPrefix(route.Path, "/api/v1")
 		if path == route.Path {
 			path = "/" + path
@@ -52,42 +50,7 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 			continue
 		}
 		seen++
-		mine := mine
-		if route.Method == "DELETE" {
-			mine = w.register("to be removed")
-		}
-		params := strings.NewReplacer(":name", "no-such", ":id", mine.id, ":version", "9.9.9", ":other", "9.9.9", ":hash", "00", ":commit", "0000000")
-		path = params.Replace(path)
-		callers := map[string]string{"nobody": "", "stranger": "slt_made-up", "instance": mine.token, "another instance": other.token}
-		for role, token := range w.tokens {
-			callers[string(role)] = token
-		}
-		for caller, token := range callers {
-			if caller == "instance" && strings.HasPrefix(route.Method, "DELETE") {
-				continue // it would end itself
-			}
-			allowed := who == "open" || strings.Contains(" "+who+" ", " "+caller+" ")
-			if allowed && strings.HasSuffix(path, "/watch") {
-				continue // the stream does not end; TestWatch opens it
-			}
-			got := w.call(token, route.Method, path, nil)
-			refused := got.status == http.StatusForbidden || got.status == http.StatusUnauthorized
-			if strings.HasSuffix(caller, "instance") && !allowed && strings.Contains(path, mine.id) && strings.HasPrefix(path, "/instances") {
-				refused = got.status == http.StatusNotFound // it finds the same as nothing
-			}
-			if route.Method == "POST" && strings.HasSuffix(path, "/login") {
-				refused = false // it answers 401 to everybody who has no password
-			}
-			if allowed && route.Method == "DELETE" && got.status == http.StatusNotFound {
-				continue // the one before removed it
-			}
-			if refused == allowed {
-				t.Errorf("%s %s by %s: %d, allowed to %s", route.Method, path, caller, got.status, who)
-			}
-			if (caller == "nobody" || caller == "stranger") && !allowed && got.status != http.StatusUnauthorized {
-				t.Errorf("%s %s by %s: %d, want 401", route.Method, path, caller, got.status)
-			}
-		}
+		m.check(route.Method, path, who)
 	}
 	if seen != len(doors) {
 		t.Errorf("%d doors are there, the test knows %d", seen, len(doors))

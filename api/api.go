@@ -66,6 +66,8 @@ type API struct {
 
 	limits    coord.Limiter // of callers with a token
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
+	emergency coord.Limiter // of the urgent doors: this process's own, so that Redis need not answer
+	guesses   coord.Limiter // of addresses that have tokens looked up at the urgent doors
 	hashing   chan struct{} // bounds the passwords that are checked at once
 
 	readingMu sync.Mutex
@@ -118,6 +120,8 @@ func New(opts Options) (*API, error) {
 		metrics:   newMetrics(opts.Registry, opts.Store),
 		limits:    opts.SharedLimits(coord.NewMinutes(opts.Now, maxCallers)),
 		strangers: opts.SharedLimits(coord.NewMinutes(opts.Now, maxStrangers)),
+		emergency: coord.NewMinutes(opts.Now, maxCallers),
+		guesses:   coord.NewMinutes(opts.Now, maxStrangers),
 		hashing:   make(chan struct{}, maxHashing),
 		reading:   map[string]int{},
 		marks:     newWatermark(opts.Store),

@@ -21,7 +21,7 @@ func auditFilter(c echo.Context) (store.AuditFilter, error) {
 	}
 	f := store.AuditFilter{
 		EntityType: c.QueryParam("entityType"), EntityID: c.QueryParam("entityId"), User: c.QueryParam("user"),
-		EventType: c.QueryParam("eventType"), Limit: limit, Offset: offset,
+		EventType: c.QueryParam("eventType"), Limit: limit, Offset: offset, Scope: who(c).scope,
 	}
 	if f.Since, err = when(c, "since"); err != nil {
 		return f, err

@@ -22,7 +22,7 @@ func (a *API) listConfigs(c echo.Context) error {
 	}
 	f := store.ProfileFilter{
 		Environment: c.QueryParam("environment"), ServiceType: c.QueryParam("serviceType"), Source: c.QueryParam("source"),
-		Limit: limit, Offset: offset,
+		Limit: limit, Offset: offset, Scope: who(c).scope,
 	}
 	if text := c.QueryParam("held"); text != "" {
 		held, err := strconv.ParseBool(text)

@@ -30,7 +30,7 @@ func (a *API) listDeployments(c echo.Context) error {
 	}
 	deployments, total, err := a.opts.Store.Deployments(c.Request().Context(), store.DeploymentFilter{
 		Profile: c.QueryParam("configName"), Status: c.QueryParam("status"), Environment: c.QueryParam("environment"),
-		Commit: c.QueryParam("commit"), Limit: limit, Offset: offset,
+		Commit: c.QueryParam("commit"), Limit: limit, Offset: offset, Scope: who(c).scope,
 	})
 	if err != nil {
 		return err
@@ -160,6 +160,9 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 	ctx, s := c.Request().Context(), a.opts.Store
 	var none rollout.Deployment
 	r, err := s.Profile(ctx, req.ConfigName)
+	if err == nil && !who(c).sees(string(r.Environment), r.Name) {
+		err = store.ErrNotFound
+	}
 	if err != nil {
 		return none, err
 	}
@@ -170,7 +173,7 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 	if err != nil {
 		return none, err
 	}
-	targets, err := a.chosen(ctx, r, req.TargetInstances)
+	targets, err := a.chosen(ctx, r, req.TargetInstances, who(c))
 	if err != nil {
 		return none, err
 	}
@@ -206,7 +209,7 @@ const maxTargets = 1000
 
 // chosen checks the instances that somebody chose: a deployment for instances
 // that are not there would complete with nobody to prove its version.
-func (a *API) chosen(ctx context.Context, r profile.Record, ids []string) ([]string, error) {
+func (a *API) chosen(ctx context.Context, r profile.Record, ids []string, by caller) ([]string, error) {
 	if len(ids) > maxTargets {
 		return nil, invalidField("targetInstances", fmt.Sprintf("names at most %d", maxTargets))
 	}
@@ -217,7 +220,7 @@ func (a *API) chosen(ctx context.Context, r profile.Record, ids []string) ([]str
 		i, err := a.opts.Store.Instance(ctx, id)
 		why := ""
 		switch {
-		case errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, store.ErrNotFound), err == nil && !by.scope.Everything() && !all.Matches(i):
 			why = "is not registered"
 		case err != nil:
 			return nil, err

@@ -26,6 +26,13 @@ func (a *API) registerInstance(c echo.Context) error {
 	if err := checkRegistration(req); err != nil {
 		return err
 	}
+	within, err := a.opts.Store.ScopeHasService(c.Request().Context(), who(c).scope, req.ServiceName, profile.Environment(req.Environment))
+	if err != nil {
+		return err
+	}
+	if !within {
+		return outsideScope("the token's scope has no profile of this service in this environment")
+	}
 	i := fleet.Instance{
 		ID: uuid.Must(uuid.NewV7()).String(), Service: req.ServiceName, Hostname: req.Hostname, Port: req.Port,
 		Environment: profile.Environment(req.Environment), ServiceVersion: req.Version, Labels: req.Labels, Metadata: req.Metadata,
@@ -92,7 +99,7 @@ func (a *API) listInstances(c echo.Context) error {
 	ctx := c.Request().Context()
 	instances, total, err := a.opts.Store.Instances(ctx, store.InstanceFilter{
 		Service: c.QueryParam("serviceName"), Environment: c.QueryParam("environment"), Health: c.QueryParam("health"),
-		ConfigVersion: c.QueryParam("configVersion"), Limit: limit, Offset: offset,
+		ConfigVersion: c.QueryParam("configVersion"), Limit: limit, Offset: offset, Scope: who(c).scope,
 	})
 	if err != nil {
 		return err
@@ -124,6 +131,9 @@ func (a *API) withAssignments(c echo.Context, instances []fleet.Instance) ([]wir
 	}
 	of := map[string][]fleet.Assignment{}
 	for _, one := range assignments {
+		if !who(c).scope.HasName(one.Profile) {
+			continue
+		}
 		of[one.InstanceID] = append(of[one.InstanceID], one)
 	}
 	now := a.opts.Store.Clock()

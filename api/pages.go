@@ -36,6 +36,9 @@ func (a *API) page(show echo.HandlerFunc) echo.HandlerFunc {
 		if !everybody(found, c) {
 			return c.Redirect(http.StatusSeeOther, "/login?next="+url.QueryEscape(c.Request().URL.Path))
 		}
+		if err := a.inScope(c, found, route{method: http.MethodGet, path: c.Path()}); err != nil {
+			return err
+		}
 		c.Set(callerKey, found)
 		return show(c)
 	}

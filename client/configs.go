@@ -115,6 +115,11 @@ func (c *Client) RollbackConfig(ctx context.Context, name, toVersion, reason str
 	return out, err
 }
 
+// PreviewRollbackConfig says what RollbackConfig would do now. Nothing is stored by it.
+func (c *Client) PreviewRollbackConfig(ctx context.Context, name, toVersion string) (wire.RollbackPreview, error) {
+	return c.preview(ctx, pathf("configs", name, "rollback"), wire.ReasonRequest{ToVersion: toVersion})
+}
+
 // ReleaseConfig ends a profile's hold.
 func (c *Client) ReleaseConfig(ctx context.Context, name, reason string) error {
 	k := call{method: http.MethodPost, path: pathf("configs", name, "release"), body: wire.ReasonRequest{Reason: reason}}

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/sluicehq/sluice/api/wire"
 )
@@ -77,6 +78,18 @@ func (c *Client) CancelDeployment(ctx context.Context, id, reason string) (wire.
 // RollbackDeployment takes a deployment back, a completed one too. The reason is required.
 func (c *Client) RollbackDeployment(ctx context.Context, id, reason string) (wire.Deployment, error) {
 	return c.order(ctx, id, "rollback", reason)
+}
+
+// PreviewRollback says what RollbackDeployment would do now. Nothing is stored by it.
+func (c *Client) PreviewRollback(ctx context.Context, id string) (wire.RollbackPreview, error) {
+	return c.preview(ctx, pathf("deployments", id, "rollback"), wire.ReasonRequest{})
+}
+
+func (c *Client) preview(ctx context.Context, path string, body wire.ReasonRequest) (wire.RollbackPreview, error) {
+	var out wire.RollbackPreview
+	k := call{method: http.MethodPost, path: path, query: url.Values{"dryRun": {"true"}}, body: body, again: true}
+	err := c.do(ctx, k, &out)
+	return out, err
 }
 
 func (c *Client) order(ctx context.Context, id, verb, reason string) (wire.Deployment, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -34,6 +35,7 @@ type Token struct {
 	CreatedAt time.Time
 	CreatedBy string
 	ExpiresAt time.Time // zero: never
+	Scope     profile.Scope
 }
 
 // CreateUser adds a user; ErrExists for a name that is taken.
@@ -75,10 +77,10 @@ func (s *Store) CountUsers(ctx context.Context) (int, error) {
 	return count(ctx, s.read, `SELECT count(*) FROM users`)
 }
 
-const tokenColumns = `id, name, kind, role, token_hash, created_at, created_by, expires_at`
+const tokenColumns = `id, name, kind, role, token_hash, created_at, created_by, expires_at, scope`
 
 func scanToken(row scanner) (t Token, err error) {
-	return t, row.Scan(&t.ID, &t.Name, &t.Kind, &t.Role, &t.Hash, at(&t.CreatedAt), &t.CreatedBy, at(&t.ExpiresAt))
+	return t, row.Scan(&t.ID, &t.Name, &t.Kind, &t.Role, &t.Hash, at(&t.CreatedAt), &t.CreatedBy, at(&t.ExpiresAt), asJSON(&t.Scope))
 }
 
 // CreateToken keeps a token; ErrExists for one that is known. Sessions are not
@@ -89,16 +91,25 @@ func (s *Store) CreateToken(ctx context.Context, t Token) error {
 		if _, err := tx.exec(ctx, `DELETE FROM api_tokens WHERE kind = $1 AND expires_at <= $2`, TokenSession, stamp(tx.now())); err != nil {
 			return fmt.Errorf("remove old sessions: %w", err)
 		}
-		if _, err := tx.exec(ctx, `INSERT INTO api_tokens (`+tokenColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			t.ID, t.Name, t.Kind, t.Role, t.Hash, stamp(tx.now()), t.CreatedBy, stamp(t.ExpiresAt)); err != nil {
+		if _, err := tx.exec(ctx, `INSERT INTO api_tokens (`+tokenColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			t.ID, t.Name, t.Kind, t.Role, t.Hash, stamp(tx.now()), t.CreatedBy, stamp(t.ExpiresAt), asJSON(t.Scope)); err != nil {
 			return fmt.Errorf("create token %s: %w", t.Name, err)
 		}
 		if t.Kind == TokenSession {
 			return nil
 		}
 		return tx.Record(ctx, rollout.Fact{Type: "token.created", EntityType: "token", EntityID: t.ID, Actor: t.CreatedBy,
-			Details: map[string]any{"name": t.Name, "role": t.Role}})
+			Details: tokenDetails(t)})
 	})
+}
+
+// tokenDetails is what the audit log says of a token that was made.
+func tokenDetails(t Token) map[string]any {
+	details := map[string]any{"name": t.Name, "role": t.Role}
+	if !t.Scope.Everything() {
+		details["scope"] = t.Scope
+	}
+	return details
 }
 
 // TokenByHash reads the token with the hash; ErrNotFound for an unknown or an

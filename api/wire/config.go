@@ -176,6 +176,10 @@ type TokenRequest struct {
 	Name string `json:"name"`
 	Role string `json:"role"` // Viewer, Developer, Operator, Admin, Registration
 	TTL  string `json:"ttl,omitempty"`
+	// Environments and Profiles narrow what the token is for: an empty list is
+	// everything. Profiles are globs of names: * is any text, ? one character.
+	Environments []string `json:"environments,omitempty"`
+	Profiles     []string `json:"profiles,omitempty"`
 }
 
 // Token is a named API token; Token itself is given once, at its creation.
@@ -187,4 +191,7 @@ type Token struct {
 	CreatedAt time.Time  `json:"createdAt"`
 	CreatedBy string     `json:"createdBy,omitempty"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// Environments and Profiles are its scope; without any it is everything.
+	Environments []string `json:"environments,omitempty"`
+	Profiles     []string `json:"profiles,omitempty"`
 }
