@@ -275,7 +275,7 @@ func instanceListing(instances []wire.Instance) listing {
 }
 
 func instanceTable(instances []wire.Instance, l look) table {
-	t := table{header: []string{"ID", "SERVICE", "ENVIRONMENT", "HOST", "HEALTH", "SEEN", "RUNS"}, spare: []string{"ID", "ENVIRONMENT", "SEEN", "SERVICE"}}
+	t := table{header: []string{"ID", "SERVICE", "ENVIRONMENT", "HOST", "HEALTH", "SEEN", "RUNS"}, spare: []string{"ID", "ENVIRONMENT", "SERVICE", "SEEN"}, least: 44}
 	for _, in := range instances {
 		health := in.Health
 		if in.Liveness != "" && in.Liveness != "Live" {

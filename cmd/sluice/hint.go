@@ -19,7 +19,10 @@ import (
 // are what the command was given: one of them may be a name that is not there.
 func (sh *shell) hintFor(ctx context.Context, err error, args []string) string {
 	if e, ok := errors.AsType[*client.APIError](err); ok {
-		return sh.hintForAPI(ctx, e, args)
+		if e.Status == http.StatusNotFound && e.Code != "" {
+			return cmp.Or(sh.didYouMean(ctx, args), listHint(err))
+		}
+		return sh.hintForAPI(e)
 	}
 	switch {
 	case errors.Is(err, store.ErrUnavailable):
@@ -58,7 +61,7 @@ func (sh *shell) hintUnreached(err error) string {
 	return text + "; --server or SLUICE_SERVER names another, sluice serve starts one."
 }
 
-func (sh *shell) hintForAPI(ctx context.Context, e *client.APIError, args []string) string {
+func (sh *shell) hintForAPI(e *client.APIError) string {
 	switch e.Status {
 	case http.StatusUnauthorized:
 		return sh.hintUnauthorized()
@@ -66,10 +69,7 @@ func (sh *shell) hintForAPI(ctx context.Context, e *client.APIError, args []stri
 		return "Your role or your token's scope does not allow it: reading takes Viewer, writing configurations Developer, rollbacks and orders Operator, tokens and --force Admin. " +
 			"sluice login signs in as somebody else."
 	case http.StatusNotFound:
-		if e.Code == "" {
-			return "Something else than Sluice answered there: --server or SLUICE_SERVER says where the daemon is."
-		}
-		return cmp.Or(sh.didYouMean(ctx, args), "sluice get profiles and sluice get deployments list what there is.")
+		return "Something else than Sluice answered there: --server or SLUICE_SERVER says where the daemon is."
 	case http.StatusConflict:
 		if e.Code == "MANAGED_BY_GIT" {
 			return "Change it in its repository and merge; rollback, pause and deploy work on it all the same."
@@ -83,6 +83,23 @@ func (sh *shell) hintForAPI(ctx context.Context, e *client.APIError, args []stri
 		if e.RetryAfter > 0 {
 			return fmt.Sprintf("Try again in %s; SERVER/readyz says what it waits for.", span(e.RetryAfter))
 		}
+	}
+	return ""
+}
+
+// lists are the commands that list what the paths of the API hold.
+var lists = map[string]string{
+	"configs": "sluice get profiles", "deployments": "sluice get deployments", "instances": "sluice get instances",
+	"sources": "sluice get sources", "tokens": "sluice token list", "schemas": "sluice schema list",
+}
+
+// listHint says how to see what there is where nothing was found: the error
+// names the path that was asked.
+func listHint(err error) string {
+	_, path, _ := strings.Cut(err.Error(), " /")
+	what, _, _ := strings.Cut(path, "/")
+	if list, ok := lists[what]; ok {
+		return list + " lists what there is."
 	}
 	return ""
 }
@@ -101,7 +118,7 @@ func (sh *shell) hintUnauthorized() string {
 	}
 	switch from := sh.conn.found.tokenFrom; from {
 	case "":
-		return fmt.Sprintf("You are not signed in to %s: %s, or give a token with --token-file or SLUICE_TOKEN.", oneLine(sh.conn.found.Server), login)
+		return fmt.Sprintf("You are not signed in to %s: %s signs in, --token-file or SLUICE_TOKEN gives a token.", oneLine(sh.conn.found.Server), login)
 	case "sluice login":
 		return fmt.Sprintf("The token that sluice login stored has ended or was revoked: %s signs in again.", login)
 	default:

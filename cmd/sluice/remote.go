@@ -15,7 +15,7 @@ import (
 type remote struct{ c *client.Client }
 
 // errNoDeployment is returned for a profile that was never deployed.
-var errNoDeployment = errors.New("has no deployment yet")
+var errNoDeployment error = &exitError{code: exitUnknown, err: errors.New("has no deployment yet")}
 
 // profileFilter narrows profiles.
 type profileFilter struct {
@@ -140,39 +140,13 @@ func (r remote) follow(ctx context.Context, id string, each func(update)) {
 	each(update{end: last})
 }
 
-// rollbackPlan says in words what a rollback would do. It only informs: when
-// the daemon cannot say, the rollback is still possible.
-func (r remote) rollbackPlan(ctx context.Context, target, to string) string {
-	var d wire.Deployment
-	var err error
-	if isDeployment(target) {
-		d, err = r.c.Deployment(ctx, target)
-	} else {
-		d, err = r.newestDeployment(ctx, target, "")
+// deploymentID is the id of a deployment, or of a profile's newest one.
+func (r remote) deploymentID(ctx context.Context, arg string) (string, error) {
+	if isDeployment(arg) {
+		return arg, nil
 	}
-	if err != nil {
-		return fmt.Sprintf("Rolls back %s. What runs now could not be read: %s", oneLine(target), oneLine(err.Error()))
-	}
-	return planText(d, to)
-}
-
-// planText is rollbackPlan's sentence for the deployment that is taken back.
-func planText(d wire.Deployment, to string) string {
-	back := "the last version that completed"
-	switch {
-	case to != "":
-		back = oneLine(to)
-	case !client.Final(d.Status) && d.PreviousVersion != "":
-		back = oneLine(d.PreviousVersion)
-	}
-	what := "runs " + oneLine(d.ConfigVersion)
-	if !client.Final(d.Status) {
-		what = fmt.Sprintf("is rolling out %s (%s, %d of %d instances)", oneLine(d.ConfigVersion), oneLine(d.Status),
-			d.Progress.Applied, d.Progress.Targets)
-	} else if d.Status != "Completed" {
-		what = fmt.Sprintf("last had a deployment of %s, which ended as %s", oneLine(d.ConfigVersion), oneLine(d.Status))
-	}
-	return fmt.Sprintf("%s %s.\nEvery instance gets %s at once, and what it replaces is put on hold.", oneLine(d.ConfigName), what, back)
+	d, err := r.newestDeployment(ctx, arg, "")
+	return d.ID, err
 }
 
 // isNotFound says that the daemon does not know what was asked for.

@@ -58,11 +58,13 @@ func newRootCommand(sh *shell) *cobra.Command {
 	}
 	grouped(groupRun, newServeCommand(sh), newAgentCommand(), newDemoCommand(sh))
 	grouped(groupFiles, newValidateCommand(sh), newDiffCommand(sh))
-	grouped(groupLook, newGetCommand(sh), newWatchCommand(sh), newHistoryCommand(sh), newReportCommand(sh), newStatusCommand(sh))
-	grouped(groupAct, newRollbackCommand(sh), newReleaseCommand(sh), newPauseCommand(sh), newResumeCommand(sh),
-		newPromoteCommand(sh), newCancelCommand(sh), newRetryCommand(sh), newFreezeCommand(sh), newUnfreezeCommand(sh))
+	grouped(groupLook, newGetCommand(sh), newDescribeCommand(sh), newWatchCommand(sh), newHealthCommand(sh), newHistoryCommand(sh), newReportCommand(sh), newStatusCommand(sh),
+		newAuditCommand(sh))
+	grouped(groupAct, newRollbackCommand(sh), newDeployCommand(sh), newReleaseCommand(sh), newPauseCommand(sh), newResumeCommand(sh),
+		newPromoteCommand(sh), newCancelCommand(sh), newRetryCommand(sh), newFreezeCommand(sh), newUnfreezeCommand(sh),
+		newSyncCommand(sh), newDeregisterCommand(sh))
 	grouped(groupAccess, newLoginCommand(sh), newTokenCommand(sh), newContextCommand(sh))
-	grouped(groupOther, newMigrateCommand(sh), newAuditCommand(sh), newBackupCommand(sh),
+	grouped(groupOther, newMigrateCommand(sh), newBackupCommand(sh),
 		newRestoreCommand(sh), newNotifyCommand(sh), newVersionCommand(sh))
 	root.AddCommand(newHelpTopics()...)
 	prepare(sh, root)

@@ -55,7 +55,8 @@ func (sh *shell) run(ctx context.Context, args []string) int {
 	}
 	if err != nil && err.Error() != "" {
 		fmt.Fprintf(sh.stderr, "sluice: %s\n", clean(err.Error()))
-		if hint := sh.hintFor(ctx, err, cmd.Flags().Args()); hint != "" {
+		signingIn := cmd.Name() == "login" && exitCode(err) == exitDenied // no use telling to sign in
+		if hint := sh.hintFor(ctx, err, cmd.Flags().Args()); hint != "" && !signingIn {
 			fmt.Fprintf(sh.stderr, "  %s\n", hint)
 		}
 	}

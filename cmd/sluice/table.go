@@ -13,6 +13,8 @@ type table struct {
 	paint  func(column int, text string) colour // may be nil
 	// spare are the columns that a narrow terminal can do without, the first to go first.
 	spare []string
+	// least is the room in which a cut last column still says something; 0 is lastColumn.
+	least int
 }
 
 // layout says how a table is written.
@@ -59,7 +61,7 @@ func (t table) line(n int, row []string, kept, widths []int, l look, how layout)
 	for at, i := range kept {
 		text := row[i]
 		last := at == len(kept)-1
-		if room := l.Width - used; last && how.narrow && room >= lastColumn {
+		if room := l.Width - used; last && how.narrow && room >= t.leastLast() {
 			text = l.cut(text, room)
 		}
 		shown := text
@@ -83,7 +85,7 @@ func (t table) columns(all [][]string, l look, how layout) []int {
 	}
 	widths := columnWidths(all)
 	drop := func(column int) {
-		if len(kept) > 1 && !fits(kept, widths, l.Width) {
+		if len(kept) > 1 && !t.fits(kept, widths, l.Width) {
 			kept = slices.DeleteFunc(kept, func(i int) bool { return i == column })
 		}
 	}
@@ -98,6 +100,13 @@ func (t table) columns(all [][]string, l look, how layout) []int {
 	return kept
 }
 
+func (t table) leastLast() int {
+	if t.least > 0 {
+		return t.least
+	}
+	return lastColumn
+}
+
 // saysNothing reports a column that is empty in every row.
 func saysNothing(rows [][]string, column int) bool {
 	return !slices.ContainsFunc(rows, func(row []string) bool {
@@ -106,12 +115,12 @@ func saysNothing(rows [][]string, column int) bool {
 }
 
 // fits says that the columns have room, the last one at least enough to be read.
-func fits(kept, widths []int, width int) bool {
+func (t table) fits(kept, widths []int, width int) bool {
 	used := 0
 	for _, i := range kept[:len(kept)-1] {
 		used += widths[i] + 2
 	}
-	return used+min(widths[kept[len(kept)-1]], lastColumn) <= width
+	return used+min(widths[kept[len(kept)-1]], t.leastLast()) <= width
 }
 
 func (t table) colourOf(row, column int, text string) colour {
