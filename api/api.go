@@ -75,6 +75,8 @@ type API struct {
 
 	outage *outage
 
+	described func() (*described, error) // what /openapi.json and /docs say
+
 	leaving   atomic.Bool // not ready any more
 	draining  chan struct{}
 	drainOnce sync.Once
@@ -127,6 +129,7 @@ func New(opts Options) (*API, error) {
 		marks:     newWatermark(opts.Store),
 		outage:    &outage{log: opts.Logger},
 	}
+	a.described = sync.OnceValues(a.describeOnce)
 	a.echo.HideBanner, a.echo.HidePort = true, true
 	a.echo.HTTPErrorHandler = a.answerError
 	a.echo.JSONSerializer = exactJSON{}

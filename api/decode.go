@@ -52,19 +52,6 @@ func decodeWith(d *json.Decoder, out any) error {
 	return invalid("the body could not be read: " + err.Error())
 }
 
-// flag reads a query parameter that is true or false; absent is false.
-func flag(c echo.Context, name string) (bool, error) {
-	text := c.QueryParam(name)
-	if text == "" {
-		return false, nil
-	}
-	set, err := strconv.ParseBool(text)
-	if err != nil {
-		return false, invalidField(name, "is true or false")
-	}
-	return set, nil
-}
-
 const (
 	defaultLimit = 50
 	maxLimit     = 500

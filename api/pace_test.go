@@ -23,8 +23,9 @@ func TestPaces(t *testing.T) {
 	w := newWorld(t)
 	for pace, want := range map[string][]string{
 		"urgent": {
-			"POST /api/v1/configs/:name/rollback", "POST /api/v1/deployments/:id/pause", "POST /api/v1/deployments/:id/cancel",
-			"POST /api/v1/deployments/:id/rollback", "PUT /api/v1/freeze",
+			"GET /api/v1/configs/:name/rollback", "POST /api/v1/configs/:name/rollback",
+			"POST /api/v1/deployments/:id/pause", "POST /api/v1/deployments/:id/cancel",
+			"GET /api/v1/deployments/:id/rollback", "POST /api/v1/deployments/:id/rollback", "PUT /api/v1/freeze",
 		},
 		"waiting": {
 			"GET /api/v1/deployments/:id/events", "GET /api/v1/instances/:id/watch", "GET /api/v1/instances/:id/configs",

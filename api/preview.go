@@ -21,17 +21,26 @@ const (
 	previewOn     = "UnderWay"
 )
 
-// dryReason stands for the reason that a dry run need not have.
-const dryReason = "dry run"
+// noReason stands for the reason that nobody has given yet.
+const noReason = "preview"
+
+func (a *API) previewConfigRollback(c echo.Context) error {
+	way, err := a.wayOfProfile(c.Request().Context(), c.Param("name"), c.QueryParam("toVersion"))
+	return a.answerPreview(c, way, err)
+}
+
+func (a *API) previewDeploymentRollback(c echo.Context) error {
+	way, err := a.wayOfDeployment(c.Request().Context(), c.Param("id"))
+	return a.answerPreview(c, way, err)
+}
 
 // answerPreview says what a rollback would do, by the same decisions that it
 // would be done by.
-func (a *API) answerPreview(c echo.Context, decide func() (wayBack, error)) error {
-	way, err := decide()
+func (a *API) answerPreview(c echo.Context, way wayBack, err error) error {
 	if err != nil {
 		return err
 	}
-	ctx, by := c.Request().Context(), order{who(c).name, dryReason}
+	ctx, by := c.Request().Context(), order{who(c).name, noReason}
 	var out wire.RollbackPreview
 	switch {
 	case way.already != nil:

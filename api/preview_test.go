@@ -9,15 +9,11 @@ import (
 	"github.com/sluicehq/sluice/profile"
 )
 
-// preview asks what a rollback would do, and sees that nothing is done by asking.
-func (w *world) preview(path string, body wire.ReasonRequest) wire.RollbackPreview {
+// preview asks what a rollback would do.
+func (w *world) preview(path string) wire.RollbackPreview {
 	w.t.Helper()
-	before := w.admin("GET", "/audit?limit=1", nil).body
 	var out wire.RollbackPreview
-	w.want(w.call(w.tokens[api.Operator], "POST", path+"/rollback?dryRun=true", body), 200).into(w.t, &out)
-	if after := w.admin("GET", "/audit?limit=1", nil).body; string(after) != string(before) {
-		w.t.Errorf("the dry run left %s in the audit log", after)
-	}
+	w.want(w.call(w.tokens[api.Operator], "GET", path, nil), 200).into(w.t, &out)
 	return out
 }
 
@@ -52,17 +48,17 @@ func TestPreviewOfAProfile(t *testing.T) {
 	}
 	w.complete("1.0.0", one, two)
 	w.complete("1.0.1", one, two)
-	said := w.preview("/configs/"+name, wire.ReasonRequest{})
+	said := w.preview("/configs/" + name + "/rollback")
 	if said.Kind != "NewDeployment" || said.FromVersion != "1.0.1" || said.ToVersion != "1.0.0" || said.Instances != 2 {
 		t.Errorf("the preview says %+v", said)
 	}
-	if len(said.Changes.Diff.Modified) == 0 || strings.Contains(string(w.admin("POST", "/configs/"+name+"/rollback?dryRun=true", nil).body), "first") {
+	if len(said.Changes.Diff.Modified) == 0 || strings.Contains(string(w.admin("GET", "/configs/"+name+"/rollback", nil).body), "first") {
 		t.Errorf("the preview shows the changes as %+v", said.Changes)
 	}
 	var d wire.Deployment
 	w.want(w.call(w.tokens[api.Operator], "POST", "/configs/"+name+"/rollback", wire.ReasonRequest{Reason: "slow"}), 200).into(t, &d)
 	w.keeps(said, d)
-	if again := w.preview("/configs/"+name, wire.ReasonRequest{}); again.Kind != "UnderWay" || again.DeploymentID != d.ID || again.ToVersion != "1.0.0" {
+	if again := w.preview("/configs/" + name + "/rollback"); again.Kind != "UnderWay" || again.DeploymentID != d.ID || again.ToVersion != "1.0.0" {
 		t.Errorf("while it works the preview says %+v", again)
 	}
 	one.apply()
@@ -70,7 +66,7 @@ func TestPreviewOfAProfile(t *testing.T) {
 	w.reaches(d.ID, "Completed")
 	// What is refused by the door is refused by the preview, in the same words.
 	for _, body := range []wire.ReasonRequest{{}, {ToVersion: "1.0.0"}, {ToVersion: "9.9.9"}} {
-		dry := w.want(w.call(w.tokens[api.Operator], "POST", "/configs/"+name+"/rollback?dryRun=1", body), 409)
+		dry := w.want(w.admin("GET", "/configs/"+name+"/rollback?toVersion="+body.ToVersion, nil), 409)
 		body.Reason = "again"
 		wet := w.want(w.call(w.tokens[api.Operator], "POST", "/configs/"+name+"/rollback", body), 409)
 		var a, b wire.Error
@@ -80,8 +76,6 @@ func TestPreviewOfAProfile(t *testing.T) {
 			t.Errorf("the preview says %q, the door %q", a.Error.Message, b.Error.Message)
 		}
 	}
-	w.want(w.call(w.tokens[api.Operator], "POST", "/configs/"+name+"/rollback?dryRun=maybe", nil), 400, "VALIDATION_ERROR")
-	w.want(w.call(w.tokens[api.Viewer], "POST", "/configs/"+name+"/rollback?dryRun=true", nil), 403, "FORBIDDEN")
 }
 
 func TestPreviewOfACanary(t *testing.T) {
@@ -103,11 +97,11 @@ func TestPreviewOfACanary(t *testing.T) {
 		}
 		return false
 	})
-	byID, byName := w.preview("/deployments/"+canary.ID, wire.ReasonRequest{}), w.preview("/configs/"+name, wire.ReasonRequest{})
+	byID, byName := w.preview("/deployments/"+canary.ID+"/rollback"), w.preview("/configs/"+name+"/rollback")
 	if byID.Kind != "TurnRound" || byID.ToVersion != "1.0.1" || byID.Instances != 1 || byName.Kind != byID.Kind || byName.DeploymentID != canary.ID {
 		t.Errorf("the previews say %+v and %+v", byID, byName)
 	}
-	further := w.preview("/configs/"+name, wire.ReasonRequest{ToVersion: "1.0.0"})
+	further := w.preview("/configs/" + name + "/rollback?toVersion=1.0.0")
 	if further.Kind != "NewDeployment" || further.Supersedes != canary.ID || further.FromVersion != "1.0.2" || further.Instances != 2 {
 		t.Errorf("two versions back the preview says %+v", further)
 	}
@@ -116,7 +110,7 @@ func TestPreviewOfACanary(t *testing.T) {
 	if d.Status != "RollingBack" {
 		t.Errorf("it is %s", d.Status)
 	}
-	if on := w.preview("/deployments/"+canary.ID, wire.ReasonRequest{}); on.Kind != "UnderWay" || on.FromVersion != "1.0.2" || on.ToVersion != "1.0.1" {
+	if on := w.preview("/deployments/" + canary.ID + "/rollback"); on.Kind != "UnderWay" || on.FromVersion != "1.0.2" || on.ToVersion != "1.0.1" {
 		t.Errorf("on its way back the preview says %+v", on)
 	}
 }

@@ -33,30 +33,22 @@ type backTo struct {
 // rollbackDeployment rolls an active deployment back, and takes a completed one
 // back by a new deployment of the version before it.
 func (a *API) rollbackDeployment(c echo.Context) error {
-	req, dry, err := rollbackRequest(c)
+	req, err := rollbackRequest(c)
 	if err != nil {
 		return err
 	}
-	ctx, id := c.Request().Context(), c.Param("id")
-	if dry {
-		return a.answerPreview(c, func() (wayBack, error) { return a.wayOfDeployment(ctx, id) })
-	}
-	d, err := a.RollBack(ctx, id, who(c).name, req.Reason)
+	d, err := a.RollBack(c.Request().Context(), c.Param("id"), who(c).name, req.Reason)
 	return answerDeployment(c, d, err)
 }
 
-// rollbackRequest reads a rollback's body; a dry run needs no reason.
-func rollbackRequest(c echo.Context) (req wire.ReasonRequest, dry bool, err error) {
+func rollbackRequest(c echo.Context) (req wire.ReasonRequest, err error) {
 	if err := decode(c, &req); err != nil {
-		return req, false, err
+		return req, err
 	}
-	if dry, err = flag(c, "dryRun"); err != nil {
-		return req, false, err
+	if req.Reason == "" {
+		return req, rollout.ErrReason
 	}
-	if req.Reason == "" && !dry {
-		return req, false, rollout.ErrReason
-	}
-	return req, dry, nil
+	return req, nil
 }
 
 // RollBack rolls an active deployment back, and takes a completed one back by a
@@ -155,14 +147,11 @@ func (a *API) movedOn(ctx context.Context, d rollout.Deployment, current string)
 
 // rollbackConfig is the emergency door of a profile.
 func (a *API) rollbackConfig(c echo.Context) error {
-	req, dry, err := rollbackRequest(c)
+	req, err := rollbackRequest(c)
 	if err != nil {
 		return err
 	}
 	ctx, name := c.Request().Context(), c.Param("name")
-	if dry {
-		return a.answerPreview(c, func() (wayBack, error) { return a.wayOfProfile(ctx, name, req.ToVersion) })
-	}
 	by := order{who(c).name, req.Reason}
 	d, err := a.settle(ctx, name, func(basis *rollout.Basis) (rollout.Deployment, error) {
 		way, err := a.wayOfProfile(ctx, name, req.ToVersion)

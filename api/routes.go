@@ -39,6 +39,9 @@ func (a *API) list() []route {
 		{"GET", "/health", open, 0, 0, prompt, a.readyz},
 		{"GET", "/metrics", open, 0, 0, prompt, a.metrics.handler},
 
+		{"GET", "/openapi.json", open, 60, 0, prompt, a.openAPI},
+		{"GET", "/docs", open, 60, 0, prompt, a.docsPage},
+
 		{"GET", "/login", open, 60, 0, prompt, a.loginPage},
 		{"POST", "/login", open, 10, smallBody, prompt, a.enter},
 		{"GET", "/assets/report.css", open, 0, 0, prompt, a.stylesheet},
@@ -57,6 +60,7 @@ func (a *API) list() []route {
 		{"POST", v1 + "/configs/:name/versions", developer, 20, dataBody, prompt, a.managedByGit},
 		{"GET", v1 + "/configs/:name/versions/:version", everybody, 60, 0, prompt, a.getVersion},
 		{"GET", v1 + "/configs/:name/versions/:version/diff/:other", everybody, 30, 0, prompt, a.diffVersions},
+		{"GET", v1 + "/configs/:name/rollback", everybody, 60, 0, urgent, a.previewConfigRollback},
 		{"POST", v1 + "/configs/:name/rollback", operator, 30, smallBody, urgent, a.rollbackConfig},
 		{"POST", v1 + "/configs/:name/release", operator, 30, smallBody, prompt, a.releaseConfig},
 
@@ -70,6 +74,7 @@ func (a *API) list() []route {
 		{"POST", v1 + "/deployments/:id/resume", operator, 30, smallBody, prompt, a.order(orderResume)},
 		{"POST", v1 + "/deployments/:id/promote", operator, 30, smallBody, prompt, a.promote},
 		{"POST", v1 + "/deployments/:id/cancel", operator, 30, smallBody, urgent, a.order(orderCancel)},
+		{"GET", v1 + "/deployments/:id/rollback", everybody, 60, 0, urgent, a.previewDeploymentRollback},
 		{"POST", v1 + "/deployments/:id/rollback", operator, 30, smallBody, urgent, a.rollbackDeployment},
 		{"POST", v1 + "/deployments/:id/retry", operator, 30, smallBody, prompt, a.retryDeployment},
 

@@ -115,9 +115,9 @@ func (c *Client) RollbackConfig(ctx context.Context, name, toVersion, reason str
 	return out, err
 }
 
-// PreviewRollbackConfig says what RollbackConfig would do now. Nothing is stored by it.
+// PreviewRollbackConfig says what RollbackConfig would do now.
 func (c *Client) PreviewRollbackConfig(ctx context.Context, name, toVersion string) (wire.RollbackPreview, error) {
-	return c.preview(ctx, pathf("configs", name, "rollback"), wire.ReasonRequest{ToVersion: toVersion})
+	return get[wire.RollbackPreview](ctx, c, pathf("configs", name, "rollback"), List{}.query("toVersion", toVersion))
 }
 
 // ReleaseConfig ends a profile's hold.

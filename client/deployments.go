@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"github.com/sluicehq/sluice/api/wire"
 )
@@ -80,16 +79,9 @@ func (c *Client) RollbackDeployment(ctx context.Context, id, reason string) (wir
 	return c.order(ctx, id, "rollback", reason)
 }
 
-// PreviewRollback says what RollbackDeployment would do now. Nothing is stored by it.
+// PreviewRollback says what RollbackDeployment would do now.
 func (c *Client) PreviewRollback(ctx context.Context, id string) (wire.RollbackPreview, error) {
-	return c.preview(ctx, pathf("deployments", id, "rollback"), wire.ReasonRequest{})
-}
-
-func (c *Client) preview(ctx context.Context, path string, body wire.ReasonRequest) (wire.RollbackPreview, error) {
-	var out wire.RollbackPreview
-	k := call{method: http.MethodPost, path: path, query: url.Values{"dryRun": {"true"}}, body: body, again: true}
-	err := c.do(ctx, k, &out)
-	return out, err
+	return get[wire.RollbackPreview](ctx, c, pathf("deployments", id, "rollback"), nil)
 }
 
 func (c *Client) order(ctx context.Context, id, verb, reason string) (wire.Deployment, error) {

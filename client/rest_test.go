@@ -66,10 +66,10 @@ func TestCallsAskWhatTheContractSays(t *testing.T) {
 		{`POST /configs/p/rollback {"reason":"r","toVersion":"1.0.0"}`, func(ctx context.Context, c *client.Client) error {
 			return one(c.RollbackConfig(ctx, "p", "1.0.0", "r"))
 		}},
-		{`POST /configs/p/rollback?dryRun=true {"toVersion":"1.0.0"}`, func(ctx context.Context, c *client.Client) error {
+		{`GET /configs/p/rollback?toVersion=1.0.0`, func(ctx context.Context, c *client.Client) error {
 			return one(c.PreviewRollbackConfig(ctx, "p", "1.0.0"))
 		}},
-		{`POST /deployments/d/rollback?dryRun=true {}`, func(ctx context.Context, c *client.Client) error { return one(c.PreviewRollback(ctx, "d")) }},
+		{`GET /deployments/d/rollback`, func(ctx context.Context, c *client.Client) error { return one(c.PreviewRollback(ctx, "d")) }},
 		{`POST /configs/p/release {"reason":"r"}`, func(ctx context.Context, c *client.Client) error { return c.ReleaseConfig(ctx, "p", "r") }},
 		{`GET /statuses/abcdef0`, func(ctx context.Context, c *client.Client) error { return one(c.Statuses(ctx, "abcdef0")) }},
 		{`GET /sources`, func(ctx context.Context, c *client.Client) error { return one(c.Sources(ctx)) }},

@@ -1,7 +1,6 @@
 package wire
 
-// RollbackPreview is the answer to a rollback with ?dryRun=true: what would
-// happen now. Nothing is stored by it.
+// RollbackPreview is what a rollback would do now.
 type RollbackPreview struct {
 	ConfigName string `json:"configName"`
 	// Kind is TurnRound for an active deployment that goes back, Cancellation for

@@ -1,0 +1,5 @@
+package web
+
+import "github.com/sluicehq/sluice/api/openapi"
+
+func Docs(d *openapi.Document) ([]byte, error) { return nil, nil }
