@@ -26,13 +26,8 @@ func preview() wire.RollbackPreview {
 
 // rollsBack makes the daemon answer a rollback, and what it would do.
 func (d *fakeDaemon) rollsBack(path string, would wire.RollbackPreview, does wire.Deployment) {
-	d.mux.HandleFunc("POST /api/v1"+path, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("dryRun") == "true" {
-			reply(w, http.StatusOK, would)
-			return
-		}
-		reply(w, http.StatusOK, does)
-	})
+	d.answers("GET "+path, would)
+	d.answers("POST "+path, does)
 }
 
 func TestRollback(t *testing.T) {
@@ -126,13 +121,8 @@ func TestRollbackAsksOnATerminal(t *testing.T) {
 func TestRollbackWithoutAPreview(t *testing.T) {
 	t.Parallel()
 	d := newDaemon(t)
-	d.mux.HandleFunc("POST /api/v1/configs/payment/rollback", func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Has("dryRun") {
-			refuse(w, http.StatusInternalServerError, "INTERNAL_ERROR", "it broke")
-			return
-		}
-		reply(w, http.StatusOK, canary())
-	})
+	d.refuses("GET /configs/payment/rollback", http.StatusInternalServerError, "INTERNAL_ERROR", "it broke")
+	d.answers("POST /configs/payment/rollback", canary())
 	c := newConsole(t, d)
 	c.terminal(80, 24, "y\n")
 	c.wants(t, 0, "rollback", "payment", "--reason", "slow", "--no-wait")
@@ -145,7 +135,7 @@ func TestRollbackWithoutAPreview(t *testing.T) {
 func TestRollbackThatIsRefused(t *testing.T) {
 	t.Parallel()
 	d := newDaemon(t)
-	d.refuses("POST /configs/payment/rollback", http.StatusConflict, "CONFLICT", "no version completed before")
+	d.refuses("GET /configs/payment/rollback", http.StatusConflict, "CONFLICT", "no version completed before")
 	c := newConsole(t, d)
 	c.terminal(80, 24, "y\n")
 	c.wants(t, exitRefused, "rollback", "payment", "--reason", "slow")
@@ -178,7 +168,7 @@ func TestRollbackDryRun(t *testing.T) {
 		t.Errorf("JSON is %s, %v", c.out.String(), err)
 	}
 	for _, asked := range d.asked() {
-		if strings.HasPrefix(asked, "POST") && !strings.Contains(asked, "?dryRun=true") {
+		if strings.HasPrefix(asked, "POST") {
 			t.Errorf("a dry run asked %q", asked)
 		}
 	}

@@ -57,7 +57,7 @@ func newRootCommand(sh *shell) *cobra.Command {
 		}
 	}
 	grouped(groupRun, newServeCommand(sh), newAgentCommand(), newDemoCommand(sh))
-	grouped(groupFiles, newValidateCommand(sh), newDiffCommand(sh))
+	grouped(groupFiles, newValidateCommand(sh), newDiffCommand(sh), newExplainCommand(sh))
 	grouped(groupLook, newGetCommand(sh), newDescribeCommand(sh), newWatchCommand(sh), newHealthCommand(sh), newHistoryCommand(sh), newReportCommand(sh), newStatusCommand(sh),
 		newAuditCommand(sh))
 	grouped(groupAct, newRollbackCommand(sh), newDeployCommand(sh), newReleaseCommand(sh), newPauseCommand(sh), newResumeCommand(sh),
