@@ -20,6 +20,7 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"POST /tokens":               "Admin", "GET /tokens": "Admin", "DELETE /tokens/:id": "Admin",
 		"GET /configs": everybody, "GET /configs/:name": everybody, "GET /configs/:name/versions": everybody,
 		"GET /configs/:name/versions/:version": everybody, "GET /configs/:name/versions/:version/diff/:other": everybody,
+		"POST /configs": "Developer Admin", "PATCH /configs/:name/versions/:version": "Developer Admin", "DELETE /configs/:name/versions/:version": "Admin",
 		"PUT /configs/:name": "Developer Admin", "DELETE /configs/:name": "Admin", "POST /configs/:name/versions": "Developer Admin",
 		"GET /configs/:name/rollback": everybody, "POST /configs/:name/rollback": "Operator Admin", "POST /configs/:name/release": "Operator Admin",
 		"POST /deployments": "Operator Admin", "GET /deployments": everybody, "GET /deployments/:id": everybody,
@@ -35,7 +36,9 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"DELETE /instances/:id": "Developer Admin instance", "POST /instances/:id/heartbeat": "instance",
 		"POST /instances/:id/applied": "instance", "GET /instances/:id/watch": "instance", "GET /instances/:id/configs": "instance",
 		"GET /instances/:id/configs/:name/:hash/data": "instance",
-		"POST /notifications/:target/test":            "Admin", "GET /audit": everybody, "GET /statuses/:commit": everybody, "GET /sources": everybody, "POST /sources/:id/sync": "Operator Admin",
+		"POST /schemas": "Developer Admin", "GET /schemas": everybody, "GET /schemas/:id": everybody,
+		"POST /schemas/:id/validate": "Developer Admin", "POST /schemas/:id/approve": "Admin", "POST /schemas/:id/deprecate": "Admin",
+		"POST /notifications/:target/test": "Admin", "GET /audit": everybody, "GET /statuses/:commit": everybody, "GET /sources": everybody, "POST /sources/:id/sync": "Operator Admin",
 	}
 	m := w.matrix()
 	seen := 0

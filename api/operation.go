@@ -49,7 +49,7 @@ func operations() map[string]operation {
 	all := map[string]operation{}
 	for _, some := range []map[string]operation{
 		signInOperations(), configOperations(), deploymentOperations(), freezeOperations(), instanceOperations(),
-		sourceOperations(), auditOperations(), serviceOperations(), pageOperations(),
+		sourceOperations(), schemaOperations(), auditOperations(), serviceOperations(), pageOperations(),
 	} {
 		maps.Copy(all, some)
 	}

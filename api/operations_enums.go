@@ -55,6 +55,12 @@ func enumerations() map[string][]string {
 		"RegisterRequest.environment": environments,
 		"Health.status":               texts(statuses...),
 
+		"Schema.compatibility":                texts(profile.Compatibilities()...),
+		"Schema.status":                       texts(profile.SchemaStatuses()...),
+		"SchemaVersion.status":                texts(profile.SchemaStatuses()...),
+		"SchemaBreak.direction":               texts(profile.CompatibilityBackward, profile.CompatibilityForward),
+		"RegisterSchemaRequest.compatibility": texts(profile.Compatibilities()...),
+
 		"CommitStatus.state": texts(rollout.StatusPending, rollout.StatusSuccess, rollout.StatusFailure, rollout.StatusError),
 
 		"User.role":         texts(Roles()...),

@@ -63,6 +63,20 @@ func TestCallsAskWhatTheContractSays(t *testing.T) {
 		}},
 		{`GET /configs/p/versions/1.0.0`, func(ctx context.Context, c *client.Client) error { return one(c.Version(ctx, "p", "1.0.0")) }},
 		{`GET /configs/p/versions/1.0.0/diff/2.0.0`, func(ctx context.Context, c *client.Client) error { return one(c.Diff(ctx, "p", "1.0.0", "2.0.0")) }},
+		{`POST /configs {"name":"p","environment":"Staging"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.CreateConfig(ctx, wire.CreateConfigRequest{Name: "p", Environment: "Staging"}))
+		}},
+		{`PUT /configs/p {"serviceType":"Worker"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.UpdateConfig(ctx, "p", wire.UpdateConfigRequest{ServiceType: "Worker"}, `"t"`))
+		}},
+		{`DELETE /configs/p`, func(ctx context.Context, c *client.Client) error { return c.DeleteConfig(ctx, "p") }},
+		{`POST /configs/p/versions {"version":"1.0.0","configData":{"a":1}}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.UploadVersion(ctx, "p", wire.UploadRequest{Version: "1.0.0", ConfigData: json.RawMessage(`{"a":1}`)}))
+		}},
+		{`PATCH /configs/p/versions/1.0.0 {"tags":["a"]}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.PatchVersion(ctx, "p", "1.0.0", wire.VersionPatch{Tags: &[]string{"a"}}))
+		}},
+		{`DELETE /configs/p/versions/1.0.0`, func(ctx context.Context, c *client.Client) error { return c.DeleteVersion(ctx, "p", "1.0.0") }},
 		{`POST /configs/p/rollback {"reason":"r","toVersion":"1.0.0"}`, func(ctx context.Context, c *client.Client) error {
 			return one(c.RollbackConfig(ctx, "p", "1.0.0", "r"))
 		}},

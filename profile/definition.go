@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // ParseDefinition reads a profile's definition, which is everything of a ConfigProfile but its data, from one JSON object with
@@ -98,4 +99,26 @@ func checkDataSecrets(v any, path string, out *collector) {
 			checkDataSecrets(v[i], joinIndex(path, i), out)
 		}
 	}
+}
+
+// HasSecretValues says whether data holds a secret as it is: {"type": "secret", "value": ...}.
+func HasSecretValues(d Data) bool {
+	var has func(v any) bool
+	has = func(v any) bool {
+		switch v := v.(type) {
+		case map[string]any:
+			if _, ref := secretRef(v); !ref && isSecret(v) {
+				return true
+			}
+			for _, item := range v {
+				if has(item) {
+					return true
+				}
+			}
+		case []any:
+			return slices.ContainsFunc(v, has)
+		}
+		return false
+	}
+	return has(map[string]any(d))
 }
