@@ -30,6 +30,7 @@ func decodeProfile(o *object, p *Profile) {
 			o.fail(f.value, must, "%s is empty", must)
 		}
 	}
+	o.outline.read(o, "serviceType", "").usually(string(Microservice))
 	if p.ServiceType == "" {
 		p.ServiceType = Microservice
 	}
@@ -82,6 +83,7 @@ func decodeStrategy(o *object, env Environment) Strategy {
 	if t := choice(o, "type", StrategyTypes()); t != "" {
 		kind = t
 	}
+	o.outline.read(o, "type", "").usually(string(DefaultStrategyType(env)))
 	return decodeStrategyOver(o, DefaultStrategy(kind))
 }
 
@@ -132,6 +134,7 @@ func (s Strategy) onlyUsed() Strategy {
 
 func decodeSteps(o *object, s *Strategy) {
 	items := o.list("steps", "percentages")
+	o.outline.read(o, "steps", "").usually(stepsText(s.Steps))
 	if items == nil {
 		return
 	}
@@ -149,6 +152,7 @@ func decodeSteps(o *object, s *Strategy) {
 
 func decodeBatchSize(o *object, s *Strategy) {
 	t := o.take("batchSize")
+	o.outline.read(o, "batchSize", "count or share").usually(s.BatchSize)
 	if t == nil {
 		return
 	}
@@ -190,7 +194,9 @@ func decodeHealthOver(o *object, h Health) Health {
 			o.out.add(item.at.problem(at, "a metric must be an object, got "+item.typeName()))
 			continue
 		}
-		h.Metrics = append(h.Metrics, decodeMetric(newObject(item, at, o.out)))
+		metric := newObject(item, at, o.out)
+		metric.outline = o.outline
+		h.Metrics = append(h.Metrics, decodeMetric(metric))
 	}
 	o.flag("autoRollback", &h.AutoRollback)
 	o.done()
@@ -200,6 +206,8 @@ func decodeHealthOver(o *object, h Health) Health {
 
 func decodeMetric(o *object) Metric {
 	m := Metric{Name: o.text("name"), Provider: o.text("provider"), Query: o.text("query")}
+	o.outline.choose(o, "provider", []string{ProviderPrometheus, ProviderHeartbeat, ProviderWebhook})
+	o.outline.read(o, "provider", "").usually(ProviderPrometheus)
 	if m.Provider == "" {
 		m.Provider = ProviderPrometheus
 	}
@@ -222,6 +230,7 @@ func decodeWindows(o *object) Windows {
 	defer o.done()
 	items := o.list("deny", "windows")
 	w := Windows{Overrun: choice(o, "overrun", Overruns())}
+	o.outline.read(o, "overrun", "").usually(string(OverrunFinish))
 	if len(items) > maxWindows {
 		o.fail(o.t.fields["deny"].value, "deny", "has %d windows, at most %d are read", len(items), maxWindows)
 		return w
