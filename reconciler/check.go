@@ -83,7 +83,7 @@ func (r *Reconciler) lookAhead(ctx context.Context, st state, pr forge.PullReque
 		return forecast{}, err
 	}
 	git := mergedGit{Git: r.git, base: st.Head, head: head, tree: merge.Tree}
-	obs, err := newObserver(git, r.source.Path, r.log, st).commit(ctx, st.Head, gitsource.Commit{
+	obs, err := newObserver(git, r.source.Path, r.log, st, r.store).commit(ctx, st.Head, gitsource.Commit{
 		SHA: head, AuthorName: pr.Author, Message: pr.Title, PullRequest: pr.Number,
 	})
 	if err != nil {
@@ -94,7 +94,10 @@ func (r *Reconciler) lookAhead(ctx context.Context, st state, pr forge.PullReque
 	if err := st.loadProfiles(ctx, r.store, seen); err != nil {
 		return forecast{}, err
 	}
-	if err := st.loadEditions(ctx, git, r.source.Path, seen); err != nil {
+	if err := st.loadEditions(ctx, git, r.store, r.source.Path, seen); err != nil {
+		return forecast{}, err
+	}
+	if err := st.loadApprovals(ctx, r.store, seen); err != nil {
 		return forecast{}, err
 	}
 	f := foresee(st, obs, changes, makePlan(st, seen))
