@@ -56,7 +56,7 @@ func newRootCommand(sh *shell) *cobra.Command {
 	grouped(groupRun, newServeCommand(sh), newAgentCommand(), newDemoCommand(sh))
 	grouped(groupFiles, newValidateCommand(), newDiffCommand())
 	grouped(groupLook, newGetCommand(sh), newWatchCommand(sh), newHistoryCommand(sh), newReportCommand(sh), newStatusCommand(sh))
-	grouped(groupAct, newRollbackCommand(sh), newReleaseCommand(sh), newPauseCommand(sh), newResumeCommand(sh),
+	grouped(groupAct, newConfigCommand(sh), newRollbackCommand(sh), newReleaseCommand(sh), newPauseCommand(sh), newResumeCommand(sh),
 		newPromoteCommand(sh), newCancelCommand(sh), newRetryCommand(sh), newFreezeCommand(sh), newUnfreezeCommand(sh))
 	grouped(groupAccess, newLoginCommand(sh), newTokenCommand(sh))
 	grouped(groupOther, newMigrateCommand(sh), newAuditCommand(sh), newBackupCommand(sh),
