@@ -16,8 +16,10 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 	everybody := "Viewer Developer Operator Admin"
 	doors := map[string]string{
 		"POST //webhooks/:forge": "open", "GET //healthz": "open", "GET //readyz": "open", "GET //health": "open", "GET //metrics": "open", "GET //openapi.json": "open", "GET //docs": "open",
-		"POST /authentication/login": "open",
-		"POST /tokens":               "Admin", "GET /tokens": "Admin", "DELETE /tokens/:id": "Admin",
+		"POST /authentication/login": "open", "POST /authentication/logout": everybody, "GET /authentication/identity": everybody,
+		"PUT /authentication/password": everybody, "GET //logout": "open", "POST //logout": "open",
+		"GET /users": "Admin", "POST /users": "Admin", "GET /users/:username": "Admin", "PUT /users/:username": "Admin", "DELETE /users/:username": "Admin",
+		"POST /tokens": "Admin", "GET /tokens": "Admin", "DELETE /tokens/:id": "Admin",
 		"GET /configs": everybody, "GET /configs/:name": everybody, "GET /configs/:name/versions": everybody,
 		"GET /configs/:name/versions/:version": everybody, "GET /configs/:name/versions/:version/diff/:other": everybody,
 		"POST /configs": "Developer Admin", "PATCH /configs/:name/versions/:version": "Developer Admin", "DELETE /configs/:name/versions/:version": "Admin",
@@ -27,6 +29,7 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"GET /deployments/:id/health": everybody, "GET /deployments/:id/report": everybody,
 		// Pages: a stranger is sent to the one to sign in on.
 		"GET //deployments/:id": "open", "GET //login": "open", "POST //login": "open", "GET //assets/report.css": "open",
+		"GET //assets/docs.css":       "open",
 		"GET /deployments/:id/events": everybody,
 		"POST /deployments/:id/pause": "Operator Admin", "POST /deployments/:id/resume": "Operator Admin",
 		"POST /deployments/:id/promote": "Operator Admin", "POST /deployments/:id/cancel": "Operator Admin",
@@ -36,7 +39,9 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"DELETE /instances/:id": "Developer Admin instance", "POST /instances/:id/heartbeat": "instance",
 		"POST /instances/:id/applied": "instance", "GET /instances/:id/watch": "instance", "GET /instances/:id/configs": "instance",
 		"GET /instances/:id/configs/:name/:hash/data": "instance",
-		"POST /notifications/:target/test":            "Admin", "GET /audit": everybody, "GET /statuses/:commit": everybody, "GET /sources": everybody, "POST /sources/:id/sync": "Operator Admin",
+		"POST /schemas": "Developer Admin", "GET /schemas": everybody, "GET /schemas/:id": everybody,
+		"POST /schemas/:id/validate": "Developer Admin", "POST /schemas/:id/approve": "Admin", "POST /schemas/:id/deprecate": "Admin",
+		"POST /notifications/:target/test": "Admin", "GET /audit": everybody, "GET /statuses/:commit": everybody, "GET /sources": everybody, "POST /sources/:id/sync": "Operator Admin",
 	}
 	m := w.matrix()
 	seen := 0

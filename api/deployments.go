@@ -190,6 +190,9 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 	if v.Deprecated != "" {
 		return none, conflict(fmt.Sprintf("version %s of %s is deprecated (%s): deploy another one, or take that back", v.Number, r.Name, v.Deprecated))
 	}
+	if err := a.underApproved(ctx, r, v); err != nil {
+		return none, err
+	}
 	targets, err := a.chosen(ctx, r, req.TargetInstances, who(c))
 	if err != nil {
 		return none, err

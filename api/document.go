@@ -40,7 +40,7 @@ func (a *API) document() (*openapi.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &describer{api: a, schemas: openapi.NewSchemas(comments, enumerations())}
+	d := &describer{api: a, schemas: openapi.NewSchemas(comments, fieldTexts, enumerations())}
 	out := &openapi.Document{
 		Info: openapi.Info{Title: "Sluice", Summary: "GitOps for application configuration", Description: documentText, Version: "1"},
 		Tags: documentTags,
@@ -125,4 +125,9 @@ func (a *API) docsPage(c echo.Context) error {
 		return c.NoContent(http.StatusNotModified)
 	}
 	return html(c, http.StatusOK, d.page)
+}
+
+func (a *API) docsStyle(c echo.Context) error {
+	c.Response().Header().Set("Cache-Control", "max-age=300")
+	return c.Blob(http.StatusOK, "text/css; charset=utf-8", []byte(web.DocsStyle))
 }

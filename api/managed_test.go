@@ -37,8 +37,8 @@ func (w *world) upload(version, data string) wire.Version {
 	return out
 }
 
-// registered puts a schema into the store.
-func (w *world) registered(id, definition string) {
+// knowsSchema puts a schema into the store.
+func (w *world) knowsSchema(id, definition string) {
 	w.t.Helper()
 	e, _, err := profile.NewEdition(profile.Draft{ID: id, Definition: []byte(definition)}, nil)
 	w.must(err)
@@ -191,7 +191,7 @@ func TestUploadRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.profile()
-	w.registered("test.v1", `{"type": "object", "properties": {"maxRetries": {"type": "integer", "maximum": 9}}}`)
+	w.knowsSchema("test.v1", `{"type": "object", "properties": {"maxRetries": {"type": "integer", "maximum": 9}}}`)
 	w.create(func(r *wire.CreateConfigRequest) { r.SchemaID = "test.v1" })
 	if v := w.upload("1.2.0", `{"maxRetries": 3}`); v.SchemaID != "test.v1" {
 		t.Errorf("validated by %q", v.SchemaID)

@@ -36,12 +36,19 @@ type operation struct {
 type answer struct {
 	status int
 	text   string
-	body   any      // a value of the type that is written; nil for none
-	others []string // media types of the same thing as text
+	body   any            // a value of the type that is written; nil for none
+	others []string       // media types of the same thing as text
+	events map[string]any // of a stream, the data of each event
 }
 
 func gives(status int, text string, body any, others ...string) answer {
 	return answer{status: status, text: text, body: body, others: others}
+}
+
+// streams is a stream of server-sent events, with a value of each one's type.
+func streams(events map[string]any) answer {
+	events["reconnect"] = wire.Reconnect{}
+	return answer{status: http.StatusOK, text: "The stream.", others: []string{"text/event-stream"}, events: events}
 }
 
 // operations are all, by "METHOD /path" below /api/v1, or "METHOD //path" outside it.
@@ -49,7 +56,7 @@ func operations() map[string]operation {
 	all := map[string]operation{}
 	for _, some := range []map[string]operation{
 		signInOperations(), configOperations(), deploymentOperations(), freezeOperations(), instanceOperations(),
-		sourceOperations(), auditOperations(), serviceOperations(), pageOperations(),
+		sourceOperations(), schemaOperations(), auditOperations(), serviceOperations(), pageOperations(),
 	} {
 		maps.Copy(all, some)
 	}
@@ -143,6 +150,17 @@ func (d *describer) describeAnswer(r route, a answer) (*openapi.Response, error)
 	}
 	for _, kind := range a.others {
 		out.Content[kind] = &openapi.Media{Schema: &openapi.Schema{Type: "string"}}
+	}
+	for name, data := range a.events {
+		schema, err := d.schemas.Of(data)
+		if err != nil {
+			return nil, err
+		}
+		media := out.Content["text/event-stream"]
+		if media.Events == nil {
+			media.Events = map[string]*openapi.Schema{}
+		}
+		media.Events[name] = schema
 	}
 	return out, nil
 }
@@ -312,7 +330,7 @@ func oneOf[T ~string](name, text string, values []T) *openapi.Parameter {
 	return queried(name, text, &openapi.Schema{Type: "string", Enum: openapi.Values(values)})
 }
 
-func flag(name, text string) *openapi.Parameter {
+func truth(name, text string) *openapi.Parameter {
 	return queried(name, text, &openapi.Schema{Type: "boolean"})
 }
 

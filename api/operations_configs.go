@@ -1,7 +1,6 @@
 package api
 
 import (
-	"github.com/sluicehq/sluice/api/openapi"
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/profile"
 )
@@ -21,7 +20,7 @@ func configOperations() map[string]operation {
 				oneOf("environment", "Only those of this environment.", profile.Environments()),
 				oneOf("serviceType", "Only those of services of this type.", profile.ServiceTypes()),
 				textual("source", "Only those of this source."),
-				flag("held", "Only those on hold, or only those that are not."),
+				truth("held", "Only those on hold, or only those that are not."),
 			),
 			answers: []answer{gives(200, "A page of profiles, by name.", wire.Page[wire.Config]{})},
 		},
@@ -42,7 +41,7 @@ func configOperations() map[string]operation {
 		"GET /configs/:name/rollback": {
 			id: "previewConfigRollback", tag: tagConfigs, summary: "What a rollback would do now",
 			text:    "Found by the same decisions as the rollback itself, and refused where it would be. Nothing is stored.",
-			query:   []*openapi.Parameter{textual("toVersion", "The version to go to; by default the last that completed before the current one.")},
+			query:   paramsOf(textual("toVersion", "The version to go to; by default the last that completed before the current one.")),
 			answers: []answer{gives(200, "What would happen.", wire.RollbackPreview{})},
 			errors:  []int{409},
 		},

@@ -48,7 +48,7 @@ func deploymentOperations() map[string]operation {
 			text: "Server-sent events until the deployment ends, or the token does. Each event deployment has a Deployment as data and its revision as id; " +
 				"reconnect asks to connect again after afterMillis. A caller follows 20 deployments at once.",
 			query:   paramsOf(header("Last-Event-ID", "The revision seen last: it is not sent again.")),
-			answers: []answer{gives(200, "The stream.", nil, "text/event-stream")},
+			answers: []answer{streams(map[string]any{"deployment": wire.Deployment{}})},
 			errors:  []int{429},
 		},
 		"POST /deployments/:id/promote": {

@@ -45,6 +45,8 @@ func enumerations() map[string][]string {
 		"MetricCheck.outcome":       texts(outcomes...),
 		"Point.outcome":             texts(outcomes...),
 
+		"RollbackPreview.kind": {previewTurn, previewCancel, previewNew, previewOn},
+
 		"CreateDeploymentRequest.strategy": strategies,
 
 		"Instance.environment":        environments,
@@ -55,11 +57,20 @@ func enumerations() map[string][]string {
 		"RegisterRequest.environment": environments,
 		"Health.status":               texts(statuses...),
 
+		"Schema.compatibility":                texts(profile.Compatibilities()...),
+		"Schema.status":                       texts(profile.SchemaStatuses()...),
+		"SchemaVersion.status":                texts(profile.SchemaStatuses()...),
+		"SchemaBreak.direction":               texts(profile.CompatibilityBackward, profile.CompatibilityForward),
+		"RegisterSchemaRequest.compatibility": texts(profile.Compatibilities()...),
+
 		"CommitStatus.state": texts(rollout.StatusPending, rollout.StatusSuccess, rollout.StatusFailure, rollout.StatusError),
 
 		"User.role":         texts(Roles()...),
 		"Token.role":        texts(Roles()...),
 		"TokenRequest.role": texts(Roles()...),
+
+		"Token.environments":        environments,
+		"TokenRequest.environments": environments,
 
 		"Probe.status":     {"ok", "degraded", "stopping", "unavailable"},
 		"ErrorDetail.code": allCodes(),

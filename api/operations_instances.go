@@ -43,7 +43,7 @@ func instanceOperations() map[string]operation {
 		},
 		"POST /instances/:id/heartbeat": {
 			id: "heartbeat", tag: tagInstance, summary: "Say how an instance does",
-			body: wire.HeartbeatRequest{Health: wire.Health{Status: "Healthy", ErrorRate: &rate}}, lenient: true,
+			body: wire.HeartbeatRequest{Health: wire.Health{Status: "Healthy", ErrorRate: &rate}}, lenient: true, optional: true,
 			answers: []answer{gives(200, "What is assigned, without data, and when to beat next.", wire.HeartbeatResponse{})},
 		},
 		"POST /instances/:id/applied": {
@@ -57,7 +57,7 @@ func instanceOperations() map[string]operation {
 			id: "watchAssignments", tag: tagInstance, summary: "Follow what to run",
 			text: "Server-sent events. Each event assignments has the whole of what to run as data, at once and at each change; reconnect asks to connect " +
 				"again after afterMillis. The newest four streams of an instance are served.",
-			answers: []answer{gives(200, "The stream.", nil, "text/event-stream")},
+			answers: []answer{streams(map[string]any{"assignments": wire.Assignments{}})},
 		},
 		"GET /instances/:id/configs": {
 			id: "pollAssignments", tag: tagInstance, summary: "Ask what to run",

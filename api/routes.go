@@ -41,13 +41,24 @@ func (a *API) list() []route {
 
 		{"GET", "/openapi.json", open, 60, 0, prompt, a.openAPI},
 		{"GET", "/docs", open, 60, 0, prompt, a.docsPage},
+		{"GET", "/assets/docs.css", open, 0, 0, prompt, a.docsStyle},
 
 		{"GET", "/login", open, 60, 0, prompt, a.loginPage},
 		{"POST", "/login", open, 10, smallBody, prompt, a.enter},
+		{"GET", "/logout", open, 60, 0, prompt, a.logoutPage},
+		{"POST", "/logout", open, 30, smallBody, prompt, a.leave},
 		{"GET", "/assets/report.css", open, 0, 0, prompt, a.stylesheet},
 		{"GET", "/deployments/:id", open, 60, 0, prompt, a.page(a.deploymentPage)},
 
 		{"POST", v1 + "/authentication/login", open, 10, smallBody, prompt, a.login},
+		{"POST", v1 + "/authentication/logout", everybody, 30, smallBody, prompt, a.logout},
+		{"GET", v1 + "/authentication/identity", everybody, 60, 0, prompt, a.identity},
+		{"PUT", v1 + "/authentication/password", everybody, 10, smallBody, prompt, a.changePassword},
+		{"GET", v1 + "/users", admin, 60, 0, prompt, a.listUsers},
+		{"POST", v1 + "/users", admin, 10, smallBody, prompt, a.createUser},
+		{"GET", v1 + "/users/:username", admin, 60, 0, prompt, a.getUser},
+		{"PUT", v1 + "/users/:username", admin, 10, smallBody, prompt, a.changeUser},
+		{"DELETE", v1 + "/users/:username", admin, 10, 0, prompt, a.removeUser},
 		{"POST", v1 + "/tokens", admin, 10, smallBody, prompt, a.createToken},
 		{"GET", v1 + "/tokens", admin, 10, 0, prompt, a.listTokens},
 		{"DELETE", v1 + "/tokens/:id", admin, 10, 0, prompt, a.revokeToken},
@@ -94,6 +105,13 @@ func (a *API) list() []route {
 		{"GET", v1 + "/instances/:id/watch", theInstance, 0, 0, waiting, a.watch},
 		{"GET", v1 + "/instances/:id/configs", theInstance, 0, 0, waiting, a.poll},
 		{"GET", v1 + "/instances/:id/configs/:name/:hash/data", theInstance, 0, 0, prompt, a.assignedData},
+
+		{"POST", v1 + "/schemas", developer, 10, dataBody, prompt, a.registerSchema},
+		{"GET", v1 + "/schemas", everybody, 10, 0, prompt, a.listSchemas},
+		{"GET", v1 + "/schemas/:id", everybody, 10, 0, prompt, a.getSchema},
+		{"POST", v1 + "/schemas/:id/validate", developer, 100, dataBody, prompt, a.validateData},
+		{"POST", v1 + "/schemas/:id/approve", admin, 10, smallBody, prompt, a.approveSchema},
+		{"POST", v1 + "/schemas/:id/deprecate", admin, 10, smallBody, prompt, a.deprecateSchema},
 
 		// It has limits of its own: by address, by source, and by time.
 		{"POST", webhook.Path + ":forge", open, 0, itsOwn, waiting, a.webhook},

@@ -174,3 +174,13 @@ func Usable(known []SchemaEdition) (e SchemaEdition, ok bool) {
 	}
 	return SchemaEdition{}, false
 }
+
+// NotApproved says why Production is not deployed to under an edition, and the way out.
+func NotApproved(e SchemaEdition) string {
+	if e.Status == SchemaDeprecated {
+		return fmt.Sprintf("schema %s has no Approved version, %s is Deprecated (%s): register the next one and let an Admin approve it: sluice schema approve %s",
+			e.ID, e.Version, e.Deprecation, e.ID)
+	}
+	return fmt.Sprintf("schema %s %s is %s, and Production deploys only against an Approved one: an Admin approves it with sluice schema approve %s --version %s",
+		e.ID, e.Version, e.Status, e.ID, e.Version)
+}

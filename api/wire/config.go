@@ -156,25 +156,6 @@ type Source struct {
 	PullRequestsError string `json:"pullRequestsError,omitempty"`
 }
 
-// LoginRequest is the body of POST /authentication/login.
-type LoginRequest struct {
-	Username string `json:"username"`
-	Password string `json:"password"`
-}
-
-// LoginResponse carries a bearer token.
-type LoginResponse struct {
-	Token     string    `json:"token"`
-	ExpiresAt time.Time `json:"expiresAt"`
-	User      User      `json:"user"`
-}
-
-// User is who is signed in.
-type User struct {
-	Username string `json:"username"`
-	Role     string `json:"role"`
-}
-
 // TokenRequest is the body of POST /tokens.
 type TokenRequest struct {
 	Name string `json:"name"`

@@ -399,17 +399,44 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_claimed ON idempotency_keys (claimed_at);
 
+-- People: with a password of their own, or known by what an identity provider calls them.
 CREATE TABLE users (
     name          TEXT PRIMARY KEY,
     role          TEXT NOT NULL CHECK (role IN ('Viewer', 'Developer', 'Operator', 'Admin')),
-    password_hash TEXT NOT NULL,
-    created_at    INTEGER NOT NULL
+    password_hash TEXT NOT NULL, -- '' for one whom a provider knows
+    issuer        TEXT NOT NULL DEFAULT '',
+    subject       TEXT NOT NULL DEFAULT '',
+    disabled      BOOLEAN NOT NULL DEFAULT false,
+    created_at    INTEGER NOT NULL,
+    CHECK ((issuer = '') = (subject = '')),
+    CHECK (issuer = '' OR password_hash = '')
+);
+-- Names that differ in their letters' case alone would be one to whoever reads the audit log.
+CREATE UNIQUE INDEX users_folded ON users (lower(name));
+CREATE UNIQUE INDEX users_subject ON users (issuer, subject) WHERE issuer <> '';
+
+-- Who is signed in. What the hash is of stands in the token alone: who reads this table can be nobody.
+CREATE TABLE sessions (
+    id_hash    BLOB PRIMARY KEY,
+    user_name  TEXT NOT NULL REFERENCES users (name) ON DELETE CASCADE,
+    address    TEXT NOT NULL DEFAULT '', -- that it was begun from
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX sessions_user ON sessions (user_name, address);
+CREATE INDEX sessions_expired ON sessions (expires_at);
+
+-- The key that sessions are signed with where none is set.
+CREATE TABLE session_keys (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    secret     TEXT NOT NULL,
+    created_at INTEGER NOT NULL
 );
 
 CREATE TABLE api_tokens (
     id         TEXT PRIMARY KEY,
     name       TEXT NOT NULL,
-    kind       TEXT NOT NULL CHECK (kind IN ('Session', 'API', 'Registration')),
+    kind       TEXT NOT NULL CHECK (kind IN ('API', 'Registration')),
     role       TEXT NOT NULL CHECK (role IN ('Viewer', 'Developer', 'Operator', 'Admin', 'Registration')),
     token_hash BLOB NOT NULL UNIQUE,
     created_at INTEGER NOT NULL,
@@ -464,6 +491,8 @@ END;
 DROP TABLE audit_head;
 DROP TABLE config_audit_logs;
 DROP TABLE api_tokens;
+DROP TABLE session_keys;
+DROP TABLE sessions;
 DROP TABLE users;
 DROP TABLE idempotency_keys;
 DROP TABLE webhook_deliveries;
