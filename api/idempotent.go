@@ -32,9 +32,12 @@ const (
 // secretAnswers are the writes whose requests or answers hold a secret, of which
 // nothing is kept: they take no notice of a key.
 var secretAnswers = map[string]bool{
-	"POST /api/v1/authentication/login": true,
-	"POST /api/v1/tokens":               true,
-	"POST /api/v1/instances":            true,
+	"POST /api/v1/authentication/login":   true,
+	"PUT /api/v1/authentication/password": true,
+	"POST /api/v1/tokens":                 true,
+	"POST /api/v1/users":                  true,
+	"PUT /api/v1/users/:username":         true,
+	"POST /api/v1/instances":              true,
 }
 
 // idempotent makes a write with an Idempotency-Key once, however often it is
