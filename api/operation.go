@@ -106,13 +106,16 @@ func (d *describer) describe(r route, o operation) (*openapi.Operation, error) {
 	}
 	if len(out.Roles) > 0 {
 		out.Security = append(out.Security, map[string][]string{"bearer": {}})
-		if r.method == http.MethodGet && !slices.Equal(out.Roles, []string{instanceRole}) {
+		if !toInstances(out.Roles) {
 			out.Security = append(out.Security, map[string][]string{"session": {}})
 		}
 	}
 	if takesKey(r) && !toInstances(out.Roles) {
 		out.Parameters = append(out.Parameters, header(headerKey, "A name for this request, such as a UUID: sent again under it, it is not carried out again, and answered as before."))
 		o.errors = append(slices.Clone(o.errors), http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity)
+	}
+	if secretAnswers[r.method+" "+r.path] {
+		out.Parameters = append(out.Parameters, header(headerKey, "Taken no notice of: of requests and answers with secrets, nothing is kept."))
 	}
 	for _, status := range failures(r, o, len(out.Roles) == 0) {
 		out.Responses[strconv.Itoa(status)] = &openapi.Response{Ref: "#/components/responses/" + errorName(status)}
@@ -334,14 +337,15 @@ var errorBody = wire.Error{}
 
 // pathTexts say what the parameters of paths are.
 var pathTexts = map[string]string{
-	"name":    "The name of a profile, such as payment-service.production.",
-	"version": "A version's number, such as 1.4.0.",
-	"other":   "The number of the version to compare with.",
-	"hash":    "The hash of the data: SHA-256 in hex.",
-	"commit":  "The SHA of a commit, or at least its first 7 digits.",
-	"target":  "The name of a target of the settings' notifications.",
-	"forge":   "Who sends: github, gitea, forgejo, gitlab or generic.",
-	"id":      "The id.",
+	"name":     "The name of a profile, such as payment-service.production.",
+	"version":  "A version's number, such as 1.4.0.",
+	"other":    "The number of the version to compare with.",
+	"hash":     "The hash of the data: SHA-256 in hex.",
+	"commit":   "The SHA of a commit, or at least its first 7 digits.",
+	"target":   "The name of a target of the settings' notifications.",
+	"forge":    "Who sends: github, gitea, forgejo, gitlab or generic.",
+	"id":       "The id.",
+	"username": "The name of a user.",
 }
 
 func pathParameters(path string) []*openapi.Parameter {

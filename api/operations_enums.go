@@ -67,9 +67,14 @@ func enumerations() map[string][]string {
 
 		"CommitStatus.state": texts(rollout.StatusPending, rollout.StatusSuccess, rollout.StatusFailure, rollout.StatusError),
 
-		"User.role":         texts(Roles()...),
-		"Token.role":        texts(Roles()...),
-		"TokenRequest.role": texts(Roles()...),
+		"User.role":             texts(userRoles()...),
+		"UserRequest.role":      texts(userRoles()...),
+		"UserChange.role":       texts(userRoles()...),
+		"Identity.role":         texts(Roles()...),
+		"Identity.kind":         {"user", "token"},
+		"Identity.environments": places,
+		"Token.role":            texts(Roles()...),
+		"TokenRequest.role":     texts(Roles()...),
 
 		"Token.environments":        places,
 		"TokenRequest.environments": places,
