@@ -60,6 +60,6 @@ func newRootCommand(sh *shell) *cobra.Command {
 		newPromoteCommand(sh), newCancelCommand(sh), newRetryCommand(sh), newFreezeCommand(sh), newUnfreezeCommand(sh))
 	grouped(groupAccess, newLoginCommand(sh), newTokenCommand(sh))
 	grouped(groupOther, newMigrateCommand(sh), newAuditCommand(sh), newBackupCommand(sh),
-		newRestoreCommand(sh), newNotifyCommand(sh), newVersionCommand(sh))
+		newRestoreCommand(sh), newNotifyCommand(sh), newSecretsCommand(sh), newVersionCommand(sh))
 	return root
 }
