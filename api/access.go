@@ -129,7 +129,7 @@ func (a *API) identify(c echo.Context) (*caller, error) {
 	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken && !signed(token) {
 		return nil, nil
 	}
-	return look(c.Request().Context(), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
+	return look(a.lookUpContext(c), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
 }
 
 // holder is whom a token belongs to.

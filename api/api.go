@@ -75,6 +75,8 @@ type API struct {
 
 	limits    coord.Limiter // of callers with a token
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
+	emergency coord.Limiter // of the urgent doors: this process's own, so that Redis need not answer
+	guesses   coord.Limiter // of addresses that have tokens looked up at the urgent doors
 	lockout   *lockout
 	hashing   chan struct{} // bounds the passwords that are checked at once
 
@@ -82,6 +84,8 @@ type API struct {
 	reading   map[string]int // open event streams by caller
 
 	outage *outage
+
+	described func() (*described, error) // what /openapi.json and /docs say
 
 	leaving   atomic.Bool // not ready any more
 	draining  chan struct{}
@@ -138,12 +142,15 @@ func New(opts Options) (*API, error) {
 		metrics:   newMetrics(opts.Registry, opts.Store),
 		limits:    opts.SharedLimits(coord.NewMinutes(opts.Now, maxCallers)),
 		strangers: opts.SharedLimits(coord.NewMinutes(opts.Now, maxStrangers)),
+		emergency: coord.NewMinutes(opts.Now, maxCallers),
+		guesses:   coord.NewMinutes(opts.Now, maxStrangers),
 		lockout:   newLockout(opts.Now),
 		hashing:   make(chan struct{}, maxHashing),
 		reading:   map[string]int{},
 		marks:     newWatermark(opts.Store),
 		outage:    &outage{log: opts.Logger},
 	}
+	a.described = sync.OnceValues(a.describeOnce)
 	a.echo.HideBanner, a.echo.HidePort = true, true
 	a.echo.HTTPErrorHandler = a.answerError
 	a.echo.JSONSerializer = exactJSON{}

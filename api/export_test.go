@@ -74,3 +74,13 @@ func DecodeHeartbeat(body string) (s fleet.Sample, status int, err error) {
 	}
 	return s, status, err
 }
+
+// Demoted says whether the token of a request that comes from the address to an
+// urgent door is looked up with everybody else's.
+func Demoted(a *API, address string) bool {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", http.NoBody)
+	r.RemoteAddr = address + ":1234"
+	c := a.echo.NewContext(r, httptest.NewRecorder())
+	c.Set(paceKey, urgent)
+	return a.lookUpContext(c) != r.Context()
+}

@@ -111,6 +111,7 @@ type call struct {
 	// again says that making the request twice does no harm, so that it may be retried.
 	again   bool
 	timeout time.Duration // of one attempt; callTimeout when 0
+	tag     *string       // takes the answer's ETag; may be nil
 }
 
 // pathf joins escaped segments.
@@ -178,7 +179,7 @@ func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
 // do makes the call, again where that is safe, and decodes the answer into out unless out is nil.
 func (c *Client) do(ctx context.Context, k call, out any) error {
 	for attempt := 0; ; attempt++ {
-		err := c.once(ctx, k, out)
+		err := c.attempt(ctx, k, out)
 		if err == nil || !k.again || attempt+1 >= maxAttempts || ctx.Err() != nil {
 			return err
 		}
@@ -189,7 +190,7 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 	}
 }
 
-func (c *Client) once(ctx context.Context, k call, out any) error {
+func (c *Client) attempt(ctx context.Context, k call, out any) error {
 	timeout := k.timeout
 	if timeout == 0 {
 		timeout = callTimeout
@@ -201,6 +202,9 @@ func (c *Client) once(ctx context.Context, k call, out any) error {
 		return err
 	}
 	defer res.Body.Close()
+	if k.tag != nil {
+		*k.tag = res.Header.Get("ETag")
+	}
 	return decode(res, k, out)
 }
 

@@ -110,6 +110,11 @@ func (c *Client) RollbackConfig(ctx context.Context, name, toVersion, reason str
 	return out, err
 }
 
+// PreviewRollbackConfig says what RollbackConfig would do now.
+func (c *Client) PreviewRollbackConfig(ctx context.Context, name, toVersion string) (wire.RollbackPreview, error) {
+	return get[wire.RollbackPreview](ctx, c, pathf("configs", name, "rollback"), List{}.query("toVersion", toVersion))
+}
+
 // ReleaseConfig ends a profile's hold.
 func (c *Client) ReleaseConfig(ctx context.Context, name, reason string) error {
 	k := call{method: http.MethodPost, path: pathf("configs", name, "release"), body: wire.ReasonRequest{Reason: reason}}

@@ -82,7 +82,12 @@ func decodeStrategy(o *object, env Environment) Strategy {
 	if t := choice(o, "type", StrategyTypes()); t != "" {
 		kind = t
 	}
-	s := DefaultStrategy(kind)
+	return decodeStrategyOver(o, DefaultStrategy(kind))
+}
+
+// decodeStrategyOver lays the fields of o over a strategy, whose type stays.
+func decodeStrategyOver(o *object, s Strategy) Strategy {
+	kind := s.Type
 	o.flag("autoPromote", &s.AutoPromote)
 	o.duration("progressDeadline", &s.ProgressDeadline)
 	decodeSteps(o, &s)
@@ -93,7 +98,9 @@ func decodeStrategy(o *object, env Environment) Strategy {
 	o.integer("maxConcurrency", &s.MaxConcurrency)
 	o.duration("verificationPeriod", &s.VerificationPeriod)
 	o.duration("keepBlueDuration", &s.KeepBlueDuration)
-	s.TrafficHook = o.name("trafficHook")
+	if hook := o.name("trafficHook"); hook != "" {
+		s.TrafficHook = hook
+	}
 	o.done()
 	for _, t := range StrategyTypes() {
 		for _, name := range uses[t] {
@@ -156,17 +163,28 @@ func decodeBatchSize(o *object, s *Strategy) {
 }
 
 func decodeHealth(o *object, env Environment) Health {
-	h := DefaultHealth(env)
 	if o == nil {
-		return h
+		return DefaultHealth(env)
 	}
+	return decodeHealthOver(o, DefaultHealth(env))
+}
+
+// decodeHealthOver lays the fields of o over a health section; metrics take the
+// place of those before.
+func decodeHealthOver(o *object, h Health) Health {
 	o.flag("enabled", &h.Enabled)
 	o.duration("checkInterval", &h.CheckInterval)
 	o.float("errorRateThreshold", &h.ErrorRateThreshold)
 	o.float("latencyThreshold", &h.LatencyThreshold)
 	o.float("failedCheckThreshold", &h.FailedCheckThreshold)
-	h.Endpoint = o.text("endpoint")
-	for i, item := range o.list("metrics", "metrics") {
+	if endpoint := o.text("endpoint"); endpoint != "" {
+		h.Endpoint = endpoint
+	}
+	items := o.list("metrics", "metrics")
+	if items != nil {
+		h.Metrics = nil
+	}
+	for i, item := range items {
 		at := joinIndex(joinKey(o.path, "metrics"), i)
 		if item.kind != mapTree {
 			o.out.add(item.at.problem(at, "a metric must be an object, got "+item.typeName()))
@@ -294,12 +312,24 @@ func warnSecret(at place, path string, out *collector) {
 
 func checkSecretRef(t *tree, ref field, path string, out *collector) {
 	s, ok := ref.value.scalar.(string)
-	switch {
-	case len(t.keys) > 1:
-		out.add(ref.at.problem(path, "a secret reference has no key beside $secret"))
-	case !ok || !secretPattern.MatchString(s):
-		out.add(ref.value.at.problem(path, `a secret reference must be "vault:path#key", "env:NAME" or "k8s:namespace/name#key"`))
+	at := ref.value.at
+	if len(t.keys) > 1 {
+		at = ref.at
 	}
+	if msg := secretRefProblem(len(t.keys), s, ok); msg != "" {
+		out.add(at.problem(path, msg))
+	}
+}
+
+// secretRefProblem says what is wrong with a map of so many keys that has the key $secret, "" when nothing is.
+func secretRefProblem(keys int, ref string, isText bool) string {
+	switch {
+	case keys > 1:
+		return "a secret reference has no key beside $secret"
+	case !isText || !secretPattern.MatchString(ref):
+		return `a secret reference must be "vault:path#key", "env:NAME" or "k8s:namespace/name#key"`
+	}
+	return ""
 }
 
 // value2 is value for a map of two keys, the only size a {"type": "secret"} value has; nil for all others, which saves copying them.

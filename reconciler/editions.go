@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/sluicehq/sluice/gitsource"
 	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
 )
 
 // edition is a profile under a schema of another content than the one that the
@@ -84,7 +86,7 @@ func (l *editions) compare(ctx context.Context, was profile.Version, commit, has
 func broken(was profile.Version, before, is *profile.Schema) (reason string) {
 	defer func() {
 		if recover() != nil { // a comparison that panics has proved nothing
-			reason = fmt.Sprintf("schema %s cannot be compared with its edition before", was.SchemaID)
+			reason = fmt.Sprintf(cannotBeCompared+"with its edition before", was.SchemaID)
 		}
 	}()
 	switch {
@@ -93,7 +95,7 @@ func broken(was profile.Version, before, is *profile.Schema) (reason string) {
 	case before == nil && is.Compatibility() == profile.CompatibilityNone:
 		return "" // nobody here promises anything
 	case before == nil:
-		return fmt.Sprintf("schema %s declares %s compatibility, and the edition that version %s was checked by cannot be read any more",
+		return fmt.Sprintf(declares+"%s compatibility, and the edition that version %s was checked by cannot be read any more",
 			was.SchemaID, is.Compatibility(), was.Number)
 	}
 	found := is.Breaks(before)
@@ -104,7 +106,7 @@ func broken(was profile.Version, before, is *profile.Schema) (reason string) {
 	if len(found) > 1 {
 		more = fmt.Sprintf(", and %d more", len(found)-1)
 	}
-	return fmt.Sprintf("schema %s breaks the %s compatibility that it declared: %s%s",
+	return fmt.Sprintf(breaksItsWord+"%s compatibility that it declared: %s%s",
 		was.SchemaID, before.Compatibility(), printable(found[0].Error()), more)
 }
 
@@ -159,3 +161,17 @@ func compiled(id string, src []byte) (s *profile.Schema) {
 	}
 	return s
 }
+
+// WaitsForSchema says that a deployment waits for nothing but the approval of a
+// schema that breaks what it declared.
+func WaitsForSchema(d rollout.Deployment, id string) bool {
+	return strings.HasPrefix(d.Guard, fmt.Sprintf(breaksItsWord, id)) || strings.HasPrefix(d.Guard, fmt.Sprintf(cannotBeCompared, id)) ||
+		strings.HasPrefix(d.Guard, fmt.Sprintf(declares, id))
+}
+
+// How the guards of broken schemas begin.
+const (
+	breaksItsWord    = "schema %s breaks the "
+	declares         = "schema %s declares "
+	cannotBeCompared = "schema %s cannot be compared "
+)

@@ -212,7 +212,7 @@ func versions(t *testing.T, w *world) {
 	if total != 3 || len(list) != 2 || list[0].Number != "2.0.0" || list[1].Number != "1.1.0" || list[0].Data != nil {
 		t.Errorf("versions are %+v of %d", list, total)
 	}
-	if list, _, err := w.Versions(ctx, payments, store.VersionFilter{Tag: "stable"}); len(list) != 1 || err != nil {
+	if list, _, err := w.Versions(ctx, payments, store.VersionFilter{Tags: []string{"stable"}}); len(list) != 1 || err != nil {
 		t.Errorf("tagged are %+v, %v", list, err)
 	}
 	if _, err := w.Version(ctx, payments, "7.7.7"); !errors.Is(err, store.ErrNotFound) {

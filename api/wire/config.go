@@ -13,7 +13,10 @@ type Config struct {
 	Environment     string            `json:"environment"`
 	ServiceType     string            `json:"serviceType,omitempty"`
 	SchemaID        string            `json:"schemaId,omitempty"`
-	DefaultStrategy string            `json:"defaultStrategy"`
+	DefaultStrategy string            `json:"defaultStrategy"`    // Canary, BlueGreen, Rolling, Direct
+	Strategy        *Strategy         `json:"strategy,omitempty"` // the default one whole; of a single profile only
+	Health          *HealthRules      `json:"health,omitempty"`   // of a single profile only
+	Windows         *Windows          `json:"windows,omitempty"`  // of a single profile only
 	Labels          map[string]string `json:"targetLabels,omitempty"`
 	Settings        map[string]any    `json:"settings,omitempty"`
 	Origin          string            `json:"origin"` // Git or API
@@ -27,6 +30,7 @@ type Config struct {
 	DeploymentCount int               `json:"deploymentCount"`
 	CreatedAt       time.Time         `json:"createdAt"`
 	UpdatedAt       time.Time         `json:"updatedAt"`
+	CreatedBy       string            `json:"createdBy,omitempty"`
 }
 
 // Hold says why a profile is pinned to a version that is not the one Git says.
@@ -175,4 +179,11 @@ type Token struct {
 	// Environments and Profiles are its scope; without any it is everything.
 	Environments []string `json:"environments,omitempty"`
 	Profiles     []string `json:"profiles,omitempty"`
+}
+
+// LoginForm is the form of POST /login, which browsers send.
+type LoginForm struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+	Next     string `json:"next,omitempty"` // the page of this server to go to afterwards
 }

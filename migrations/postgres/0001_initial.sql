@@ -10,7 +10,8 @@ CREATE TABLE sources (
     synced_at   TIMESTAMPTZ,
     last_error  TEXT NOT NULL DEFAULT '',
     error_since TIMESTAMPTZ,
-    pulls_error TEXT NOT NULL DEFAULT '' -- why its pull requests could not be looked at
+    pulls_error TEXT NOT NULL DEFAULT '', -- why its pull requests could not be looked at
+    schemas_seen BIGINT NOT NULL DEFAULT 0 -- the last change of a registered schema that its profiles were looked at by
 );
 
 CREATE TABLE source_problems (
@@ -257,17 +258,39 @@ CREATE INDEX health_samples_of ON health_samples (instance_id, at);
 CREATE INDEX health_samples_at ON health_samples (at);
 
 CREATE TABLE config_schemas (
+    seq               BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     schema_id         TEXT COLLATE "C" NOT NULL,
     version           TEXT COLLATE "C" NOT NULL,
     schema_definition JSON NOT NULL,
+    schema_hash       TEXT COLLATE "C" NOT NULL,
     compatibility     TEXT NOT NULL DEFAULT 'None' CHECK (compatibility IN ('None', 'Backward', 'Forward', 'Full')),
+    compared_with     TEXT COLLATE "C" NOT NULL DEFAULT '', -- the version that it was compared with when it was registered
+    breaks            JSON NOT NULL DEFAULT '[]',
     status            TEXT NOT NULL DEFAULT 'Draft' CHECK (status IN ('Draft', 'PendingApproval', 'Approved', 'Deprecated')),
     approved_by       TEXT NOT NULL DEFAULT '',
     approved_at       TIMESTAMPTZ,
-    created_at        TIMESTAMPTZ NOT NULL,
+    deprecated_by     TEXT NOT NULL DEFAULT '',
     deprecated_at     TIMESTAMPTZ,
-    PRIMARY KEY (schema_id, version)
+    deprecation_reason TEXT NOT NULL DEFAULT '',
+    change_seq        BIGINT NOT NULL, -- of the last change of any schema that was one of this: rises over all of them
+    created_at        TIMESTAMPTZ NOT NULL,
+    created_by        TEXT NOT NULL DEFAULT '',
+    UNIQUE (schema_id, version),
+    CHECK (status <> 'Approved' OR approved_at IS NOT NULL),
+    CHECK ((status = 'Deprecated') = (deprecated_at IS NOT NULL))
 );
+CREATE INDEX config_schemas_hash ON config_schemas (schema_id, schema_hash);
+CREATE INDEX config_schemas_changes ON config_schemas (change_seq);
+
+-- +goose StatementBegin
+CREATE FUNCTION config_schemas_immutable() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'what was registered of a schema never changes';
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER config_schemas_immutable BEFORE UPDATE OF schema_id, version, schema_definition, schema_hash, compatibility,
+    compared_with, breaks, created_at, created_by ON config_schemas
+    FOR EACH ROW EXECUTE FUNCTION config_schemas_immutable();
 
 CREATE TABLE commit_statuses (
     source_id       TEXT COLLATE "C" NOT NULL,
@@ -372,6 +395,23 @@ CREATE TABLE webhook_deliveries (
 );
 CREATE INDEX webhook_deliveries_received ON webhook_deliveries (received_at);
 
+-- Which writes with an Idempotency-Key were made, and what they were answered. Neither the key nor the request is here,
+-- only hashes that cannot be tried without the key.
+CREATE TABLE idempotency_keys (
+    caller      TEXT COLLATE "C" NOT NULL,
+    key_hash    BYTEA NOT NULL,
+    fingerprint BYTEA NOT NULL, -- of the request
+    owner       TEXT COLLATE "C" NOT NULL, -- the request that is at it, or was
+    claimed_at  TIMESTAMPTZ NOT NULL,
+    effective   BOOLEAN NOT NULL DEFAULT false, -- it changed something: set by the transaction that did
+    answered_at TIMESTAMPTZ,
+    status      BIGINT NOT NULL DEFAULT 0,
+    headers     JSON NOT NULL DEFAULT '{}',
+    body        TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (caller, key_hash)
+);
+CREATE INDEX idempotency_keys_claimed ON idempotency_keys (claimed_at);
+
 -- People: with a password of their own, or known by what an identity provider calls them.
 CREATE TABLE users (
     name          TEXT COLLATE "C" PRIMARY KEY,
@@ -473,6 +513,7 @@ DROP TABLE api_tokens;
 DROP TABLE session_keys;
 DROP TABLE sessions;
 DROP TABLE users;
+DROP TABLE idempotency_keys;
 DROP TABLE webhook_deliveries;
 DROP TABLE pull_request_checks;
 DROP TABLE posted_statuses;
@@ -492,5 +533,5 @@ DROP TABLE config_versions;
 DROP TABLE config_profiles;
 DROP TABLE source_problems;
 DROP TABLE sources;
-DROP FUNCTION config_versions_immutable, config_deployments_validated, config_deployments_acknowledged, config_assignments_rise,
+DROP FUNCTION config_versions_immutable, config_schemas_immutable, config_deployments_validated, config_deployments_acknowledged, config_assignments_rise,
     config_audit_logs_kept, config_audit_logs_immutable;
