@@ -330,7 +330,7 @@ func oneOf[T ~string](name, text string, values []T) *openapi.Parameter {
 	return queried(name, text, &openapi.Schema{Type: "string", Enum: openapi.Values(values)})
 }
 
-func truth(name, text string) *openapi.Parameter {
+func trueOrFalse(name, text string) *openapi.Parameter {
 	return queried(name, text, &openapi.Schema{Type: "boolean"})
 }
 

@@ -20,7 +20,7 @@ func configOperations() map[string]operation {
 				oneOf("environment", "Only those of this environment.", profile.Environments()),
 				oneOf("serviceType", "Only those of services of this type.", profile.ServiceTypes()),
 				textual("source", "Only those of this source."),
-				truth("held", "Only those on hold, or only those that are not."),
+				trueOrFalse("held", "Only those on hold, or only those that are not."),
 			),
 			answers: []answer{gives(200, "A page of profiles, by name.", wire.Page[wire.Config]{})},
 		},

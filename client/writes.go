@@ -61,7 +61,7 @@ func (c *Client) DeleteVersion(ctx context.Context, name, version string) error 
 
 // ConfigTag returns a profile with the tag that UpdateConfig takes.
 func (c *Client) ConfigTag(ctx context.Context, name string) (out wire.Config, tag string, err error) {
-	k := call{method: http.MethodGet, path: pathf("configs", name), again: true, tag: &tag}
-	err = c.do(ctx, k, &out)
-	return out, tag, err
+	header := http.Header{}
+	err = c.do(ctx, call{method: http.MethodGet, path: pathf("configs", name), again: true, answered: header}, &out)
+	return out, header.Get("ETag"), err
 }

@@ -91,6 +91,12 @@ func checkDataSecrets(v any, path string, out *collector) {
 			}
 			return
 		}
+		for _, key := range []string{SealedKey, SopsKey} {
+			if _, ok := v[key]; ok {
+				out.add(place{}.problem(path, "the key "+key+` is Sluice's own: give the value as {"type": "secret", "value": ...}`))
+				return
+			}
+		}
 		for _, k := range sortedKeys(v) {
 			checkDataSecrets(v[k], joinKey(path, k), out)
 		}
@@ -103,22 +109,5 @@ func checkDataSecrets(v any, path string, out *collector) {
 
 // HasSecretValues says whether data holds a secret as it is: {"type": "secret", "value": ...}.
 func HasSecretValues(d Data) bool {
-	var has func(v any) bool
-	has = func(v any) bool {
-		switch v := v.(type) {
-		case map[string]any:
-			if _, ref := secretRef(v); !ref && isSecret(v) {
-				return true
-			}
-			for _, item := range v {
-				if has(item) {
-					return true
-				}
-			}
-		case []any:
-			return slices.ContainsFunc(v, has)
-		}
-		return false
-	}
-	return has(map[string]any(d))
+	return slices.ContainsFunc(Secrets(d), func(s Secret) bool { return s.Kind == Given })
 }

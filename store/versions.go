@@ -61,6 +61,9 @@ func (tx *Tx) InsertVersion(ctx context.Context, v profile.Version) error {
 		asJSON(v.Tags), asJSON(v.Metadata), v.Source, v.Commit, v.Author, v.Message, v.PullRequest, v.Superseded,
 		stamp(v.CreatedAt), v.CreatedBy)
 	if err == nil {
+		err = tx.useSealed(ctx, v)
+	}
+	if err == nil {
 		_, err = tx.exec(ctx, `UPDATE config_profiles SET version_count = version_count + 1 WHERE name = $1`, v.Profile)
 	}
 	if err != nil {

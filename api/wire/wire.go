@@ -88,13 +88,18 @@ type HeartbeatResponse struct {
 	Assignments         []Assignment `json:"assignments"`
 }
 
+// DeliveredHashHeader carries the SHA-256, hex, of fetched data whose secrets
+// were opened. Without it the data's hash is that of its assignment.
+const DeliveredHashHeader = "Sluice-Delivered-Hash"
+
 // Assignment is what an instance should run of one profile. Data is inline up
-// to 32 KiB; larger data is fetched from URL and checked against Hash.
+// to 32 KiB; larger data, and data with secrets, is fetched from URL and checked
+// against Hash or the DeliveredHashHeader that comes with it.
 type Assignment struct {
 	ConfigName   string          `json:"configName"`
 	Version      string          `json:"version"`
 	Generation   int64           `json:"generation"`
-	Hash         string          `json:"hash"` // SHA-256, hex, of the canonical JSON in Data
+	Hash         string          `json:"hash"` // SHA-256, hex, of the version's canonical JSON; what stands for secrets is part of it
 	DeploymentID string          `json:"deploymentId,omitempty"`
 	ActiveGroup  string          `json:"activeGroup,omitempty"` // of a BlueGreen profile: the group that requests go to
 	Data         json.RawMessage `json:"data,omitempty"`

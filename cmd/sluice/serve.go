@@ -93,8 +93,12 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	keeper, keepSecrets, err := openSecrets(conf, sh, db, log, registry)
+	if err != nil {
+		return err
+	}
 	sources, err := openSources(ctx, conf, db, sourceParts{
-		forges: forges, engine: engine, locker: replicas.locker, reach: reach, log: log, metrics: sourceMetrics(registry),
+		forges: forges, engine: engine, locker: replicas.locker, reach: reach, log: log, metrics: sourceMetrics(registry), keeper: keeper,
 	})
 	if err != nil {
 		return err
@@ -120,7 +124,8 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		return err
 	}
 	door, err := api.New(api.Options{
-		Store: db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
+		Secrets: keeper,
+		Store:   db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
 		SyncSource: sources.wake, TestNotification: notifier.Test, TrustedProxies: proxies,
 		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor,
 		SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, SSO: provider,
@@ -162,7 +167,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	for _, part := range []func(context.Context) error{rollouts, sources.run, sweeper(db, log), retention(db, conf, registry, log)} {
 		group.Go(func() error { return part(deciding) })
 	}
-	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run} {
+	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets} {
 		group.Go(func() error { return part(inner) })
 	}
 	group.Go(func() error {

@@ -61,6 +61,11 @@ type Settings struct {
 	PrometheusTimeout time.Duration `key:"prometheus_timeout" default:"3s" help:"how long one query may take, at most 4s"`
 	ProbeNetworks     []string      `key:"probe_networks" default:"10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7" help:"networks (CIDR) whose instances may be probed; this machine only when named itself: 127.0.0.0/8"`
 
+	MasterKey       Secret `key:"master_key" help:"keys that seal secrets given by API, ID:BASE64 of 32 random bytes each and commas between: the first seals, all open; sluice secrets key makes one"`
+	SopsAgeKeys     Secret `key:"sops_age_keys" help:"age identities that open values which sops encrypted in Git, one a line"`
+	SecretEnvPrefix string `key:"secret_env_prefix" default:"SLUICE_SECRET_" help:"how the variables begin that env: references may name"`
+
+	Secrets       Secrets       `key:"secrets" help:"which secrets profiles may refer to, and who keeps them"`
 	Sources       []Source      `key:"sources" help:"repositories to watch"`
 	TrafficHooks  []TrafficHook `key:"traffic_hooks" help:"load balancers that are told which group of a BlueGreen profile requests go to"`
 	Notifications Notifications `key:"notifications" help:"who is told of deployments and holds"`

@@ -54,6 +54,7 @@ func (s Settings) Validate() error {
 		check(err == nil, "trusted_proxies", "%q is not a network, write 10.0.0.0/8", cidr)
 	}
 	s.checkProviders(check)
+	s.checkSecrets(check)
 	seen := map[string]bool{}
 	for i, source := range s.Sources {
 		name := fmt.Sprintf("sources[%d]", i)

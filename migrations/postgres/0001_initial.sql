@@ -96,6 +96,32 @@ CREATE TRIGGER config_versions_immutable BEFORE UPDATE OF config_name, version, 
     schema_id, schema_hash, validated_at, source_id, commit_sha, author, message, created_at ON config_versions
     FOR EACH ROW EXECUTE FUNCTION config_versions_immutable();
 
+-- Secrets that were given by API, each encrypted for its profile. A version's data names them by id, so that another
+-- key changes rows here and no version.
+CREATE TABLE sealed_values (
+    id          TEXT COLLATE "C" NOT NULL UNIQUE,
+    config_name TEXT COLLATE "C" NOT NULL,
+    key_id      TEXT COLLATE "C" NOT NULL,
+    fingerprint BYTEA NOT NULL, -- of the value, by the key: the same value is sealed once
+    box         BYTEA NOT NULL, -- nonce and ciphertext
+    created_at  TIMESTAMPTZ NOT NULL,
+    sealed_at   TIMESTAMPTZ NOT NULL, -- by the key of key_id
+    PRIMARY KEY (config_name, id)
+);
+CREATE INDEX sealed_values_fingerprint ON sealed_values (config_name, fingerprint);
+CREATE INDEX sealed_values_key ON sealed_values (key_id, id);
+
+-- Which versions name a sealed value: one of their own profile's, or the version is refused.
+CREATE TABLE sealed_uses (
+    config_name TEXT COLLATE "C" NOT NULL,
+    version     TEXT COLLATE "C" NOT NULL,
+    sealed_id   TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (config_name, version, sealed_id),
+    FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version) ON DELETE CASCADE,
+    FOREIGN KEY (config_name, sealed_id) REFERENCES sealed_values (config_name, id)
+);
+CREATE INDEX sealed_uses_of ON sealed_uses (config_name, sealed_id);
+
 CREATE TABLE config_deployments (
     seq            BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     deployment_id  TEXT COLLATE "C" NOT NULL UNIQUE,
@@ -216,6 +242,7 @@ CREATE TABLE config_assignments (
     applied_at         TIMESTAMPTZ,
     apply_micros       BIGINT NOT NULL DEFAULT 0,
     apply_error        TEXT NOT NULL DEFAULT '',
+    opened_generation  BIGINT NOT NULL DEFAULT 0, -- whose secrets it was given
     PRIMARY KEY (instance_id, config_name),
     FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version)
 );
@@ -529,6 +556,8 @@ DROP TABLE freezes;
 DROP TABLE config_holds;
 DROP TABLE deployment_checks;
 DROP TABLE config_deployments;
+DROP TABLE sealed_uses;
+DROP TABLE sealed_values;
 DROP TABLE config_versions;
 DROP TABLE config_profiles;
 DROP TABLE source_problems;

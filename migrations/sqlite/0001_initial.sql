@@ -94,6 +94,32 @@ BEGIN
 END;
 -- +goose StatementEnd
 
+-- Secrets that were given by API, each encrypted for its profile. A version's data names them by id, so that another
+-- key changes rows here and no version.
+CREATE TABLE sealed_values (
+    id          TEXT NOT NULL UNIQUE,
+    config_name TEXT NOT NULL,
+    key_id      TEXT NOT NULL,
+    fingerprint BLOB NOT NULL, -- of the value, by the key: the same value is sealed once
+    box         BLOB NOT NULL, -- nonce and ciphertext
+    created_at  INTEGER NOT NULL,
+    sealed_at   INTEGER NOT NULL, -- by the key of key_id
+    PRIMARY KEY (config_name, id)
+);
+CREATE INDEX sealed_values_fingerprint ON sealed_values (config_name, fingerprint);
+CREATE INDEX sealed_values_key ON sealed_values (key_id, id);
+
+-- Which versions name a sealed value: one of their own profile's, or the version is refused.
+CREATE TABLE sealed_uses (
+    config_name TEXT NOT NULL,
+    version     TEXT NOT NULL,
+    sealed_id   TEXT NOT NULL,
+    PRIMARY KEY (config_name, version, sealed_id),
+    FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version) ON DELETE CASCADE,
+    FOREIGN KEY (config_name, sealed_id) REFERENCES sealed_values (config_name, id)
+);
+CREATE INDEX sealed_uses_of ON sealed_uses (config_name, sealed_id);
+
 CREATE TABLE config_deployments (
     seq            INTEGER PRIMARY KEY AUTOINCREMENT,
     deployment_id  TEXT NOT NULL UNIQUE,
@@ -210,6 +236,7 @@ CREATE TABLE config_assignments (
     applied_at         INTEGER,
     apply_micros       INTEGER NOT NULL DEFAULT 0,
     apply_error        TEXT NOT NULL DEFAULT '',
+    opened_generation  INTEGER NOT NULL DEFAULT 0, -- whose secrets it was given
     PRIMARY KEY (instance_id, config_name),
     FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version)
 );
@@ -510,6 +537,8 @@ DROP TABLE freezes;
 DROP TABLE config_holds;
 DROP TABLE deployment_checks;
 DROP TABLE config_deployments;
+DROP TABLE sealed_uses;
+DROP TABLE sealed_values;
 DROP TABLE config_versions;
 DROP TABLE config_profiles;
 DROP TABLE source_problems;
