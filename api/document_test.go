@@ -157,6 +157,11 @@ func TestFieldsAreDescribed(t *testing.T) {
 			used[field], used[name+"."+field] = true, true
 		}
 	}
+	for key, values := range api.Enumerations() {
+		if !used[key] {
+			t.Errorf("there is no field %s to have the values %v", key, values)
+		}
+	}
 	for key := range api.FieldTexts {
 		if !used[key] {
 			t.Errorf("there is no field %s to describe", key)

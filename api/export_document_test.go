@@ -16,5 +16,8 @@ func DoorsAndOperations(a *API) (doors, described []string) {
 // DocumentOf is what the API says of itself.
 func DocumentOf(a *API) (*openapi.Document, error) { return a.document() }
 
+// Enumerations are the values that fields may have.
+var Enumerations = enumerations
+
 // FieldTexts are what fields mean that have no comment.
 var FieldTexts = fieldTexts

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 
 	"github.com/sluicehq/sluice/api/wire"
-	"github.com/sluicehq/sluice/profile"
 )
 
 const (
@@ -19,8 +18,8 @@ func instanceOperations() map[string]operation {
 			id: "listInstances", tag: tagInstances, summary: "List instances",
 			query: paged(
 				textual("serviceName", "Only those of this service."),
-				oneOf("environment", "Only those in this environment.", profile.Environments()),
-				oneOf("health", "Only those that report this health.", statuses),
+				oneOf("environment", "Only those in this environment.", environments),
+				oneOf("health", "Only those that report this health.", healths),
 				textual("configVersion", "Only those that run this version."),
 			),
 			answers: []answer{gives(200, "A page of instances with what they run.", wire.Page[wire.Instance]{})},

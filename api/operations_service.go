@@ -65,6 +65,15 @@ func pageOperations() map[string]operation {
 			},
 			errors: []int{403},
 		},
+		"GET //logout": {
+			id: "logoutPage", tag: tagPages, summary: "The page to sign out on",
+			answers: []answer{gives(200, "The page.", nil, "text/html")},
+		},
+		"POST //logout": {
+			id: "logoutForm", tag: tagPages, summary: "Sign a browser out",
+			answers: []answer{gives(303, "Signed out, and to the page to sign in on.", nil)},
+			errors:  []int{403},
+		},
 		"GET //assets/report.css": {
 			id: "stylesheet", tag: tagPages, summary: "The style of all pages",
 			answers: []answer{gives(200, "A style sheet.", nil, "text/css")},

@@ -3,7 +3,6 @@ package openapi
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -23,7 +22,6 @@ type Schemas struct {
 	names    map[reflect.Type]string
 	made     map[string]*Schema
 	sent     map[string]bool // components that are within requests
-	used     map[string]bool // enums that some field has
 }
 
 // NewSchemas makes schemas that carry the comments, or else the texts by field
@@ -32,7 +30,7 @@ type Schemas struct {
 func NewSchemas(comments Comments, texts map[string]string, enums map[string][]string) *Schemas {
 	return &Schemas{
 		comments: comments, texts: texts, enums: enums, names: map[reflect.Type]string{}, made: map[string]*Schema{},
-		sent: map[string]bool{}, used: map[string]bool{},
+		sent: map[string]bool{},
 	}
 }
 
@@ -83,17 +81,8 @@ func (s *Schemas) letOthers(one, others *Schema) {
 	}
 }
 
-// Components are all structs that were met. It returns an error for enums of
-// fields that there are not.
-func (s *Schemas) Components() (map[string]*Schema, error) {
-	var errs []error
-	for _, key := range slices.Sorted(maps.Keys(s.enums)) {
-		if !s.used[key] {
-			errs = append(errs, fmt.Errorf("openapi: there is no field %s to have the values %v", key, s.enums[key]))
-		}
-	}
-	return s.made, errors.Join(errs...)
-}
+// Components are all structs that were met.
+func (s *Schemas) Components() map[string]*Schema { return s.made }
 
 // collect names every struct type within t, and makes its component.
 func (s *Schemas) collect(t reflect.Type) error {
@@ -224,7 +213,6 @@ func (s *Schemas) describe(t reflect.Type, made *Schema) error {
 		}
 		property.Description = cmp.Or(s.comments.of(owner, field.Name, called), s.texts[name+"."+called], s.texts[called])
 		if values := s.enums[name+"."+called]; values != nil {
-			s.used[name+"."+called] = true
 			limit(property, values)
 		}
 	}

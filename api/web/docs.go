@@ -120,7 +120,7 @@ type docsError struct {
 }
 
 func anchor(name string) string {
-	return strings.ReplaceAll(strings.ToLower(name), " ", "-")
+	return "tag-" + strings.ReplaceAll(strings.ToLower(name), " ", "-")
 }
 
 func operationOf(o *openapi.Operation, c openapi.Components) (docsOperation, error) {
