@@ -51,10 +51,10 @@ func profileFilter(c echo.Context) (f store.ProfileFilter, err error) {
 	if f.ServiceType, err = among(c, "serviceType", serviceTypes); err != nil {
 		return f, err
 	}
-	if f.Held, err = truth(c, "held"); err != nil {
+	if f.Held, err = yesOrNo(c, "held"); err != nil {
 		return f, err
 	}
-	f.Retired, err = truth(c, "retired")
+	f.Retired, err = yesOrNo(c, "retired")
 	return f, err
 }
 

@@ -43,8 +43,8 @@ func among[T ~string](c echo.Context, name string, words []T) (string, error) {
 	return "", invalidField(name, "is one of "+strings.Join(texts, ", "))
 }
 
-// truth reads a filter that is true or false; nil when it is not there.
-func truth(c echo.Context, name string) (*bool, error) {
+// yesOrNo reads a filter that is true or false; nil when it is not there.
+func yesOrNo(c echo.Context, name string) (*bool, error) {
 	text := c.QueryParam(name)
 	if text == "" {
 		return nil, nil

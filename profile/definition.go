@@ -111,3 +111,19 @@ func checkDataSecrets(v any, path string, out *collector) {
 func HasSecretValues(d Data) bool {
 	return slices.ContainsFunc(Secrets(d), func(s Secret) bool { return s.Kind == Given })
 }
+
+// ParseData reads configuration data from a file, JSON or YAML, as the data of a profile's file is read: within the same limits,
+// by the same rules for numbers and keys. What is wrong is Problems, each at its place in the file at path.
+func ParseData(path string, src []byte) (Data, error) {
+	lim := DefaultLimits()
+	out := &collector{max: lim.MaxProblems}
+	root := parseYAML(path, src, lim, out)
+	if root != nil && root.kind != mapTree {
+		out.add(root.at.problem("", "data must be an object, got "+root.typeName()))
+	}
+	if err := out.err(); err != nil {
+		return nil, err
+	}
+	data, _ := root.value().(map[string]any)
+	return data, nil
+}
