@@ -100,6 +100,11 @@ bench/webhooks: test-deps ## Flood three replicas with webhooks, a thousand a se
 bench/emergency: test-deps ## Flood the API with Redis, forge and metrics away, and pause and roll back meanwhile (FLOOD=10s)
 	SLUICE_API_FLOOD=$(FLOOD) go test -timeout 30m -count=1 -v -run 'EmergencyDoorUnderAFlood$$' ./internal/e2e 2>&1 | grep -aE '^ *(--- |ok|FAIL|panic)|_test\.go:'
 
+.PHONY: bench/api
+bench/api: test-deps ## Measure the API under a hundred canaries, on both engines, beside the floors of docs/api.md
+	for engine in sqlite postgres; do echo "$$engine"; \
+		SLUICE_API_LATENCY=$$engine go test -timeout 30m -count=1 -v -run 'LatencyUnderConcurrentDeployments$$' ./internal/e2e 2>&1 | grep -aE '^ *(--- |ok|FAIL|panic)|_test\.go:'; done
+
 .PHONY: cover
 cover: ## Show the coverage of the last make test, package by package, and write coverage.html
 	@test -f coverage.out || { echo "run make test first" >&2; exit 1; }

@@ -36,6 +36,7 @@ type caller struct {
 	name     string // as the audit log knows it
 	role     Role
 	scope    profile.Scope
+	session  []byte // hash of its id; nil for whom a token of another kind names
 	instance *fleet.Instance
 }
 
@@ -66,6 +67,13 @@ var (
 	instanceOrDeveloper access = func(c *caller, ctx echo.Context) bool {
 		return theInstance(c, ctx) || developer(c, ctx)
 	}
+)
+
+// Prefixes of names that only the server gives: an instance says itself what its
+// host is called, and a provider what a person is.
+const (
+	instancePrefix = "instance "
+	ssoPrefix      = "sso:"
 )
 
 const callerKey = "sluice.caller"
@@ -113,12 +121,12 @@ func (a *API) allowed(r route) echo.MiddlewareFunc {
 // take. No token is nobody; a token that is not known is nobody too.
 func (a *API) identify(c echo.Context) (*caller, error) {
 	scheme, token, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
-	if method := c.Request().Method; token == "" && (method == http.MethodGet || method == http.MethodHead) {
+	if token == "" && a.mayUseCookie(c) {
 		if cookie, err := c.Cookie(sessionCookie); err == nil {
 			scheme, token = "Bearer", cookie.Value
 		}
 	}
-	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken {
+	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken && !signed(token) {
 		return nil, nil
 	}
 	return look(a.lookUpContext(c), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
@@ -126,6 +134,9 @@ func (a *API) identify(c echo.Context) (*caller, error) {
 
 // holder is whom a token belongs to.
 func (a *API) holder(ctx context.Context, token string) (*caller, error) {
+	if signed(token) {
+		return a.sessionHolder(ctx, token)
+	}
 	if strings.HasPrefix(token, string(InstanceToken)) {
 		instance, err := a.opts.Store.InstanceByToken(ctx, HashToken(token))
 		if errors.Is(err, store.ErrNotFound) {
@@ -134,7 +145,7 @@ func (a *API) holder(ctx context.Context, token string) (*caller, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &caller{key: "instance " + instance.ID, name: instance.Hostname, instance: &instance}, nil
+		return &caller{key: "instance " + instance.ID, name: instancePrefix + instance.Hostname, instance: &instance}, nil
 	}
 	found, err := a.opts.Store.TokenByHash(ctx, HashToken(token))
 	if errors.Is(err, store.ErrNotFound) {
@@ -143,9 +154,5 @@ func (a *API) holder(ctx context.Context, token string) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	by := &caller{key: "token " + found.ID, name: found.Name, role: Role(found.Role), scope: found.Scope}
-	if found.Kind == store.TokenSession {
-		by.key, by.name = "user "+found.CreatedBy, found.CreatedBy
-	}
-	return by, nil
+	return &caller{key: "token " + found.ID, name: found.Name, role: Role(found.Role), scope: found.Scope}, nil
 }

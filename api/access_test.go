@@ -16,16 +16,20 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 	everybody := "Viewer Developer Operator Admin"
 	doors := map[string]string{
 		"POST //webhooks/:forge": "open", "GET //healthz": "open", "GET //readyz": "open", "GET //health": "open", "GET //metrics": "open", "GET //openapi.json": "open", "GET //docs": "open",
-		"POST /authentication/login": "open",
-		"POST /tokens":               "Admin", "GET /tokens": "Admin", "DELETE /tokens/:id": "Admin",
+		"POST /authentication/login": "open", "POST /authentication/logout": everybody, "GET /authentication/identity": everybody,
+		"PUT /authentication/password": everybody, "GET //logout": "open", "POST //logout": "open",
+		"GET /users": "Admin", "POST /users": "Admin", "GET /users/:username": "Admin", "PUT /users/:username": "Admin", "DELETE /users/:username": "Admin",
+		"POST /tokens": "Admin", "GET /tokens": "Admin", "DELETE /tokens/:id": "Admin",
 		"GET /configs": everybody, "GET /configs/:name": everybody, "GET /configs/:name/versions": everybody,
 		"GET /configs/:name/versions/:version": everybody, "GET /configs/:name/versions/:version/diff/:other": everybody,
+		"POST /configs": "Developer Admin", "PATCH /configs/:name/versions/:version": "Developer Admin", "DELETE /configs/:name/versions/:version": "Admin",
 		"PUT /configs/:name": "Developer Admin", "DELETE /configs/:name": "Admin", "POST /configs/:name/versions": "Developer Admin",
 		"GET /configs/:name/rollback": everybody, "POST /configs/:name/rollback": "Operator Admin", "POST /configs/:name/release": "Operator Admin",
 		"POST /deployments": "Operator Admin", "GET /deployments": everybody, "GET /deployments/:id": everybody,
 		"GET /deployments/:id/health": everybody, "GET /deployments/:id/report": everybody,
 		// Pages: a stranger is sent to the one to sign in on.
 		"GET //deployments/:id": "open", "GET //login": "open", "POST //login": "open", "GET //assets/report.css": "open",
+		"GET //assets/docs.css":       "open",
 		"GET /deployments/:id/events": everybody,
 		"POST /deployments/:id/pause": "Operator Admin", "POST /deployments/:id/resume": "Operator Admin",
 		"POST /deployments/:id/promote": "Operator Admin", "POST /deployments/:id/cancel": "Operator Admin",

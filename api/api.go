@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluicehq/sluice/coord"
+	"github.com/sluicehq/sluice/internal/session"
 	"github.com/sluicehq/sluice/notify"
 	"github.com/sluicehq/sluice/reconciler"
 	"github.com/sluicehq/sluice/rollout"
@@ -53,6 +54,12 @@ type Options struct {
 	// and delivers references as they stand.
 	Secrets Secrets
 
+	// SessionKeys sign the tokens of people who signed in, and Issuer is who says so
+	// in them; keys of this process's own, and "sluice", when they are not given.
+	SessionKeys *session.Keys
+	Issuer      string
+	ExternalURL string // that people reach this server by; "" is as they ask
+
 	// SharedLimits makes a limiter of this process count for all replicas; nil
 	// leaves each to itself.
 	SharedLimits func(local coord.Limiter) coord.Limiter
@@ -73,6 +80,7 @@ type API struct {
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
 	emergency coord.Limiter // of the urgent doors: this process's own, so that Redis need not answer
 	guesses   coord.Limiter // of addresses that have tokens looked up at the urgent doors
+	lockout   *lockout
 	hashing   chan struct{} // bounds the passwords that are checked at once
 	previews  chan struct{} // bounds the trees that are looked at at once
 
@@ -126,6 +134,16 @@ func New(opts Options) (*API, error) {
 	if opts.SharedLimits == nil {
 		opts.SharedLimits = func(local coord.Limiter) coord.Limiter { return local }
 	}
+	if opts.Issuer == "" {
+		opts.Issuer = "sluice"
+	}
+	if opts.SessionKeys == nil {
+		keys, err := session.ParseKeys(session.NewSecret())
+		if err != nil {
+			return nil, err
+		}
+		opts.SessionKeys = keys
+	}
 	a := &API{
 		opts: opts, echo: echo.New(), log: opts.Logger, draining: make(chan struct{}),
 		metrics:   newMetrics(opts.Registry, opts.Store),
@@ -133,6 +151,7 @@ func New(opts Options) (*API, error) {
 		strangers: opts.SharedLimits(coord.NewMinutes(opts.Now, maxStrangers)),
 		emergency: coord.NewMinutes(opts.Now, maxCallers),
 		guesses:   coord.NewMinutes(opts.Now, maxStrangers),
+		lockout:   newLockout(opts.Now),
 		hashing:   make(chan struct{}, maxHashing),
 		previews:  make(chan struct{}, maxPreviews),
 		reading:   map[string]int{},
@@ -144,7 +163,7 @@ func New(opts Options) (*API, error) {
 	a.echo.HTTPErrorHandler = a.answerError
 	a.echo.JSONSerializer = exactJSON{}
 	a.echo.IPExtractor = ipExtractor(opts.TrustedProxies)
-	a.echo.Use(a.traced, secured, a.farewell, a.measured, a.recovered)
+	a.echo.Use(a.traced, a.secured, a.farewell, a.measured, a.recovered)
 	return a, a.routes()
 }
 

@@ -15,6 +15,9 @@ import (
 )
 
 func auditFilter(c echo.Context) (store.AuditFilter, error) {
+	if err := filtered(c, "entityType", "entityId", "user", "eventType", "since", "until"); err != nil {
+		return store.AuditFilter{}, err
+	}
 	limit, offset, err := paging(c)
 	if err != nil {
 		return store.AuditFilter{}, err

@@ -33,7 +33,7 @@ func wireConfig(r profile.Record, hold *rollout.Hold) wire.Config {
 		ServiceType: string(r.ServiceType), SchemaID: r.SchemaID, DefaultStrategy: string(r.Strategy.Type), Labels: r.Targets.Labels,
 		Settings: profile.Mask(r.Settings), Origin: string(r.Origin), Source: r.Source, Path: r.Path, CurrentVersion: r.CurrentVersion,
 		DesiredVersion: r.DesiredVersion, Retired: r.Retired, VersionCount: r.VersionCount, DeploymentCount: r.DeploymentCount,
-		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, CreatedBy: r.CreatedBy,
 	}
 	if hold != nil {
 		shown := wireHold(*hold)

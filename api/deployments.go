@@ -28,14 +28,28 @@ func (a *API) listDeployments(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	deployments, total, err := a.opts.Store.Deployments(c.Request().Context(), store.DeploymentFilter{
-		Profile: c.QueryParam("configName"), Status: c.QueryParam("status"), Environment: c.QueryParam("environment"),
-		Commit: c.QueryParam("commit"), Limit: limit, Offset: offset, Scope: who(c).scope,
-	})
+	f, err := deploymentFilter(c)
+	if err != nil {
+		return err
+	}
+	f.Limit, f.Offset, f.Scope = limit, offset, who(c).scope
+	deployments, total, err := a.opts.Store.Deployments(c.Request().Context(), f)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, pageOf(convert(deployments, wireDeployment), total, limit, offset))
+}
+
+func deploymentFilter(c echo.Context) (f store.DeploymentFilter, err error) {
+	if err := filtered(c, "configName", "status", "environment", "commit"); err != nil {
+		return f, err
+	}
+	f.Profile, f.Commit = c.QueryParam("configName"), c.QueryParam("commit")
+	if f.Status, err = among(c, "status", states); err != nil {
+		return f, err
+	}
+	f.Environment, err = among(c, "environment", environments)
+	return f, err
 }
 
 func (a *API) getDeployment(c echo.Context) error {
@@ -110,8 +124,8 @@ func (a *API) createDeployment(c echo.Context) error {
 	if err := decode(c, &req); err != nil {
 		return err
 	}
-	if req.ConfigName == "" || req.ConfigVersion == "" {
-		return invalid("configName and configVersion are required")
+	if err := checkDeployment(req); err != nil {
+		return err
 	}
 	return a.begin(c, req.ConfigName, func(basis *rollout.Basis) (rollout.Deployment, error) {
 		d, err := a.draft(c, req)
@@ -167,11 +181,14 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 		return none, err
 	}
 	if r.Retired {
-		return none, conflict(r.Name + " is retired: its file left Git")
+		return none, conflict(retiredText(r))
 	}
 	v, err := s.Version(ctx, r.Name, req.ConfigVersion)
 	if err != nil {
 		return none, err
+	}
+	if v.Deprecated != "" {
+		return none, conflict(fmt.Sprintf("version %s of %s is deprecated (%s): deploy another one, or take that back", v.Number, r.Name, v.Deprecated))
 	}
 	if err := a.underApproved(ctx, r, v); err != nil {
 		return none, err
@@ -199,7 +216,10 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 		}
 		d.PreviousHash = previous.Hash
 	}
-	if err := chooseStrategy(&d, req, who(c)); err != nil {
+	if err := override(&d, req); err != nil {
+		return none, err
+	}
+	if err := breakGlass(&d, req, who(c)); err != nil {
 		return none, err
 	}
 	now, err := s.Now(ctx)
@@ -240,29 +260,4 @@ func (a *API) chosen(ctx context.Context, r profile.Record, ids []string, by cal
 		return nil, invalid("some of the instances cannot be deployed to", wrong...)
 	}
 	return ids, nil
-}
-
-// chooseStrategy takes another strategy than the profile's, and breaks the
-// glass for those who may.
-func chooseStrategy(d *rollout.Deployment, req wire.CreateDeploymentRequest, by caller) error {
-	if req.Strategy != "" {
-		wanted := profile.StrategyType(req.Strategy)
-		if !slices.Contains(profile.StrategyTypes(), wanted) {
-			return invalidField("strategy", "is one of Canary, BlueGreen, Rolling, Direct")
-		}
-		if wanted != d.Strategy.Type {
-			d.Strategy = profile.DefaultStrategy(wanted)
-		}
-	}
-	if !req.Force {
-		return nil
-	}
-	if by.role != Admin {
-		return &problem{status: http.StatusForbidden, code: "FORBIDDEN", message: "force needs the role Admin"}
-	}
-	if req.Reason == "" {
-		return invalidField("reason", "is required with force")
-	}
-	d.Force = req.Reason
-	return nil
 }

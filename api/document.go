@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -18,6 +19,7 @@ var documentTags = []openapi.Tag{
 	{Name: tagConfigs, Description: "The configuration of one service in one environment, and what holds it where it is."},
 	{Name: tagVersions, Description: "Immutable snapshots of a profile's data."},
 	{Name: tagDeployments, Description: "The way of a version to the instances, phase by phase, and the orders that people give."},
+	{Name: tagSchemas, Description: "What a profile's data must satisfy, version by version."},
 	{Name: tagFreeze, Description: "One switch for all profiles."},
 	{Name: tagInstances, Description: "The processes that run what is deployed."},
 	{Name: tagInstance, Description: "What the agent and the client in a service call, with the instance's own token."},
@@ -40,38 +42,39 @@ func (a *API) document() (*openapi.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &describer{api: a, schemas: openapi.NewSchemas(comments, enumerations())}
+	d := &describer{api: a, schemas: openapi.NewSchemas(comments, fieldTexts, enumerations())}
 	out := &openapi.Document{
 		Info: openapi.Info{Title: "Sluice", Summary: "GitOps for application configuration", Description: documentText, Version: "1"},
 		Tags: documentTags,
 	}
 	all := operations()
-	for _, tag := range documentTags {
-		for _, r := range a.list() {
-			o, ok := all[doorOf(r)]
-			if !ok || o.tag != tag.Name {
-				continue
-			}
-			made, err := d.describe(r, o)
-			if err != nil {
-				return nil, err
-			}
-			out.Operations = append(out.Operations, made)
+	for _, r := range a.list() {
+		o, ok := all[doorOf(r)]
+		if !ok {
+			continue // a test says so
 		}
+		made, err := d.describe(r, o)
+		if err != nil {
+			return nil, err
+		}
+		out.Operations = append(out.Operations, made)
 	}
+	place := func(o *openapi.Operation) int {
+		return slices.IndexFunc(documentTags, func(tag openapi.Tag) bool { return tag.Name == o.Tags[0] })
+	}
+	slices.SortStableFunc(out.Operations, func(one, other *openapi.Operation) int { return place(one) - place(other) })
 	problem, err := d.schemas.Of(errorBody)
 	if err != nil {
 		return nil, err
 	}
 	out.Components = openapi.Components{
-		Responses: errorResponses(problem), Headers: commonHeaders(),
+		Schemas: d.schemas.Components(), Responses: errorResponses(problem), Headers: commonHeaders(),
 		SecuritySchemes: map[string]openapi.SecurityScheme{
 			"bearer":  {Type: "http", Scheme: "bearer", Description: "A token of a person, a tool or an instance."},
-			"session": {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "The session of a browser. It reads, and no more."},
+			"session": {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "The session of a browser: it reads, and writes from pages of this server."},
 		},
 	}
-	out.Components.Schemas, err = d.schemas.Components()
-	return out, err
+	return out, nil
 }
 
 // described is the document as it is sent.
@@ -125,4 +128,9 @@ func (a *API) docsPage(c echo.Context) error {
 		return c.NoContent(http.StatusNotModified)
 	}
 	return html(c, http.StatusOK, d.page)
+}
+
+func (a *API) docsStyle(c echo.Context) error {
+	c.Response().Header().Set("Cache-Control", "max-age=300")
+	return c.Blob(http.StatusOK, "text/css; charset=utf-8", []byte(web.DocsStyle))
 }

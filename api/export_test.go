@@ -9,7 +9,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/sluicehq/sluice/api/openapi"
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/fleet"
@@ -117,17 +116,3 @@ func Demoted(a *API, address string) bool {
 	c.Set(paceKey, urgent)
 	return a.lookUpContext(c) != r.Context()
 }
-
-// DoorsAndOperations are the keys of all routes and of all operations.
-func DoorsAndOperations(a *API) (doors, described []string) {
-	for _, r := range a.list() {
-		doors = append(doors, doorOf(r))
-	}
-	for key := range operations() {
-		described = append(described, key)
-	}
-	return doors, described
-}
-
-// DocumentOf is what the API says of itself.
-func DocumentOf(a *API) (*openapi.Document, error) { return a.document() }

@@ -91,16 +91,30 @@ func printable(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
+func instanceFilter(c echo.Context) (f store.InstanceFilter, err error) {
+	if err := filtered(c, "serviceName", "environment", "health", "configVersion"); err != nil {
+		return f, err
+	}
+	f.Service, f.ConfigVersion = c.QueryParam("serviceName"), c.QueryParam("configVersion")
+	if f.Environment, err = among(c, "environment", environments); err != nil {
+		return f, err
+	}
+	f.Health, err = among(c, "health", healths)
+	return f, err
+}
+
 func (a *API) listInstances(c echo.Context) error {
 	limit, offset, err := paging(c)
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	instances, total, err := a.opts.Store.Instances(ctx, store.InstanceFilter{
-		Service: c.QueryParam("serviceName"), Environment: c.QueryParam("environment"), Health: c.QueryParam("health"),
-		ConfigVersion: c.QueryParam("configVersion"), Limit: limit, Offset: offset, Scope: who(c).scope,
-	})
+	f, err := instanceFilter(c)
+	if err != nil {
+		return err
+	}
+	f.Limit, f.Offset, f.Scope = limit, offset, who(c).scope
+	instances, total, err := a.opts.Store.Instances(ctx, f)
 	if err != nil {
 		return err
 	}

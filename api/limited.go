@@ -92,7 +92,9 @@ func (a *API) admit(c echo.Context, of coord.Limiter, key string, perMinute int,
 	if ok {
 		return next(c)
 	}
-	wait := reset.Sub(a.opts.Now()) + time.Second - 1 // rounded up
-	h.Set("Retry-After", strconv.Itoa(max(1, int(wait/time.Second))))
+	h.Set("Retry-After", strconv.Itoa(wholeSeconds(reset.Sub(a.opts.Now()))))
 	return &problem{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", message: fmt.Sprintf("at most %d of these a minute", perMinute)}
 }
+
+// wholeSeconds rounds a wait up to what Retry-After can say.
+func wholeSeconds(wait time.Duration) int { return max(1, int((wait+time.Second-1)/time.Second)) }

@@ -22,7 +22,7 @@ var forScopes = map[string]bool{
 	"GET /configs": true, "POST /configs": true, "POST /validate": true, "GET /deployments": true, "POST /deployments": true,
 	"GET /instances": true, "POST /instances": true, "GET /audit": true, "GET /sources": true, "GET /freeze": true,
 	"GET /schemas": true, "GET /schemas/:id": true, "POST /schemas/:id/validate": true,
-	"POST /authentication/logout": true, "GET /authentication/user": true,
+	"POST /authentication/logout": true, "GET /authentication/identity": true,
 }
 
 // matrix is one of everything that a path can name, and one of everybody who can

@@ -34,14 +34,39 @@ type operation struct {
 
 // answer is one answer that is not an error.
 type answer struct {
-	status int
-	text   string
-	body   any      // a value of the type that is written; nil for none
-	others []string // media types of the same thing as text
+	status  int
+	text    string
+	body    any               // a value of the type that is written; nil for none
+	others  []string          // media types of the same thing as text
+	events  map[string]any    // of a stream, the data of each event
+	headers map[string]string // that this answer has and others do not, with what they mean
 }
 
 func gives(status int, text string, body any, others ...string) answer {
 	return answer{status: status, text: text, body: body, others: others}
+}
+
+// with is the same answer with a header.
+func (a answer) with(name, text string) answer {
+	a.headers = maps.Clone(a.headers)
+	if a.headers == nil {
+		a.headers = map[string]string{}
+	}
+	a.headers[name] = text
+	return a
+}
+
+// tagged is the same answer with a tag of what was answered.
+func (a answer) tagged() answer {
+	return a.with(headerETag, "The tag of this state, for "+headerIfMatch+" and "+headerIfNoneMatch+".")
+}
+
+var unchanged = gives(http.StatusNotModified, "It is as it was.", nil).tagged()
+
+// streams is a stream of server-sent events, with a value of each one's type.
+func streams(events map[string]any) answer {
+	events["reconnect"] = wire.Reconnect{}
+	return answer{status: http.StatusOK, text: "The stream.", others: []string{"text/event-stream"}, events: events}
 }
 
 // operations are all, by "METHOD /path" below /api/v1, or "METHOD //path" outside it.
@@ -81,9 +106,16 @@ func (d *describer) describe(r route, o operation) (*openapi.Operation, error) {
 	}
 	if len(out.Roles) > 0 {
 		out.Security = append(out.Security, map[string][]string{"bearer": {}})
-		if r.method == http.MethodGet && !slices.Equal(out.Roles, []string{instanceRole}) {
+		if !toInstances(out.Roles) {
 			out.Security = append(out.Security, map[string][]string{"session": {}})
 		}
+	}
+	if takesKey(r) && !toInstances(out.Roles) {
+		out.Parameters = append(out.Parameters, header(headerKey, "A name for this request, such as a UUID: sent again under it, it is not carried out again, and answered as before."))
+		o.errors = append(slices.Clone(o.errors), http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity)
+	}
+	if secretAnswers[r.method+" "+r.path] {
+		out.Parameters = append(out.Parameters, header(headerKey, "Taken no notice of: of requests and answers with secrets, nothing is kept."))
 	}
 	for _, status := range failures(r, o, len(out.Roles) == 0) {
 		out.Responses[strconv.Itoa(status)] = &openapi.Response{Ref: "#/components/responses/" + errorName(status)}
@@ -99,6 +131,12 @@ func (d *describer) describe(r route, o operation) (*openapi.Operation, error) {
 		out.Responses[strconv.Itoa(a.status)] = made
 	}
 	return out, nil
+}
+
+// toInstances says that nobody but instances may use a door, or everybody: such
+// callers have no keys.
+func toInstances(roles []string) bool {
+	return len(roles) == 0 || slices.Equal(roles, []string{instanceRole})
 }
 
 func (d *describer) describeBody(r route, o operation, out *openapi.Operation) error {
@@ -130,6 +168,12 @@ func (d *describer) describeAnswer(r route, a answer) (*openapi.Response, error)
 			out.Headers[name] = headerRef(name)
 		}
 	}
+	for name, text := range a.headers {
+		out.Headers[name] = &openapi.Header{Description: text, Schema: &openapi.Schema{Type: "string"}}
+	}
+	if takesKey(r) && len(out.Headers) > 0 && !toInstances(d.api.rolesOf(r)) {
+		out.Headers[headerReplayed] = headerRef(headerReplayed)
+	}
 	if a.body == nil && len(a.others) == 0 {
 		return out, nil
 	}
@@ -143,6 +187,17 @@ func (d *describer) describeAnswer(r route, a answer) (*openapi.Response, error)
 	}
 	for _, kind := range a.others {
 		out.Content[kind] = &openapi.Media{Schema: &openapi.Schema{Type: "string"}}
+	}
+	for name, data := range a.events {
+		schema, err := d.schemas.Of(data)
+		if err != nil {
+			return nil, err
+		}
+		media := out.Content["text/event-stream"]
+		if media.Events == nil {
+			media.Events = map[string]*openapi.Schema{}
+		}
+		media.Events[name] = schema
 	}
 	return out, nil
 }
@@ -205,8 +260,9 @@ var errorCodes = map[int][]string{
 	http.StatusForbidden:             {"FORBIDDEN"},
 	http.StatusNotFound:              {"NOT_FOUND"},
 	http.StatusConflict:              {"CONFLICT", "MANAGED_BY_GIT"},
+	http.StatusPreconditionFailed:    {"PRECONDITION_FAILED"},
 	http.StatusRequestEntityTooLarge: {"PAYLOAD_TOO_LARGE"},
-	http.StatusUnprocessableEntity:   {"SCHEMA_VALIDATION_ERROR"},
+	http.StatusUnprocessableEntity:   {"SCHEMA_VALIDATION_ERROR", "IDEMPOTENCY_KEY_REUSED"},
 	http.StatusTooManyRequests:       {"RATE_LIMIT_EXCEEDED"},
 	http.StatusInternalServerError:   {"INTERNAL_ERROR"},
 	http.StatusServiceUnavailable:    {"SERVICE_UNAVAILABLE"},
@@ -219,7 +275,8 @@ var errorTexts = map[int]string{
 	http.StatusNotFound:              "There is no such thing, or the token's scope does not have it.",
 	http.StatusConflict:              "It does not fit what is; the message says what is, and what would fit.",
 	http.StatusRequestEntityTooLarge: "The body is larger than this operation reads.",
-	http.StatusUnprocessableEntity:   "The data does not satisfy its schema; details name the fields.",
+	http.StatusPreconditionFailed:    "It is not as If-Match says, or there where If-None-Match says that it must not be.",
+	http.StatusUnprocessableEntity:   "The data does not satisfy its schema, and details name the fields; or the Idempotency-Key was used for another request.",
 	http.StatusTooManyRequests:       "The caller's limit is used up; Retry-After says when to ask again.",
 	http.StatusInternalServerError:   "Something went wrong inside; the log has more under the trace id.",
 	http.StatusServiceUnavailable:    "The database does not answer, or the server is stopping; Retry-After says when to ask again. A write may have been done.",
@@ -269,6 +326,7 @@ func commonHeaders() map[string]*openapi.Header {
 		"X-RateLimit-Remaining": number("How many of them are left."),
 		"X-RateLimit-Reset":     number("When all are there again, in Unix seconds."),
 		"Retry-After":           number("In how many seconds to ask again."),
+		headerReplayed:          {Description: "true: the answer that was given before to the request with this Idempotency-Key.", Schema: &openapi.Schema{Type: "string"}},
 	}
 }
 
@@ -279,14 +337,15 @@ var errorBody = wire.Error{}
 
 // pathTexts say what the parameters of paths are.
 var pathTexts = map[string]string{
-	"name":    "The name of a profile, such as payment-service.production.",
-	"version": "A version's number, such as 1.4.0.",
-	"other":   "The number of the version to compare with.",
-	"hash":    "The hash of the data: SHA-256 in hex.",
-	"commit":  "The SHA of a commit, or at least its first 7 digits.",
-	"target":  "The name of a target of the settings' notifications.",
-	"forge":   "Who sends: github, gitea, forgejo, gitlab or generic.",
-	"id":      "The id.",
+	"name":     "The name of a profile, such as payment-service.production.",
+	"version":  "A version's number, such as 1.4.0.",
+	"other":    "The number of the version to compare with.",
+	"hash":     "The hash of the data: SHA-256 in hex.",
+	"commit":   "The SHA of a commit, or at least its first 7 digits.",
+	"target":   "The name of a target of the settings' notifications.",
+	"forge":    "Who sends: github, gitea, forgejo, gitlab or generic.",
+	"id":       "The id.",
+	"username": "The name of a user.",
 }
 
 func pathParameters(path string) []*openapi.Parameter {
@@ -312,7 +371,7 @@ func oneOf[T ~string](name, text string, values []T) *openapi.Parameter {
 	return queried(name, text, &openapi.Schema{Type: "string", Enum: openapi.Values(values)})
 }
 
-func flag(name, text string) *openapi.Parameter {
+func whether(name, text string) *openapi.Parameter {
 	return queried(name, text, &openapi.Schema{Type: "boolean"})
 }
 
@@ -322,6 +381,19 @@ func moment(name, text string) *openapi.Parameter {
 
 func header(name, text string) *openapi.Parameter {
 	return &openapi.Parameter{Name: name, In: "header", Description: text, Schema: &openapi.Schema{Type: "string"}}
+}
+
+// seen is what a write makes a condition of.
+func seen() *openapi.Parameter {
+	return header(headerIfMatch, "The ETag of what the caller saw: 412 when it is another one now.")
+}
+
+func unlessSeen() *openapi.Parameter {
+	return header(headerIfNoneMatch, "The ETag of what the caller has: 304 while it is that.")
+}
+
+func isNew() *openapi.Parameter {
+	return header(headerIfNoneMatch, "*: 412 instead of 409 when it is there already.")
 }
 
 // paged are the filters of a list, and which page of it is wanted.

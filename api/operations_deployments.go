@@ -3,7 +3,6 @@ package api
 import (
 	"github.com/sluicehq/sluice/api/openapi"
 	"github.com/sluicehq/sluice/api/wire"
-	"github.com/sluicehq/sluice/profile"
 )
 
 const tagDeployments = "Deployments"
@@ -24,8 +23,8 @@ func deploymentOperations() map[string]operation {
 			id: "listDeployments", tag: tagDeployments, summary: "List deployments",
 			query: paged(
 				textual("configName", "Only those of this profile."),
-				oneOf("status", "Only those in this state.", deploymentStates),
-				oneOf("environment", "Only those in this environment.", profile.Environments()),
+				oneOf("status", "Only those in this state.", states),
+				oneOf("environment", "Only those in this environment.", environments),
 				textual("commit", "Only those of this commit, or of the one that begins so."),
 			),
 			answers: []answer{gives(200, "A page of deployments, newest first.", wire.Page[wire.Deployment]{})},
@@ -48,7 +47,7 @@ func deploymentOperations() map[string]operation {
 			text: "Server-sent events until the deployment ends, or the token does. Each event deployment has a Deployment as data and its revision as id; " +
 				"reconnect asks to connect again after afterMillis. A caller follows 20 deployments at once.",
 			query:   paramsOf(header("Last-Event-ID", "The revision seen last: it is not sent again.")),
-			answers: []answer{gives(200, "The stream.", nil, "text/event-stream")},
+			answers: []answer{streams(map[string]any{"deployment": wire.Deployment{}})},
 			errors:  []int{429},
 		},
 		"POST /deployments/:id/promote": {

@@ -11,49 +11,53 @@ func texts[T ~string](values ...T) []string {
 }
 
 var (
-	deploymentKinds  = []rollout.Kind{rollout.Forward, rollout.Rollback, rollout.Retirement}
-	deploymentStates = []rollout.State{
-		rollout.Pending, rollout.InProgress, rollout.Paused, rollout.Completed, rollout.Failed, rollout.RollingBack, rollout.RolledBack,
-		rollout.Superseded, rollout.Cancelled,
-	}
-	awaited = []rollout.Awaiting{
+	deploymentKinds = []rollout.Kind{rollout.Forward, rollout.Rollback, rollout.Retirement}
+	awaited         = []rollout.Awaiting{
 		rollout.AwaitingApproval, rollout.AwaitingWindow, rollout.AwaitingFreeze, rollout.AwaitingPromotion, rollout.AwaitingAcks,
 		rollout.AwaitingTraffic, rollout.AwaitingEvidence,
 	}
 	outcomes   = []rollout.Outcome{rollout.Pass, rollout.Fail, rollout.Inconclusive, rollout.Error, rollout.Skipped}
-	statuses   = []fleet.Status{fleet.StatusUnknown, fleet.StatusHealthy, fleet.StatusDegraded, fleet.StatusUnhealthy}
 	livenesses = []fleet.Liveness{fleet.Live, fleet.Stale, fleet.Gone}
 )
 
 // enumerations are the values that fields of the API's bodies may have.
 func enumerations() map[string][]string {
-	environments, strategies := texts(profile.Environments()...), texts(profile.StrategyTypes()...)
+	places, strategies := texts(environments...), texts(profile.StrategyTypes()...)
 	return map[string][]string{
-		"Config.environment":     environments,
-		"Config.serviceType":     texts(profile.ServiceTypes()...),
-		"Config.defaultStrategy": strategies,
-		"Config.origin":          texts(profile.OriginGit, profile.OriginAPI),
-		"DiffResponse.bump":      {profile.BumpNone.String(), profile.Patch.String(), profile.Minor.String(), profile.Major.String()},
+		"Config.environment":              places,
+		"Config.serviceType":              texts(serviceTypes...),
+		"Config.defaultStrategy":          strategies,
+		"Config.origin":                   texts(profile.OriginGit, profile.OriginAPI),
+		"CreateConfigRequest.environment": places,
+		"CreateConfigRequest.serviceType": texts(serviceTypes...),
+		"UpdateConfigRequest.environment": places,
+		"UpdateConfigRequest.serviceType": texts(serviceTypes...),
+		"Strategy.type":                   strategies,
+		"HealthMetric.provider":           {profile.ProviderPrometheus, profile.ProviderHeartbeat, profile.ProviderWebhook},
+		"Windows.overrun":                 texts(profile.Overruns()...),
+		"DiffResponse.bump":               {profile.BumpNone.String(), profile.Patch.String(), profile.Minor.String(), profile.Major.String()},
 
 		"Deployment.kind":           texts(deploymentKinds...),
 		"Deployment.strategy":       strategies,
-		"Deployment.environment":    environments,
-		"Deployment.status":         texts(deploymentStates...),
+		"Deployment.environment":    places,
+		"Deployment.status":         texts(states...),
 		"Deployment.awaiting":       texts(awaited...),
 		"Deployment.healthRestored": texts(rollout.HealthReturned, rollout.HealthNotReturned, rollout.HealthNoData),
 		"Verdict.outcome":           texts(outcomes...),
 		"MetricCheck.outcome":       texts(outcomes...),
 		"Point.outcome":             texts(outcomes...),
 
+		"RollbackPreview.kind": {previewTurn, previewCancel, previewNew, previewOn},
+
 		"CreateDeploymentRequest.strategy": strategies,
 
-		"Instance.environment":        environments,
-		"Instance.health":             texts(statuses...),
+		"Instance.environment":        places,
+		"Instance.health":             texts(healths...),
 		"Instance.liveness":           texts(livenesses...),
-		"InstanceStatus.health":       texts(statuses...),
+		"InstanceStatus.health":       texts(healths...),
 		"InstanceStatus.liveness":     texts(livenesses...),
-		"RegisterRequest.environment": environments,
-		"Health.status":               texts(statuses...),
+		"RegisterRequest.environment": places,
+		"Health.status":               texts(healths...),
 
 		"Schema.compatibility":                texts(profile.Compatibilities()...),
 		"Schema.status":                       texts(profile.SchemaStatuses()...),
@@ -65,9 +69,17 @@ func enumerations() map[string][]string {
 
 		"CommitStatus.state": texts(rollout.StatusPending, rollout.StatusSuccess, rollout.StatusFailure, rollout.StatusError),
 
-		"User.role":         texts(Roles()...),
-		"Token.role":        texts(Roles()...),
-		"TokenRequest.role": texts(Roles()...),
+		"User.role":             texts(userRoles()...),
+		"UserRequest.role":      texts(userRoles()...),
+		"UserChange.role":       texts(userRoles()...),
+		"Identity.role":         texts(Roles()...),
+		"Identity.kind":         {"user", "token"},
+		"Identity.environments": places,
+		"Token.role":            texts(Roles()...),
+		"TokenRequest.role":     texts(Roles()...),
+
+		"Token.environments":        places,
+		"TokenRequest.environments": places,
 
 		"Probe.status":     {"ok", "degraded", "stopping", "unavailable"},
 		"ErrorDetail.code": allCodes(),

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 
 	"github.com/sluicehq/sluice/api/wire"
-	"github.com/sluicehq/sluice/profile"
 )
 
 const (
@@ -19,8 +18,8 @@ func instanceOperations() map[string]operation {
 			id: "listInstances", tag: tagInstances, summary: "List instances",
 			query: paged(
 				textual("serviceName", "Only those of this service."),
-				oneOf("environment", "Only those in this environment.", profile.Environments()),
-				oneOf("health", "Only those that report this health.", statuses),
+				oneOf("environment", "Only those in this environment.", environments),
+				oneOf("health", "Only those that report this health.", healths),
 				textual("configVersion", "Only those that run this version."),
 			),
 			answers: []answer{gives(200, "A page of instances with what they run.", wire.Page[wire.Instance]{})},
@@ -43,7 +42,7 @@ func instanceOperations() map[string]operation {
 		},
 		"POST /instances/:id/heartbeat": {
 			id: "heartbeat", tag: tagInstance, summary: "Say how an instance does",
-			body: wire.HeartbeatRequest{Health: wire.Health{Status: "Healthy", ErrorRate: &rate}}, lenient: true,
+			body: wire.HeartbeatRequest{Health: wire.Health{Status: "Healthy", ErrorRate: &rate}}, lenient: true, optional: true,
 			answers: []answer{gives(200, "What is assigned, without data, and when to beat next.", wire.HeartbeatResponse{})},
 		},
 		"POST /instances/:id/applied": {
@@ -57,7 +56,7 @@ func instanceOperations() map[string]operation {
 			id: "watchAssignments", tag: tagInstance, summary: "Follow what to run",
 			text: "Server-sent events. Each event assignments has the whole of what to run as data, at once and at each change; reconnect asks to connect " +
 				"again after afterMillis. The newest four streams of an instance are served.",
-			answers: []answer{gives(200, "The stream.", nil, "text/event-stream")},
+			answers: []answer{streams(map[string]any{"assignments": wire.Assignments{}})},
 		},
 		"GET /instances/:id/configs": {
 			id: "pollAssignments", tag: tagInstance, summary: "Ask what to run",

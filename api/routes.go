@@ -41,24 +41,38 @@ func (a *API) list() []route {
 
 		{"GET", "/openapi.json", open, 60, 0, prompt, a.openAPI},
 		{"GET", "/docs", open, 60, 0, prompt, a.docsPage},
+		{"GET", "/assets/docs.css", open, 0, 0, prompt, a.docsStyle},
 
 		{"GET", "/login", open, 60, 0, prompt, a.loginPage},
 		{"POST", "/login", open, 10, smallBody, prompt, a.enter},
+		{"GET", "/logout", open, 60, 0, prompt, a.logoutPage},
+		{"POST", "/logout", open, 30, smallBody, prompt, a.leave},
 		{"GET", "/assets/report.css", open, 0, 0, prompt, a.stylesheet},
 		{"GET", "/deployments/:id", open, 60, 0, prompt, a.page(a.deploymentPage)},
 
 		{"POST", v1 + "/authentication/login", open, 10, smallBody, prompt, a.login},
+		{"POST", v1 + "/authentication/logout", everybody, 30, smallBody, prompt, a.logout},
+		{"GET", v1 + "/authentication/identity", everybody, 60, 0, prompt, a.identity},
+		{"PUT", v1 + "/authentication/password", everybody, 10, smallBody, prompt, a.changePassword},
+		{"GET", v1 + "/users", admin, 60, 0, prompt, a.listUsers},
+		{"POST", v1 + "/users", admin, 10, smallBody, prompt, a.createUser},
+		{"GET", v1 + "/users/:username", admin, 60, 0, prompt, a.getUser},
+		{"PUT", v1 + "/users/:username", admin, 10, smallBody, prompt, a.changeUser},
+		{"DELETE", v1 + "/users/:username", admin, 10, 0, prompt, a.removeUser},
 		{"POST", v1 + "/tokens", admin, 10, smallBody, prompt, a.createToken},
 		{"GET", v1 + "/tokens", admin, 10, 0, prompt, a.listTokens},
 		{"DELETE", v1 + "/tokens/:id", admin, 10, 0, prompt, a.revokeToken},
 
 		{"GET", v1 + "/configs", everybody, 60, 0, prompt, a.listConfigs},
 		{"GET", v1 + "/configs/:name", everybody, 60, 0, prompt, a.getConfig},
-		{"PUT", v1 + "/configs/:name", developer, 10, dataBody, prompt, a.managedByGit},
-		{"DELETE", v1 + "/configs/:name", admin, 10, 0, prompt, a.managedByGit},
+		{"POST", v1 + "/configs", developer, 10, smallBody, prompt, a.createConfig},
+		{"PUT", v1 + "/configs/:name", developer, 10, smallBody, prompt, a.putConfig},
+		{"DELETE", v1 + "/configs/:name", admin, 10, 0, prompt, a.deleteConfig},
 		{"GET", v1 + "/configs/:name/versions", everybody, 60, 0, prompt, a.listVersions},
-		{"POST", v1 + "/configs/:name/versions", developer, 20, dataBody, prompt, a.managedByGit},
+		{"POST", v1 + "/configs/:name/versions", developer, 20, dataBody, prompt, a.uploadVersion},
 		{"GET", v1 + "/configs/:name/versions/:version", everybody, 60, 0, prompt, a.getVersion},
+		{"PATCH", v1 + "/configs/:name/versions/:version", developer, 20, smallBody, prompt, a.patchVersion},
+		{"DELETE", v1 + "/configs/:name/versions/:version", admin, 10, 0, prompt, a.deleteVersion},
 		{"GET", v1 + "/configs/:name/versions/:version/diff/:other", everybody, 30, 0, prompt, a.diffVersions},
 		{"GET", v1 + "/configs/:name/rollback", everybody, 60, 0, urgent, a.previewConfigRollback},
 		{"POST", v1 + "/configs/:name/rollback", operator, 30, smallBody, urgent, a.rollbackConfig},
@@ -119,7 +133,7 @@ func (a *API) routes() error {
 			errs = append(errs, fmt.Errorf("api: %s %s says not who may use it", r.method, r.path))
 			continue
 		}
-		a.echo.Add(r.method, r.path, r.handle, paced(r.pace), a.allowed(r), a.limited(r), bounded(r.body))
+		a.echo.Add(r.method, r.path, r.handle, paced(r.pace), a.allowed(r), a.limited(r), bounded(r.body), a.idempotent(r))
 	}
 	a.echo.RouteNotFound("/*", func(echo.Context) error {
 		return &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "there is nothing at this path"}

@@ -27,7 +27,7 @@ var scoped = map[string]bool{
 	"GET /instances": true, "POST /instances": true,
 	"GET /audit": true, "GET /statuses/:commit": true, "GET /sources": true, "GET /freeze": true,
 	"GET /schemas": true, "GET /schemas/:id": true, "POST /schemas/:id/validate": true,
-	"POST /authentication/logout": true, "GET /authentication/user": true,
+	"POST /authentication/logout": true, "GET /authentication/identity": true,
 }
 
 // subject is what the id in a door's path names.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -11,7 +10,6 @@ import (
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/profile"
-	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -21,15 +19,12 @@ func (a *API) checkTokenName(ctx context.Context, name string) error {
 	if name == "" || len(name) > 100 || !printable(name) {
 		return invalidField("name", "has 1 to 100 printable characters")
 	}
-	if known([]string{rollout.Daemon, "gate", "deadline"}, strings.ToLower(name)) {
+	if lower := strings.ToLower(name); reserved(name) || strings.HasPrefix(lower, ssoPrefix) || strings.HasPrefix(lower, instancePrefix) {
 		return invalidField("name", "is one that the server uses itself")
 	}
-	_, err := a.opts.Store.User(ctx, name)
-	if err == nil {
+	taken, err := a.opts.Store.NameTaken(ctx, name)
+	if taken {
 		return conflict("there is a user of this name: the audit log could not tell them apart")
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
 	}
 	return err
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -35,15 +36,17 @@ func (a *API) assignments(ctx context.Context, instanceID string) (wire.Assignme
 	if err != nil {
 		return wire.Assignments{}, err
 	}
-	return wire.Assignments{Assignments: convert(assigned, wireAssignment)}, nil
+	return wire.Assignments{Assignments: convert(assigned, a.wireAssignment)}, nil
 }
 
-func wireAssignment(v store.AssignedVersion) wire.Assignment {
+// wireAssignment brings small data along. What may hold secrets is fetched apart,
+// so that they are opened once for a delivery and not at every look.
+func (a *API) wireAssignment(v store.AssignedVersion) wire.Assignment {
 	out := wire.Assignment{
 		ConfigName: v.Profile, Version: v.Version, Generation: v.Generation, Hash: v.Hash, DeploymentID: v.DeploymentID,
 		ActiveGroup: v.ActiveGroup,
 	}
-	if len(v.Data) <= inlineLimit {
+	if len(v.Data) <= inlineLimit && (a.opts.Secrets == nil || !profile.MayHoldSecrets(v.Data)) {
 		out.Data = json.RawMessage(v.Data)
 	} else {
 		out.URL = dataURL(v.Assignment)
@@ -243,8 +246,8 @@ func waitOf(r *http.Request) time.Duration {
 	return 0
 }
 
-// assignedData gives data that is too large for the stream, to the instance it
-// is assigned to.
+// assignedData gives data that is too large for the stream, or holds secrets, to
+// the instance it is assigned to.
 func (a *API) assignedData(c echo.Context) error {
 	assigned, err := a.assigned(c.Request().Context(), who(c).instance.ID)
 	if err != nil {
@@ -252,7 +255,7 @@ func (a *API) assignedData(c echo.Context) error {
 	}
 	for _, v := range assigned {
 		if v.Profile == c.Param("name") && v.Hash == c.Param("hash") {
-			return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, v.Data)
+			return a.deliver(c, v)
 		}
 	}
 	return store.ErrNotFound

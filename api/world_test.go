@@ -88,6 +88,7 @@ func newWorldOn(t *testing.T, on store.Options, readTimeout time.Duration, chang
 	if w.api, err = api.New(opts); err != nil {
 		t.Fatal(err)
 	}
+	w.hold()
 	w.http = httptest.NewUnstartedServer(w.api.Handler())
 	w.http.Config.ReadTimeout = readTimeout
 	w.http.Start()

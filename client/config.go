@@ -18,7 +18,9 @@ type Config struct {
 	Profile    string
 	Version    string // semantic; a rollback lowers it
 	Generation int64  // only rises, with a rollback too
-	Hash       string // SHA-256, hex, of Data
+	Hash       string // SHA-256, hex, of the version; that of Data too, unless DeliveredHash is
+	// DeliveredHash is the SHA-256, hex, of Data that holds opened secrets; "" for other data.
+	DeliveredHash string
 	// ActiveGroup is the group, "blue" or "green", that the requests of a BlueGreen profile go to; "" before the first switch. A
 	// switch alone is a Config of its own, with the data as it was.
 	ActiveGroup  string
@@ -40,6 +42,9 @@ func (c Config) Decode(v any) error {
 	}
 	return nil
 }
+
+// Secret says that Data holds opened secrets: keep it where only its user can read.
+func (c Config) Secret() bool { return c.DeliveredHash != "" }
 
 // ErrHash is wrapped by the refusal of data that is not what its hash says.
 var ErrHash = errors.New("data does not match its hash")

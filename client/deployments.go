@@ -38,7 +38,7 @@ func (c *Client) DeploymentReport(ctx context.Context, id string) (wire.Report, 
 // CreateDeployment starts the rollout of an existing version.
 func (c *Client) CreateDeployment(ctx context.Context, req wire.CreateDeploymentRequest) (wire.Deployment, error) {
 	var out wire.Deployment
-	err := c.do(ctx, call{method: http.MethodPost, path: pathf("deployments"), body: req}, &out)
+	err := c.do(ctx, once(http.MethodPost, pathf("deployments"), req, ""), &out)
 	return out, err
 }
 

@@ -65,19 +65,26 @@ func (c *Client) Deregister(ctx context.Context, id string) error {
 	return c.do(ctx, call{method: http.MethodDelete, path: pathf("instances", id), timeout: 5 * time.Second}, nil)
 }
 
-// AssignmentData fetches the data of an assignment that was too large to come inline. The result is
-// not checked against the assignment's hash.
+// AssignmentData fetches the data of an assignment that did not come inline, secrets opened. The result is not checked
+// against a hash.
 func (c *Client) AssignmentData(ctx context.Context, id string, a wire.Assignment) ([]byte, error) {
+	data, _, err := c.assignmentData(ctx, id, a)
+	return data, err
+}
+
+// assignmentData also returns the hash that comes with data whose secrets were opened; "" with other data.
+func (c *Client) assignmentData(ctx context.Context, id string, a wire.Assignment) (data []byte, delivered string, err error) {
 	path, err := c.dataPath(id, a)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	var out string
-	k := call{method: http.MethodGet, path: path, again: true}
+	header := http.Header{}
+	k := call{method: http.MethodGet, path: path, again: true, answered: header}
 	if err := c.do(ctx, k, &out); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return []byte(out), nil
+	return []byte(out), header.Get(wire.DeliveredHashHeader), nil
 }
 
 // dataPath takes only a path below the API of the same server, so that an answer cannot send the

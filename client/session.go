@@ -338,9 +338,9 @@ func (s *Session) deliver(id identity, set wire.Assignments, whole bool) {
 // fetch returns the assignment's configuration, checked against its hash. Errors wrap ErrHash when
 // it does not match.
 func (s *Session) fetch(ctx context.Context, id identity, a wire.Assignment) (Config, error) {
-	data := []byte(a.Data)
+	data, hash, delivered := []byte(a.Data), a.Hash, ""
 	if len(data) == 0 {
-		raw, err := s.instance(id).AssignmentData(ctx, id.ID, a)
+		raw, opened, err := s.instance(id).assignmentData(ctx, id.ID, a)
 		if err != nil {
 			if lostIdentity(err) {
 				s.lose(id, err)
@@ -348,12 +348,17 @@ func (s *Session) fetch(ctx context.Context, id identity, a wire.Assignment) (Co
 			return Config{}, err
 		}
 		data = raw
+		if opened != "" {
+			hash, delivered = opened, opened
+		}
 	}
-	canonical, err := verify(data, a.Hash)
+	canonical, err := verify(data, hash)
 	if err != nil {
 		return Config{}, fmt.Errorf("%s %s: %w", a.ConfigName, a.Version, err)
 	}
-	return configOf(a, canonical), nil
+	cfg := configOf(a, canonical)
+	cfg.DeliveredHash = delivered
+	return cfg, nil
 }
 
 func (s *Session) markAway() { s.awayOnce.Do(func() { close(s.away) }) }

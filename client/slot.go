@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -46,11 +47,16 @@ func judge(k known, a wire.Assignment) verdict {
 		return conflict
 	case a.Generation == k.seen && k.answered:
 		return settled
-	case k.running != nil && k.running.Hash == a.Hash && k.running.Version == a.Version && k.running.ActiveGroup == a.ActiveGroup:
+	case k.running != nil && k.running.DeliveredHash == "" && k.running.fits(a):
 		return adopt
 	default:
 		return take
 	}
+}
+
+// fits says that g is the content and the group of an assignment.
+func (g good) fits(a wire.Assignment) bool {
+	return g.Hash == a.Hash && g.Version == a.Version && g.ActiveGroup == a.ActiveGroup
 }
 
 // slot brings one profile's assignments to its callback, one after the other.
@@ -247,8 +253,19 @@ func (sl *slot) take(ctx context.Context, id identity, a wire.Assignment) {
 	}
 	sl.session.beatNow() // closes the span of time that the configuration before answers for
 	cfg, err := sl.session.fetch(ctx, id, a)
+	if kept := sl.rec.kept(a); kept != nil && err != nil && ctx.Err() == nil && !errors.Is(err, ErrHash) && !lostIdentity(err) {
+		log.Warn("secrets not opened: going on with those that were delivered before", "error", err)
+		cfg, err = configOf(a, kept.Data), nil
+		cfg.DeliveredHash, cfg.Cached = kept.DeliveredHash, true
+	}
+	if err == nil && sl.running != nil && sl.running.fits(a) && sl.running.DeliveredHash == cfg.DeliveredHash {
+		g := *sl.running // its secrets are what they were
+		g.Generation, g.DeploymentID, g.Acked = a.Generation, a.DeploymentID, false
+		sl.succeed(g, a.ConfigName, 0)
+		return
+	}
 	switch {
-	case errors.Is(err, ErrHash):
+	case errors.Is(err, ErrHash), IsStatus(err, http.StatusConflict): // which says that a secret cannot be opened
 		log.Error("assignment refused", "error", err)
 		sl.fail(a, err, 0)
 		return
@@ -270,7 +287,7 @@ func (sl *slot) take(ctx context.Context, id identity, a wire.Assignment) {
 	}
 	log.Info("configuration applied", "took", took)
 	sl.succeed(good{Version: a.Version, Generation: a.Generation, Hash: a.Hash, ActiveGroup: a.ActiveGroup, DeploymentID: a.DeploymentID,
-		Data: cfg.Data}, a.ConfigName, took)
+		Data: cfg.Data, DeliveredHash: cfg.DeliveredHash}, a.ConfigName, took)
 }
 
 // try calls the callback; a panic there is a refusal, so that the service goes on as it is.
@@ -285,7 +302,8 @@ func (sl *slot) try(ctx context.Context, cfg Config) (err error) {
 
 func (sl *slot) succeed(g good, profile string, took time.Duration) {
 	sl.failures = 0
-	sl.running, sl.rec.Good, sl.answered = &g, &g, true
+	sl.rec.replace(&g)
+	sl.running, sl.answered = &g, true
 	sl.ack = acknowledge(profile, g, took)
 	sl.save(profile)
 	sl.session.beatNow()

@@ -37,6 +37,29 @@ type record struct {
 
 	// Good is the last known good configuration.
 	Good *good `json:"good,omitempty"`
+	// Before is the one before it, kept while it holds opened secrets: a way back to it must not need whoever keeps them.
+	Before *good `json:"before,omitempty"`
+}
+
+// kept returns what was applied before of an assignment's content and holds its secrets; nil when nothing did.
+func (r record) kept(a wire.Assignment) *good {
+	for _, g := range []*good{r.Good, r.Before} {
+		if g != nil && g.DeliveredHash != "" && g.Hash == a.Hash && g.Version == a.Version {
+			return g
+		}
+	}
+	return nil
+}
+
+// replace makes g the last known good configuration.
+func (r *record) replace(g *good) {
+	if old := r.Good; old != nil && old.Hash != g.Hash {
+		r.Before = nil
+		if old.DeliveredHash != "" {
+			r.Before = old
+		}
+	}
+	r.Good = g
 }
 
 // good is a configuration that was applied.
@@ -48,11 +71,21 @@ type good struct {
 	DeploymentID string          `json:"deploymentId,omitempty"`
 	Acked        bool            `json:"acked"`
 	Data         json.RawMessage `json:"data"`
+	// DeliveredHash is that of Data where it holds opened secrets, "" where Hash is.
+	DeliveredHash string `json:"deliveredHash,omitempty"`
+}
+
+// verified returns the data when it is what its hash says.
+func (g good) verified() (json.RawMessage, error) {
+	if g.DeliveredHash != "" {
+		return verify(g.Data, g.DeliveredHash)
+	}
+	return verify(g.Data, g.Hash)
 }
 
 func (g good) config(profile string) Config {
 	return Config{Profile: profile, Version: g.Version, Generation: g.Generation, Hash: g.Hash,
-		ActiveGroup: g.ActiveGroup, DeploymentID: g.DeploymentID, Data: g.Data, Cached: true}
+		ActiveGroup: g.ActiveGroup, DeploymentID: g.DeploymentID, Data: g.Data, DeliveredHash: g.DeliveredHash, Cached: true}
 }
 
 // state is the directory where a session remembers. With dir "" nothing is kept.
@@ -103,10 +136,17 @@ func (s state) record(profile string) (record, error) {
 	if err := s.read(recordFile(profile), &r); err != nil {
 		return record{}, err
 	}
+	if r.Before != nil {
+		if data, err := r.Before.verified(); err == nil {
+			r.Before.Data = data
+		} else {
+			r.Before = nil // nothing that runs depends on it
+		}
+	}
 	if r.Good == nil {
 		return r, nil
 	}
-	data, err := verify(r.Good.Data, r.Good.Hash)
+	data, err := r.Good.verified()
 	if err != nil {
 		r.Good = nil
 		return r, fmt.Errorf("%s: %w", recordFile(profile), err)

@@ -30,6 +30,7 @@ func decodeProfile(o *object, p *Profile) {
 			o.fail(f.value, must, "%s is empty", must)
 		}
 	}
+	o.outline.read(o, "serviceType", "").usually(string(Microservice))
 	if p.ServiceType == "" {
 		p.ServiceType = Microservice
 	}
@@ -82,6 +83,7 @@ func decodeStrategy(o *object, env Environment) Strategy {
 	if t := choice(o, "type", StrategyTypes()); t != "" {
 		kind = t
 	}
+	o.outline.read(o, "type", "").usually(string(DefaultStrategyType(env)))
 	return decodeStrategyOver(o, DefaultStrategy(kind))
 }
 
@@ -132,6 +134,7 @@ func (s Strategy) onlyUsed() Strategy {
 
 func decodeSteps(o *object, s *Strategy) {
 	items := o.list("steps", "percentages")
+	o.outline.read(o, "steps", "").usually(stepsText(s.Steps))
 	if items == nil {
 		return
 	}
@@ -149,6 +152,7 @@ func decodeSteps(o *object, s *Strategy) {
 
 func decodeBatchSize(o *object, s *Strategy) {
 	t := o.take("batchSize")
+	o.outline.read(o, "batchSize", "count or share").usually(s.BatchSize)
 	if t == nil {
 		return
 	}
@@ -190,7 +194,9 @@ func decodeHealthOver(o *object, h Health) Health {
 			o.out.add(item.at.problem(at, "a metric must be an object, got "+item.typeName()))
 			continue
 		}
-		h.Metrics = append(h.Metrics, decodeMetric(newObject(item, at, o.out)))
+		metric := newObject(item, at, o.out)
+		metric.outline = o.outline
+		h.Metrics = append(h.Metrics, decodeMetric(metric))
 	}
 	o.flag("autoRollback", &h.AutoRollback)
 	o.done()
@@ -200,6 +206,8 @@ func decodeHealthOver(o *object, h Health) Health {
 
 func decodeMetric(o *object) Metric {
 	m := Metric{Name: o.text("name"), Provider: o.text("provider"), Query: o.text("query")}
+	o.outline.choose(o, "provider", []string{ProviderPrometheus, ProviderHeartbeat, ProviderWebhook})
+	o.outline.read(o, "provider", "").usually(ProviderPrometheus)
 	if m.Provider == "" {
 		m.Provider = ProviderPrometheus
 	}
@@ -222,6 +230,7 @@ func decodeWindows(o *object) Windows {
 	defer o.done()
 	items := o.list("deny", "windows")
 	w := Windows{Overrun: choice(o, "overrun", Overruns())}
+	o.outline.read(o, "overrun", "").usually(string(OverrunFinish))
 	if len(items) > maxWindows {
 		o.fail(o.t.fields["deny"].value, "deny", "has %d windows, at most %d are read", len(items), maxWindows)
 		return w
@@ -275,28 +284,38 @@ func decodeSettings(o *object) map[string]any {
 
 var secretPattern = regexp.MustCompile(`^(env:[A-Za-z_][A-Za-z0-9_]{0,254}|vault:[^\s#]{1,512}#[^\s#]{1,253}|k8s:[a-z0-9.-]{1,253}/[a-z0-9.-]{1,253}#[A-Za-z0-9._-]{1,253})$`)
 
-// checkSecrets looks through data for references that cannot be opened (errors) and for plain secrets (warnings).
-func checkSecrets(t *tree, key, path string, out *collector) {
+// checkSecrets looks through data for what cannot be opened (errors), what will not be opened here and plain secrets
+// (warnings).
+func (l *loader) checkSecrets(name string, t *tree, key, path string) {
 	switch t.kind {
 	case mapTree:
-		if ref, ok := t.fields[SecretKey]; ok {
-			checkSecretRef(t, ref, path, out)
+		if t.made {
 			return
 		}
+		if ref, ok := t.fields[SecretKey]; ok {
+			l.checkSecretRef(name, t, ref, path)
+			return
+		}
+		for _, own := range []string{SealedKey, SopsKey} {
+			if f, ok := t.fields[own]; ok {
+				l.out.add(f.at.problem(path, own+" is written by Sluice alone: use a reference such as {$secret: \"vault:path#key\"}"))
+				return
+			}
+		}
 		if isSecret(t.value2()) {
-			warnSecret(t.at, path, out)
+			warnSecret(t.at, path, l.out)
 			return
 		}
 		for _, k := range t.keys {
-			checkSecrets(t.fields[k].value, k, joinKey(path, k), out)
+			l.checkSecrets(name, t.fields[k].value, k, joinKey(path, k))
 		}
 	case listTree:
 		for i, item := range t.items {
-			checkSecrets(item, key, joinIndex(path, i), out)
+			l.checkSecrets(name, item, key, joinIndex(path, i))
 		}
 	default:
 		if s, ok := t.scalar.(string); ok && secretName(key) && !placeholder.MatchString(s) {
-			warnSecret(t.at, path, out)
+			warnSecret(t.at, path, l.out)
 		}
 	}
 }
@@ -310,14 +329,23 @@ func warnSecret(at place, path string, out *collector) {
 	out.add(p)
 }
 
-func checkSecretRef(t *tree, ref field, path string, out *collector) {
+func (l *loader) checkSecretRef(name string, t *tree, ref field, path string) {
 	s, ok := ref.value.scalar.(string)
 	at := ref.value.at
 	if len(t.keys) > 1 {
 		at = ref.at
 	}
 	if msg := secretRefProblem(len(t.keys), s, ok); msg != "" {
-		out.add(at.problem(path, msg))
+		l.out.add(at.problem(path, msg))
+		return
+	}
+	if l.keeper == nil {
+		return
+	}
+	if problem := l.keeper.RefProblem(name, s); problem != "" {
+		p := ref.value.at.problem(path, "the secret will not open: "+problem)
+		p.Severity = Warning
+		l.out.add(p)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // ParseDefinition reads a profile's definition, which is everything of a ConfigProfile but its data, from one JSON object with
@@ -90,6 +91,12 @@ func checkDataSecrets(v any, path string, out *collector) {
 			}
 			return
 		}
+		for _, key := range []string{SealedKey, SopsKey} {
+			if _, ok := v[key]; ok {
+				out.add(place{}.problem(path, "the key "+key+` is Sluice's own: give the value as {"type": "secret", "value": ...}`))
+				return
+			}
+		}
 		for _, k := range sortedKeys(v) {
 			checkDataSecrets(v[k], joinKey(path, k), out)
 		}
@@ -98,4 +105,25 @@ func checkDataSecrets(v any, path string, out *collector) {
 			checkDataSecrets(v[i], joinIndex(path, i), out)
 		}
 	}
+}
+
+// HasSecretValues says whether data holds a secret as it is: {"type": "secret", "value": ...}.
+func HasSecretValues(d Data) bool {
+	return slices.ContainsFunc(Secrets(d), func(s Secret) bool { return s.Kind == Given })
+}
+
+// ParseData reads configuration data from a file, JSON or YAML, as the data of a profile's file is read: within the same limits,
+// by the same rules for numbers and keys. What is wrong is Problems, each at its place in the file at path.
+func ParseData(path string, src []byte) (Data, error) {
+	lim := DefaultLimits()
+	out := &collector{max: lim.MaxProblems}
+	root := parseYAML(path, src, lim, out)
+	if root != nil && root.kind != mapTree {
+		out.add(root.at.problem("", "data must be an object, got "+root.typeName()))
+	}
+	if err := out.err(); err != nil {
+		return nil, err
+	}
+	data, _ := root.value().(map[string]any)
+	return data, nil
 }

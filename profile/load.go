@@ -43,6 +43,8 @@ type Loader struct {
 	root    string
 	lim     Limits
 	schemas map[[sha256.Size]byte]*Schema
+	// Keeper says which secrets will open; nil says nothing.
+	Keeper Keeper
 }
 
 // NewLoader returns a Loader for the profiles below root.
@@ -56,7 +58,7 @@ const maxCachedSchemas = 1_000
 // Load is the function Load with the schemas remembered. Each call may bring other files: those of the next commit.
 func (c *Loader) Load(files Files, path string) (Profile, error) {
 	l := newLoader(files, c.root, c.lim)
-	l.schemas = c.schemas
+	l.schemas, l.keeper = c.schemas, c.Keeper
 	if len(l.schemas) > maxCachedSchemas {
 		clear(l.schemas)
 	}
@@ -110,6 +112,7 @@ type loader struct {
 	bytes int
 
 	schemas map[[sha256.Size]byte]*Schema // compiled before; nil remembers none
+	keeper  Keeper                        // nil knows nothing
 }
 
 func cleanRoot(root string) string {
@@ -133,6 +136,9 @@ func (l *loader) profile(file string) (p Profile, err error) {
 		return p, nil
 	}
 	root := l.parse(file, src)
+	if root != nil {
+		root = l.sops(root)
+	}
 	if root == nil {
 		return p, nil
 	}
@@ -157,7 +163,7 @@ func (l *loader) profile(file string) (p Profile, err error) {
 
 // effective fills in p.Data when it is within the limits.
 func (l *loader) effective(at place, p *Profile, data *tree) bool {
-	checkSecrets(data, "", "$.data", l.out)
+	l.checkSecrets(p.Name, data, "", "$.data")
 	d, _ := data.value().(map[string]any)
 	if size := len(Canonical(d)); size > l.lim.MaxBytes {
 		l.out.add(at.problem("$.data", fmt.Sprintf("effective data has %d bytes, at most %d are read", size, l.lim.MaxBytes)))
@@ -327,6 +333,9 @@ func (l *loader) base(name string, at place, fieldPath string) (*tree, error) {
 	}
 	l.done[name] = nil
 	root := l.parse(name, src)
+	if root != nil {
+		root = l.sops(root)
+	}
 	if root == nil {
 		return nil, nil
 	}

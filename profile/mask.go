@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
@@ -9,11 +8,8 @@ import (
 // Masked is what stands for a secret wherever people can see it.
 const Masked = "***"
 
-// SecretKey is the key of a reference to a secret: {$secret: "vault:path#key"}.
-const SecretKey = "$secret"
-
-// Mask returns a copy of d with every secret as "***": references, {"type": "secret", "value": ...} values, and
-// strings under keys that name a secret (password, apiKey, ...).
+// Mask returns a copy of d with every secret as "***": references, sealed and encrypted values, {"type": "secret",
+// "value": ...} values, and strings under keys that name a secret (password, apiKey, ...).
 func Mask(d Data) Data {
 	if d == nil {
 		return nil
@@ -47,31 +43,6 @@ func maskValue(key string, v any) any {
 	return v
 }
 
-// SecretRefs returns the references to secrets in d, sorted, each once.
-func SecretRefs(d Data) []string {
-	found := map[string]bool{}
-	var walk func(v any)
-	walk = func(v any) {
-		if ref, ok := secretRef(v); ok {
-			found[ref] = true
-			return
-		}
-		switch v := v.(type) {
-		case map[string]any, Data:
-			m, _ := asMap(v)
-			for _, item := range m {
-				walk(item)
-			}
-		case []any:
-			for _, item := range v {
-				walk(item)
-			}
-		}
-	}
-	walk(map[string]any(d))
-	return slices.Sorted(maps.Keys(found))
-}
-
 // asMap reads a map of either type, so that no secret hides in a Data inside a Data.
 func asMap(v any) (map[string]any, bool) {
 	switch v := v.(type) {
@@ -81,27 +52,6 @@ func asMap(v any) (map[string]any, bool) {
 		return v, true
 	}
 	return nil, false
-}
-
-func isSecret(v any) bool {
-	if _, ok := secretRef(v); ok {
-		return true
-	}
-	m, ok := asMap(v)
-	if !ok || len(m) != 2 || m["type"] != "secret" {
-		return false
-	}
-	_, ok = m["value"]
-	return ok
-}
-
-func secretRef(v any) (string, bool) {
-	m, ok := asMap(v)
-	if !ok || len(m) != 1 {
-		return "", false
-	}
-	ref, ok := m[SecretKey].(string)
-	return ref, ok
 }
 
 var secretEndings = []string{

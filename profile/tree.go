@@ -32,7 +32,8 @@ type tree struct {
 	fields map[string]field
 	keys   []string // of fields, in the order of the file
 	items  []*tree
-	size   int // values in it, itself included
+	size   int  // values in it, itself included
+	made   bool // a secret that this package put together: nobody wrote its keys
 }
 
 type field struct {
@@ -137,8 +138,11 @@ func (t *tree) findKey(keys []string) place {
 // overlay returns upper merged over lower: maps merge key by key, everything else replaces, and a null removes the key.
 // A nil lower is an empty map, so that an upper's nulls never remain.
 func overlay(lower, upper *tree) *tree {
-	if upper.kind != mapTree {
+	if upper.kind != mapTree || upper.secret() {
 		return upper
+	}
+	if lower != nil && lower.secret() {
+		lower = nil // two halves of secrets would be none
 	}
 	out := &tree{at: upper.at, kind: mapTree, fields: map[string]field{}, size: 1}
 	if lower != nil && lower.kind == mapTree {
@@ -160,6 +164,15 @@ func overlay(lower, upper *tree) *tree {
 		out.put(k, field{at: f.at, value: overlay(below, f.value)})
 	}
 	return out
+}
+
+// secret reports whether a map stands for one value that is kept elsewhere.
+func (t *tree) secret() bool {
+	if t.kind != mapTree {
+		return false
+	}
+	_, isRef := t.fields[SecretKey]
+	return isRef || t.made
 }
 
 func (t *tree) put(key string, f field) {

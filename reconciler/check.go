@@ -83,7 +83,7 @@ func (r *Reconciler) lookAhead(ctx context.Context, st state, pr forge.PullReque
 		return forecast{}, err
 	}
 	git := mergedGit{Git: r.git, base: st.Head, head: head, tree: merge.Tree}
-	obs, err := newObserver(git, r.source.Path, r.log, st, r.store).commit(ctx, st.Head, gitsource.Commit{
+	obs, err := r.observer(git, st).commit(ctx, st.Head, gitsource.Commit{
 		SHA: head, AuthorName: pr.Author, Message: pr.Title, PullRequest: pr.Number,
 	})
 	if err != nil {

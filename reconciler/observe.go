@@ -43,12 +43,20 @@ type observer struct {
 	git    Git
 	root   string
 	limits profile.Limits
+	keeper profile.Keeper // may be nil
 	log    *slog.Logger
 	store  SchemaStore
 
 	files      map[string]*known
 	bearers    map[string]map[string]struct{} // name -> the sound files that may bear it
 	dependents map[string]map[string]struct{} // path -> the profile files that rest on it
+}
+
+// observer looks at the source's commits.
+func (r *Reconciler) observer(git Git, st state) *observer {
+	o := newObserver(git, r.source.Path, r.log, st, r.store)
+	o.keeper = r.keeper
+	return o
 }
 
 func newObserver(git Git, root string, log *slog.Logger, st state, store SchemaStore) *observer {

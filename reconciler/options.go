@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sluicehq/sluice/coord"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -48,6 +49,9 @@ type Options struct {
 	// one; at the first sync without it, the head alone is checked.
 	Signatures Signatures
 	SignedFrom string
+
+	// Keeper says which secrets of profiles will open; nil says nothing.
+	Keeper profile.Keeper
 
 	// Host is where the source's pull requests are, nil where there are none. With
 	// PullRequestChecks they are checked, over PullGit.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/gitsource"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -28,6 +29,7 @@ type Reconciler struct {
 	fail    func(point string)
 	pulls   *pulls // nil: pull requests are not checked
 	signed  *signatures
+	keeper  profile.Keeper // may be nil
 
 	wake chan struct{}
 
@@ -47,6 +49,7 @@ func New(opts Options) (*Reconciler, error) {
 		log:     opts.Logger.With("component", "reconciler", "source", opts.Source.ID),
 		metrics: opts.Metrics, rand: opts.Rand, newID: opts.NewID, fail: opts.Fail, pulls: newPulls(opts),
 		signed: &signatures{check: opts.Signatures, from: opts.SignedFrom, refused: map[string]bool{}},
+		keeper: opts.Keeper,
 		wake:   make(chan struct{}, 1),
 	}, nil
 }

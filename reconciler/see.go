@@ -69,7 +69,9 @@ func (o *observer) load(files *commitFiles, file string) (p profile.Profile, err
 			err = profile.Problems{{Path: file, Message: "internal error: reading this file panicked", Severity: profile.Error}}
 		}
 	}()
-	return profile.Load(files, o.root, file, o.limits)
+	loader := profile.NewLoader(o.root, o.limits)
+	loader.Keeper = o.keeper
+	return loader.Load(files, file)
 }
 
 // schemaHash is the SHA-256 of the schema file that Load used for id.

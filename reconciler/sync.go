@@ -159,7 +159,7 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 // whole tree there when the way between the two is not to be had; why is the
 // type of the fact that tells which.
 func (r *Reconciler) observe(ctx context.Context, st state, to string) (seen []observation, why string, err error) {
-	o := newObserver(r.git, r.source.Path, r.log, st, r.store)
+	o := r.observer(r.git, st)
 	commits, err := r.git.Walk(ctx, st.Head, to)
 	why = FactSourceSynced
 	switch {

@@ -41,7 +41,7 @@ func (s *Store) RegisterInstance(ctx context.Context, i fleet.Instance, tokenHas
 			return err
 		}
 		return tx.Record(ctx, rollout.Fact{
-			Type: "instance.registered", EntityType: "instance", EntityID: i.ID, Actor: i.Hostname,
+			Type: "instance.registered", EntityType: "instance", EntityID: i.ID, Actor: "instance " + i.Hostname,
 			Details: map[string]any{"service": i.Service, "environment": string(i.Environment), "hostname": i.Hostname},
 		})
 	})

@@ -145,7 +145,7 @@ func asText(v any) string {
 }
 
 // RetireByAPI retires a profile that the API manages, or removes it when nothing
-// was ever made of it; removed says which. may refuses. ErrConflict while a
+// was ever made of it; removed says which. may refuses. *InUseError while a
 // deployment of it is active.
 func (s *Store) RetireByAPI(ctx context.Context, name string, by By, may func(Kept) error) (removed bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
@@ -157,7 +157,7 @@ func (s *Store) RetireByAPI(ctx context.Context, name string, by By, may func(Ke
 			return err
 		}
 		if d, err := tx.ActiveDeployment(ctx, name); err == nil {
-			return fmt.Errorf("deployment %s of %s is %s: %w", d.ID, d.Version, d.State, ErrConflict)
+			return &InUseError{What: "profile " + name, Why: fmt.Sprintf("has a deployment of %s that is %s: cancel %s first, or let it end", d.Version, d.State, d.ID)}
 		} else if !errors.Is(err, rollout.ErrNotFound) {
 			return err
 		}
@@ -251,7 +251,7 @@ func (s *Store) ChangeVersion(ctx context.Context, name, number string, by By, c
 }
 
 // RemoveVersion removes a version and the deployments of it that ended; may
-// refuses. ErrConflict while anything refers to it: it runs or should run
+// refuses. *InUseError while anything refers to it: it runs or should run
 // somewhere, is tagged stable, a hold names it, a deployment that is under way or
 // can be taken back does, or a rollback would go to it.
 func (s *Store) RemoveVersion(ctx context.Context, name, number string, by By, may func(Kept, profile.Version) error) error {
@@ -273,7 +273,7 @@ func (s *Store) RemoveVersion(ctx context.Context, name, number string, by By, m
 		}
 		newest := len(p.versions) > 0 && p.versions[0].number == number
 		if why := p.needs(k, v); why != "" {
-			return fmt.Errorf("version %s of %s %s: %w", number, name, why, ErrConflict)
+			return &InUseError{What: "version " + number + " of " + name, Why: why}
 		}
 		gone, err := tx.remove(ctx, name, doomed{deployments: p.of(number), versions: []string{number}})
 		if err != nil {

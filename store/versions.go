@@ -61,6 +61,9 @@ func (tx *Tx) InsertVersion(ctx context.Context, v profile.Version) error {
 		asJSON(v.Tags), asJSON(v.Metadata), v.Source, v.Commit, v.Author, v.Message, v.PullRequest, v.Superseded,
 		stamp(v.CreatedAt), v.CreatedBy)
 	if err == nil {
+		err = tx.useSealed(ctx, v)
+	}
+	if err == nil {
 		_, err = tx.exec(ctx, `UPDATE config_profiles SET version_count = version_count + 1 WHERE name = $1`, v.Profile)
 	}
 	if err != nil {
@@ -107,7 +110,7 @@ func newestVersion(ctx context.Context, q querier, name string) (*profile.Versio
 
 // VersionFilter narrows a list of versions. Zero fields do not.
 type VersionFilter struct {
-	Tag           string
+	Tags          []string // all of them
 	Limit, Offset int
 }
 
@@ -122,9 +125,8 @@ var hasTag = text{
 func (s *Store) Versions(ctx context.Context, name string, f VersionFilter) ([]profile.Version, int, error) {
 	w := where{}
 	w.equal("config_name", name)
-	if f.Tag != "" {
-		has := s.engine.pick(hasTag)
-		w.add(has, f.Tag, ") ELSE false END")
+	for _, tag := range f.Tags {
+		w.add(s.engine.pick(hasTag), tag, ") ELSE false END")
 	}
 	return listed(ctx, s.read, w, "config_versions", versionColumns, "seq DESC", f.Limit, f.Offset, scanVersion)
 }

@@ -86,6 +86,8 @@ type Response struct {
 type Media struct {
 	Schema  *Schema `json:"schema"`
 	Example any     `json:"example,omitempty"`
+	// Events are the data of server-sent events, by the event's name.
+	Events map[string]*Schema `json:"x-sluice-events,omitempty"`
 }
 
 // Header is a header of an answer, or by Ref one of the components.

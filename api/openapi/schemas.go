@@ -1,8 +1,8 @@
 package openapi
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -17,19 +17,20 @@ import (
 // that others refer to.
 type Schemas struct {
 	comments Comments
+	texts    map[string]string   // what fields mean that have no comment, by "Component.field" or "field"
 	enums    map[string][]string // of "Component.field", the values it may have
 	names    map[reflect.Type]string
 	made     map[string]*Schema
-	strict   map[string]bool // components that take no other fields
-	used     map[string]bool // enums that some field has
+	sent     map[string]bool // components that are within requests
 }
 
-// NewSchemas makes schemas that carry the comments, and the values of enums by
-// component and field, as in "Config.environment".
-func NewSchemas(comments Comments, enums map[string][]string) *Schemas {
+// NewSchemas makes schemas that carry the comments, or else the texts by field
+// or by component and field, as in "Config.environment", and the values of enums
+// by component and field.
+func NewSchemas(comments Comments, texts map[string]string, enums map[string][]string) *Schemas {
 	return &Schemas{
-		comments: comments, enums: enums, names: map[reflect.Type]string{}, made: map[string]*Schema{},
-		strict: map[string]bool{}, used: map[string]bool{},
+		comments: comments, texts: texts, enums: enums, names: map[reflect.Type]string{}, made: map[string]*Schema{},
+		sent: map[string]bool{},
 	}
 }
 
@@ -53,40 +54,35 @@ func (s *Schemas) Of(value any) (*Schema, error) {
 	return s.schema(t, nil)
 }
 
-// Request is the schema of what is sent: it and all within take no fields that
-// they do not name, unless the server leaves alone what it does not know.
+// Request is the schema of what is sent: it and all within say whether the
+// server refuses fields that they do not name, or, lenient, leaves them alone.
 func (s *Schemas) Request(value any, lenient bool) (*Schema, error) {
 	out, err := s.Of(value)
-	if err != nil || lenient {
-		return out, err
+	if err != nil {
+		return nil, err
 	}
-	s.close(out)
+	others := &Schema{} // any
+	if !lenient {
+		others = &Schema{Not: &Schema{}} // none
+	}
+	s.letOthers(out, others)
 	return out, nil
 }
 
-func (s *Schemas) close(one *Schema) {
+func (s *Schemas) letOthers(one, others *Schema) {
 	for part := range parts(one) {
 		name := Component(part)
-		if name == "" || s.strict[name] {
+		if name == "" || s.sent[name] {
 			continue
 		}
-		s.strict[name] = true
-		s.made[name].AdditionalProperties = &Schema{Not: &Schema{}}
-		s.close(s.made[name])
+		s.sent[name] = true
+		s.made[name].AdditionalProperties = others
+		s.letOthers(s.made[name], others)
 	}
 }
 
-// Components are all structs that were met. It returns an error for enums of
-// fields that there are not.
-func (s *Schemas) Components() (map[string]*Schema, error) {
-	var errs []error
-	for _, key := range slices.Sorted(maps.Keys(s.enums)) {
-		if !s.used[key] {
-			errs = append(errs, fmt.Errorf("openapi: there is no field %s to have the values %v", key, s.enums[key]))
-		}
-	}
-	return s.made, errors.Join(errs...)
-}
+// Components are all structs that were met.
+func (s *Schemas) Components() map[string]*Schema { return s.made }
 
 // collect names every struct type within t, and makes its component.
 func (s *Schemas) collect(t reflect.Type) error {
@@ -215,9 +211,8 @@ func (s *Schemas) describe(t reflect.Type, made *Schema) error {
 			}
 			owner = inner.Name()
 		}
-		property.Description = s.comments.of(owner, field.Name, called)
+		property.Description = cmp.Or(s.comments.of(owner, field.Name, called), s.texts[name+"."+called], s.texts[called])
 		if values := s.enums[name+"."+called]; values != nil {
-			s.used[name+"."+called] = true
 			limit(property, values)
 		}
 	}

@@ -13,7 +13,10 @@ type Config struct {
 	Environment     string            `json:"environment"`
 	ServiceType     string            `json:"serviceType,omitempty"`
 	SchemaID        string            `json:"schemaId,omitempty"`
-	DefaultStrategy string            `json:"defaultStrategy"`
+	DefaultStrategy string            `json:"defaultStrategy"`    // Canary, BlueGreen, Rolling, Direct
+	Strategy        *Strategy         `json:"strategy,omitempty"` // the default one whole; of a single profile only
+	Health          *HealthRules      `json:"health,omitempty"`   // of a single profile only
+	Windows         *Windows          `json:"windows,omitempty"`  // of a single profile only
 	Labels          map[string]string `json:"targetLabels,omitempty"`
 	Settings        map[string]any    `json:"settings,omitempty"`
 	Origin          string            `json:"origin"` // Git or API
@@ -27,6 +30,7 @@ type Config struct {
 	DeploymentCount int               `json:"deploymentCount"`
 	CreatedAt       time.Time         `json:"createdAt"`
 	UpdatedAt       time.Time         `json:"updatedAt"`
+	CreatedBy       string            `json:"createdBy,omitempty"`
 }
 
 // Hold says why a profile is pinned to a version that is not the one Git says.
@@ -150,25 +154,6 @@ type Source struct {
 	ErrorSince *time.Time `json:"errorSince,omitempty"`
 	// PullRequestsError is why its pull requests could not be looked at.
 	PullRequestsError string `json:"pullRequestsError,omitempty"`
-}
-
-// LoginRequest is the body of POST /authentication/login.
-type LoginRequest struct {
-	Username string `json:"username"`
-	Password string `json:"password"`
-}
-
-// LoginResponse carries a bearer token.
-type LoginResponse struct {
-	Token     string    `json:"token"`
-	ExpiresAt time.Time `json:"expiresAt"`
-	User      User      `json:"user"`
-}
-
-// User is who is signed in.
-type User struct {
-	Username string `json:"username"`
-	Role     string `json:"role"`
 }
 
 // TokenRequest is the body of POST /tokens.

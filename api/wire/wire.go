@@ -63,7 +63,7 @@ type HeartbeatRequest struct {
 
 // Health is how an instance does.
 type Health struct {
-	Status        string             `json:"status"` // Healthy, Degraded, Unhealthy, Unknown
+	Status        string             `json:"status,omitempty"` // Unknown when left out
 	Requests      *uint64            `json:"requests,omitempty"`
 	Errors        *uint64            `json:"errors,omitempty"`
 	Latency       *Histogram         `json:"latency,omitempty"`
@@ -88,13 +88,18 @@ type HeartbeatResponse struct {
 	Assignments         []Assignment `json:"assignments"`
 }
 
+// DeliveredHashHeader carries the SHA-256, hex, of fetched data whose secrets
+// were opened. Without it the data's hash is that of its assignment.
+const DeliveredHashHeader = "Sluice-Delivered-Hash"
+
 // Assignment is what an instance should run of one profile. Data is inline up
-// to 32 KiB; larger data is fetched from URL and checked against Hash.
+// to 32 KiB; larger data, and data with secrets, is fetched from URL and checked
+// against Hash or the DeliveredHashHeader that comes with it.
 type Assignment struct {
 	ConfigName   string          `json:"configName"`
 	Version      string          `json:"version"`
 	Generation   int64           `json:"generation"`
-	Hash         string          `json:"hash"` // SHA-256, hex, of the canonical JSON in Data
+	Hash         string          `json:"hash"` // SHA-256, hex, of the version's canonical JSON; what stands for secrets is part of it
 	DeploymentID string          `json:"deploymentId,omitempty"`
 	ActiveGroup  string          `json:"activeGroup,omitempty"` // of a BlueGreen profile: the group that requests go to
 	Data         json.RawMessage `json:"data,omitempty"`
@@ -106,6 +111,12 @@ type Assignment struct {
 // "assignments" event of the watch stream and the answer of the long poll.
 type Assignments struct {
 	Assignments []Assignment `json:"assignments"`
+}
+
+// Reconnect is the data of the event "reconnect" of a stream: the server ends
+// it, and the reader comes back after a while.
+type Reconnect struct {
+	AfterMillis int64 `json:"afterMillis"`
 }
 
 // AppliedRequest is the body of POST /instances/{id}/applied.

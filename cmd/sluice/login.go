@@ -50,7 +50,7 @@ func login(ctx context.Context, conn *connection, username string, stdin bool) e
 	if err != nil {
 		return err
 	}
-	name, err := sh.storeCredential(conn.url(), credential{
+	name, err := sh.storeCredential(conn.account(), credential{
 		Token: signedIn.Token, Username: signedIn.User.Username, Role: signedIn.User.Role, ExpiresAt: signedIn.ExpiresAt,
 	})
 	if err != nil {

@@ -93,8 +93,12 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	keeper, keepSecrets, err := openSecrets(conf, sh, db, log, registry)
+	if err != nil {
+		return err
+	}
 	sources, err := openSources(ctx, conf, db, sourceParts{
-		forges: forges, engine: engine, locker: replicas.locker, reach: reach, log: log, metrics: sourceMetrics(registry),
+		forges: forges, engine: engine, locker: replicas.locker, reach: reach, log: log, metrics: sourceMetrics(registry), keeper: keeper,
 	})
 	if err != nil {
 		return err
@@ -107,14 +111,20 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	keys, err := sessionKeys(ctx, db, conf)
+	if err != nil {
+		return err
+	}
 	proxies, err := prefixes("trusted_proxies", conf.TrustedProxies)
 	if err != nil {
 		return err
 	}
 	door, err := api.New(api.Options{
-		Store: db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
+		Secrets: keeper,
+		Store:   db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
 		SyncSource: sources.wake, Preview: sources.preview, TestNotification: notifier.Test, TrustedProxies: proxies,
-		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://"), LimitFactor: conf.RateLimitFactor,
+		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor,
+		SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL,
 		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks,
 	})
 	if err != nil {
@@ -129,10 +139,16 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	certificates, err := openTLS(conf, log.With("component", "tls"), registry)
+	if err != nil {
+		return err
+	}
 	server, listener, err := listen(conf, door, log)
 	if err != nil {
 		return err
 	}
+
+	server.TLSConfig = certificates
 
 	// What decides stops first, so that another replica takes its claims over
 	// while this one answers its last requests; the outbox stops last: what was
@@ -147,7 +163,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	for _, part := range []func(context.Context) error{rollouts, sources.run, sweeper(db, log), retention(db, conf, registry, log)} {
 		group.Go(func() error { return part(deciding) })
 	}
-	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run} {
+	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets} {
 		group.Go(func() error { return part(inner) })
 	}
 	group.Go(func() error {
@@ -226,7 +242,11 @@ func listen(conf settings.Settings, door *api.API, log *slog.Logger) (*http.Serv
 }
 
 func serveHTTP(server *http.Server, listener net.Listener) error {
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := server.Serve
+	if server.TLSConfig != nil {
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
+	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil

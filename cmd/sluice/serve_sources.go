@@ -18,6 +18,7 @@ import (
 	"github.com/sluicehq/sluice/gitsource"
 	"github.com/sluicehq/sluice/internal/redact"
 	"github.com/sluicehq/sluice/internal/settings"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/reconciler"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
@@ -31,6 +32,7 @@ type sourceParts struct {
 	reach   rollout.Reach
 	log     *slog.Logger
 	metrics reconciler.Metrics
+	keeper  profile.Keeper
 }
 
 // sourceSet runs the reconcilers of all sources.
@@ -78,7 +80,7 @@ func (s *sourceSet) open(ctx context.Context, conf settings.Settings, src settin
 			RequiredApprovals: src.Forge.RequiredApprovals,
 		},
 		Git: mirror, Signatures: signed, SignedFrom: src.SignedFrom, Store: reconcilerStore{db}, Locker: parts.locker, Reach: parts.reach, WakeEngine: parts.engine.Wake, Logger: parts.log,
-		Metrics: parts.metrics, Fail: failpoint,
+		Metrics: parts.metrics, Fail: failpoint, Keeper: parts.keeper,
 	}
 	if host, ok := parts.forges.hosts[src.ID]; ok {
 		approvals := newApprovals(src, host, db, parts.engine, parts.log)

@@ -74,7 +74,7 @@ func newTokenList(conn *connection) *cobra.Command {
 		for i, t := range tokens {
 			names[i] = t.ID
 		}
-		return listing{value: tokens, names: names, empty: "no tokens", table: func(l look) table {
+		return listing{value: tokens, kind: "token", names: names, empty: "no tokens", table: func(l look) table {
 			t := table{header: []string{"ID", "NAME", "ROLE", "SCOPE", "MADE", "BY", "EXPIRES"}}
 			for _, token := range tokens {
 				expires := "never"

@@ -51,6 +51,15 @@ func NotificationTargetFields() []Field { return entryFields[NotificationTarget]
 // NotificationRouteFields lists the keys of one entry of notifications.routes.
 func NotificationRouteFields() []Field { return entryFields[NotificationRoute]() }
 
+// SecretRuleFields lists the keys of one entry of secrets.allow.
+func SecretRuleFields() []Field { return entryFields[SecretRule]() }
+
+// VaultFields lists the keys of secrets.vault.
+func VaultFields() []Field { return entryFields[Vault]() }
+
+// KubernetesFields lists the keys of secrets.kubernetes.
+func KubernetesFields() []Field { return entryFields[Kubernetes]() }
+
 // entryFields lists the keys of one entry of a list, nested ones dotted.
 func entryFields[T any]() []Field {
 	var fields []Field

@@ -56,13 +56,16 @@ func tables() string {
 		key    string
 		fields []settings.Field
 	}{
-		{"sources", settings.SourceFields()},
-		{"traffic_hooks", settings.TrafficHookFields()},
-		{"gates", settings.GateFields()},
-		{"notifications.targets", settings.NotificationTargetFields()},
-		{"notifications.routes", settings.NotificationRouteFields()},
+		{"An entry of `sources`", settings.SourceFields()},
+		{"An entry of `traffic_hooks`", settings.TrafficHookFields()},
+		{"An entry of `gates`", settings.GateFields()},
+		{"An entry of `notifications.targets`", settings.NotificationTargetFields()},
+		{"An entry of `notifications.routes`", settings.NotificationRouteFields()},
+		{"An entry of `secrets.allow`", settings.SecretRuleFields()},
+		{"The keys of `secrets.vault`", settings.VaultFields()},
+		{"The keys of `secrets.kubernetes`", settings.KubernetesFields()},
 	} {
-		fmt.Fprintf(&b, "\nAn entry of `%s`:\n\n| key | default | what it is |\n|---|---|---|\n", list.key)
+		fmt.Fprintf(&b, "\n%s:\n\n| key | default | what it is |\n|---|---|---|\n", list.key)
 		for _, f := range list.fields {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", code(f.Key), code(f.Default), f.Help)
 		}

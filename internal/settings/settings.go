@@ -33,6 +33,18 @@ type Settings struct {
 	AdminPassword     Secret `key:"admin_password" help:"password of the first user, admin; empty makes one up and prints it once"`
 	RegistrationToken Secret `key:"registration_token" help:"token with which instances register; empty makes one up in data_dir"`
 
+	SessionKeys Secret `key:"session_keys" help:"keys that sign the sessions of people, one a line: secrets of 32 bytes at least, or RSA private keys in PEM; the first signs, all verify; empty makes one up in the database"`
+	TLSCertFile string `key:"tls_cert_file" help:"certificate, and those between it and its root, to serve https with; read again when it changes"`
+	TLSKeyFile  string `key:"tls_key_file" help:"private key of tls_cert_file"`
+
+	OIDCIssuer       string   `key:"oidc_issuer" help:"URL of the identity provider that people sign in with (OpenID Connect); empty is none"`
+	OIDCClientID     string   `key:"oidc_client_id" help:"what oidc_issuer knows this server as"`
+	OIDCClientSecret Secret   `key:"oidc_client_secret" help:"secret of oidc_client_id; empty for a public client"`
+	OIDCScopes       []string `key:"oidc_scopes" default:"profile,email" help:"scopes to ask for, beside openid"`
+	OIDCRolesClaim   string   `key:"oidc_roles_claim" default:"groups" help:"claim of the ID token that oidc_roles maps; dots lead into objects: realm_access.roles"`
+	OIDCRoles        []string `key:"oidc_roles" help:"VALUE=ROLE pairs: who has VALUE in oidc_roles_claim gets ROLE, the most powerful of several; who has none may not sign in"`
+	OIDCName         string   `key:"oidc_name" default:"single sign-on" help:"what the button on the page to sign in calls the provider"`
+
 	LogLevel        string        `key:"log_level" default:"info" help:"debug, info, warn or error"`
 	LogFormat       string        `key:"log_format" default:"json" help:"json or text"`
 	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"10s" help:"how long a stop waits for work that is under way"`
@@ -49,6 +61,11 @@ type Settings struct {
 	PrometheusTimeout time.Duration `key:"prometheus_timeout" default:"3s" help:"how long one query may take, at most 4s"`
 	ProbeNetworks     []string      `key:"probe_networks" default:"10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7" help:"networks (CIDR) whose instances may be probed; this machine only when named itself: 127.0.0.0/8"`
 
+	MasterKey       Secret `key:"master_key" help:"keys that seal secrets given by API, ID:BASE64 of 32 random bytes each and commas between: the first seals, all open; sluice secrets key makes one"`
+	SopsAgeKeys     Secret `key:"sops_age_keys" help:"age identities that open values which sops encrypted in Git, one a line"`
+	SecretEnvPrefix string `key:"secret_env_prefix" default:"SLUICE_SECRET_" help:"how the variables begin that env: references may name"`
+
+	Secrets       Secrets       `key:"secrets" help:"which secrets profiles may refer to, and who keeps them"`
 	Sources       []Source      `key:"sources" help:"repositories to watch"`
 	TrafficHooks  []TrafficHook `key:"traffic_hooks" help:"load balancers that are told which group of a BlueGreen profile requests go to"`
 	Notifications Notifications `key:"notifications" help:"who is told of deployments and holds"`

@@ -96,6 +96,32 @@ CREATE TRIGGER config_versions_immutable BEFORE UPDATE OF config_name, version, 
     schema_id, schema_hash, validated_at, source_id, commit_sha, author, message, created_at ON config_versions
     FOR EACH ROW EXECUTE FUNCTION config_versions_immutable();
 
+-- Secrets that were given by API, each encrypted for its profile. A version's data names them by id, so that another
+-- key changes rows here and no version.
+CREATE TABLE sealed_values (
+    id          TEXT COLLATE "C" NOT NULL UNIQUE,
+    config_name TEXT COLLATE "C" NOT NULL,
+    key_id      TEXT COLLATE "C" NOT NULL,
+    fingerprint BYTEA NOT NULL, -- of the value, by the key: the same value is sealed once
+    box         BYTEA NOT NULL, -- nonce and ciphertext
+    created_at  TIMESTAMPTZ NOT NULL,
+    sealed_at   TIMESTAMPTZ NOT NULL, -- by the key of key_id
+    PRIMARY KEY (config_name, id)
+);
+CREATE INDEX sealed_values_fingerprint ON sealed_values (config_name, fingerprint);
+CREATE INDEX sealed_values_key ON sealed_values (key_id, id);
+
+-- Which versions name a sealed value: one of their own profile's, or the version is refused.
+CREATE TABLE sealed_uses (
+    config_name TEXT COLLATE "C" NOT NULL,
+    version     TEXT COLLATE "C" NOT NULL,
+    sealed_id   TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (config_name, version, sealed_id),
+    FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version) ON DELETE CASCADE,
+    FOREIGN KEY (config_name, sealed_id) REFERENCES sealed_values (config_name, id)
+);
+CREATE INDEX sealed_uses_of ON sealed_uses (config_name, sealed_id);
+
 CREATE TABLE config_deployments (
     seq            BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     deployment_id  TEXT COLLATE "C" NOT NULL UNIQUE,
@@ -216,6 +242,7 @@ CREATE TABLE config_assignments (
     applied_at         TIMESTAMPTZ,
     apply_micros       BIGINT NOT NULL DEFAULT 0,
     apply_error        TEXT NOT NULL DEFAULT '',
+    opened_generation  BIGINT NOT NULL DEFAULT 0, -- whose secrets it was given
     PRIMARY KEY (instance_id, config_name),
     FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version)
 );
@@ -412,17 +439,44 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_claimed ON idempotency_keys (claimed_at);
 
+-- People: with a password of their own, or known by what an identity provider calls them.
 CREATE TABLE users (
     name          TEXT COLLATE "C" PRIMARY KEY,
     role          TEXT NOT NULL CHECK (role IN ('Viewer', 'Developer', 'Operator', 'Admin')),
-    password_hash TEXT NOT NULL,
-    created_at    TIMESTAMPTZ NOT NULL
+    password_hash TEXT NOT NULL, -- '' for one whom a provider knows
+    issuer        TEXT COLLATE "C" NOT NULL DEFAULT '',
+    subject       TEXT COLLATE "C" NOT NULL DEFAULT '',
+    disabled      BOOLEAN NOT NULL DEFAULT false,
+    created_at    TIMESTAMPTZ NOT NULL,
+    CHECK ((issuer = '') = (subject = '')),
+    CHECK (issuer = '' OR password_hash = '')
+);
+-- Names that differ in their letters' case alone would be one to whoever reads the audit log.
+CREATE UNIQUE INDEX users_folded ON users (lower(name));
+CREATE UNIQUE INDEX users_subject ON users (issuer, subject) WHERE issuer <> '';
+
+-- Who is signed in. What the hash is of stands in the token alone: who reads this table can be nobody.
+CREATE TABLE sessions (
+    id_hash    BYTEA PRIMARY KEY,
+    user_name  TEXT COLLATE "C" NOT NULL REFERENCES users (name) ON DELETE CASCADE,
+    address    TEXT NOT NULL DEFAULT '', -- that it was begun from
+    created_at TIMESTAMPTZ NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX sessions_user ON sessions (user_name, address);
+CREATE INDEX sessions_expired ON sessions (expires_at);
+
+-- The key that sessions are signed with where none is set.
+CREATE TABLE session_keys (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    secret     TEXT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL
 );
 
 CREATE TABLE api_tokens (
     id         TEXT COLLATE "C" PRIMARY KEY,
     name       TEXT COLLATE "C" NOT NULL,
-    kind       TEXT NOT NULL CHECK (kind IN ('Session', 'API', 'Registration')),
+    kind       TEXT NOT NULL CHECK (kind IN ('API', 'Registration')),
     role       TEXT NOT NULL CHECK (role IN ('Viewer', 'Developer', 'Operator', 'Admin', 'Registration')),
     token_hash BYTEA NOT NULL UNIQUE,
     created_at TIMESTAMPTZ NOT NULL,
@@ -483,6 +537,8 @@ CREATE TRIGGER config_audit_logs_immutable BEFORE UPDATE ON config_audit_logs
 DROP TABLE audit_head;
 DROP TABLE config_audit_logs;
 DROP TABLE api_tokens;
+DROP TABLE session_keys;
+DROP TABLE sessions;
 DROP TABLE users;
 DROP TABLE idempotency_keys;
 DROP TABLE webhook_deliveries;
@@ -500,6 +556,8 @@ DROP TABLE freezes;
 DROP TABLE config_holds;
 DROP TABLE deployment_checks;
 DROP TABLE config_deployments;
+DROP TABLE sealed_uses;
+DROP TABLE sealed_values;
 DROP TABLE config_versions;
 DROP TABLE config_profiles;
 DROP TABLE source_problems;

@@ -94,6 +94,32 @@ BEGIN
 END;
 -- +goose StatementEnd
 
+-- Secrets that were given by API, each encrypted for its profile. A version's data names them by id, so that another
+-- key changes rows here and no version.
+CREATE TABLE sealed_values (
+    id          TEXT NOT NULL UNIQUE,
+    config_name TEXT NOT NULL,
+    key_id      TEXT NOT NULL,
+    fingerprint BLOB NOT NULL, -- of the value, by the key: the same value is sealed once
+    box         BLOB NOT NULL, -- nonce and ciphertext
+    created_at  INTEGER NOT NULL,
+    sealed_at   INTEGER NOT NULL, -- by the key of key_id
+    PRIMARY KEY (config_name, id)
+);
+CREATE INDEX sealed_values_fingerprint ON sealed_values (config_name, fingerprint);
+CREATE INDEX sealed_values_key ON sealed_values (key_id, id);
+
+-- Which versions name a sealed value: one of their own profile's, or the version is refused.
+CREATE TABLE sealed_uses (
+    config_name TEXT NOT NULL,
+    version     TEXT NOT NULL,
+    sealed_id   TEXT NOT NULL,
+    PRIMARY KEY (config_name, version, sealed_id),
+    FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version) ON DELETE CASCADE,
+    FOREIGN KEY (config_name, sealed_id) REFERENCES sealed_values (config_name, id)
+);
+CREATE INDEX sealed_uses_of ON sealed_uses (config_name, sealed_id);
+
 CREATE TABLE config_deployments (
     seq            INTEGER PRIMARY KEY AUTOINCREMENT,
     deployment_id  TEXT NOT NULL UNIQUE,
@@ -210,6 +236,7 @@ CREATE TABLE config_assignments (
     applied_at         INTEGER,
     apply_micros       INTEGER NOT NULL DEFAULT 0,
     apply_error        TEXT NOT NULL DEFAULT '',
+    opened_generation  INTEGER NOT NULL DEFAULT 0, -- whose secrets it was given
     PRIMARY KEY (instance_id, config_name),
     FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version)
 );
@@ -399,17 +426,44 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_claimed ON idempotency_keys (claimed_at);
 
+-- People: with a password of their own, or known by what an identity provider calls them.
 CREATE TABLE users (
     name          TEXT PRIMARY KEY,
     role          TEXT NOT NULL CHECK (role IN ('Viewer', 'Developer', 'Operator', 'Admin')),
-    password_hash TEXT NOT NULL,
-    created_at    INTEGER NOT NULL
+    password_hash TEXT NOT NULL, -- '' for one whom a provider knows
+    issuer        TEXT NOT NULL DEFAULT '',
+    subject       TEXT NOT NULL DEFAULT '',
+    disabled      BOOLEAN NOT NULL DEFAULT false,
+    created_at    INTEGER NOT NULL,
+    CHECK ((issuer = '') = (subject = '')),
+    CHECK (issuer = '' OR password_hash = '')
+);
+-- Names that differ in their letters' case alone would be one to whoever reads the audit log.
+CREATE UNIQUE INDEX users_folded ON users (lower(name));
+CREATE UNIQUE INDEX users_subject ON users (issuer, subject) WHERE issuer <> '';
+
+-- Who is signed in. What the hash is of stands in the token alone: who reads this table can be nobody.
+CREATE TABLE sessions (
+    id_hash    BLOB PRIMARY KEY,
+    user_name  TEXT NOT NULL REFERENCES users (name) ON DELETE CASCADE,
+    address    TEXT NOT NULL DEFAULT '', -- that it was begun from
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX sessions_user ON sessions (user_name, address);
+CREATE INDEX sessions_expired ON sessions (expires_at);
+
+-- The key that sessions are signed with where none is set.
+CREATE TABLE session_keys (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    secret     TEXT NOT NULL,
+    created_at INTEGER NOT NULL
 );
 
 CREATE TABLE api_tokens (
     id         TEXT PRIMARY KEY,
     name       TEXT NOT NULL,
-    kind       TEXT NOT NULL CHECK (kind IN ('Session', 'API', 'Registration')),
+    kind       TEXT NOT NULL CHECK (kind IN ('API', 'Registration')),
     role       TEXT NOT NULL CHECK (role IN ('Viewer', 'Developer', 'Operator', 'Admin', 'Registration')),
     token_hash BLOB NOT NULL UNIQUE,
     created_at INTEGER NOT NULL,
@@ -464,6 +518,8 @@ END;
 DROP TABLE audit_head;
 DROP TABLE config_audit_logs;
 DROP TABLE api_tokens;
+DROP TABLE session_keys;
+DROP TABLE sessions;
 DROP TABLE users;
 DROP TABLE idempotency_keys;
 DROP TABLE webhook_deliveries;
@@ -481,6 +537,8 @@ DROP TABLE freezes;
 DROP TABLE config_holds;
 DROP TABLE deployment_checks;
 DROP TABLE config_deployments;
+DROP TABLE sealed_uses;
+DROP TABLE sealed_values;
 DROP TABLE config_versions;
 DROP TABLE config_profiles;
 DROP TABLE source_problems;

@@ -9,19 +9,11 @@ import (
 	"github.com/sluicehq/sluice/rollout"
 )
 
-// User is somebody who signs in with a password.
-type User struct {
-	Name, Role   string
-	PasswordHash string
-	CreatedAt    time.Time
-}
-
 // TokenKind says what a token is for.
 type TokenKind string
 
 // The kinds of tokens.
 const (
-	TokenSession      TokenKind = "Session"
 	TokenAPI          TokenKind = "API"
 	TokenRegistration TokenKind = "Registration"
 )
@@ -38,65 +30,18 @@ type Token struct {
 	Scope     profile.Scope
 }
 
-// CreateUser adds a user; ErrExists for a name that is taken.
-func (s *Store) CreateUser(ctx context.Context, u User) error {
-	return s.InTx(ctx, func(tx *Tx) error {
-		if _, err := tx.exec(ctx, `INSERT INTO users (name, role, password_hash, created_at) VALUES ($1, $2, $3, $4)`,
-			u.Name, u.Role, u.PasswordHash, stamp(tx.now())); err != nil {
-			return fmt.Errorf("create user %s: %w", u.Name, err)
-		}
-		return tx.Record(ctx, rollout.Fact{Type: "user.created", EntityType: "user", EntityID: u.Name, Actor: rollout.Daemon,
-			Details: map[string]any{"role": u.Role}})
-	})
-}
-
-// SetPassword replaces a user's password; ErrNotFound when there is no such user.
-func (s *Store) SetPassword(ctx context.Context, name, passwordHash string) error {
-	return s.InTx(ctx, func(tx *Tx) error {
-		n, err := tx.exec(ctx, `UPDATE users SET password_hash = $2 WHERE name = $1`, name, passwordHash)
-		if err == nil && n == 0 {
-			err = ErrNotFound
-		}
-		if err != nil {
-			return fmt.Errorf("set the password of %s: %w", name, err)
-		}
-		return nil
-	})
-}
-
-// User reads a user; ErrNotFound when there is none.
-func (s *Store) User(ctx context.Context, name string) (User, error) {
-	var u User
-	err := s.read.QueryRowContext(ctx, `SELECT name, role, password_hash, created_at FROM users WHERE name = $1`, name).
-		Scan(&u.Name, &u.Role, &u.PasswordHash, at(&u.CreatedAt))
-	return u, notFound(err, ErrNotFound, "user", name)
-}
-
-// CountUsers says how many users there are.
-func (s *Store) CountUsers(ctx context.Context) (int, error) {
-	return count(ctx, s.read, `SELECT count(*) FROM users`)
-}
-
 const tokenColumns = `id, name, kind, role, token_hash, created_at, created_by, expires_at, scope`
 
 func scanToken(row scanner) (t Token, err error) {
 	return t, row.Scan(&t.ID, &t.Name, &t.Kind, &t.Role, &t.Hash, at(&t.CreatedAt), &t.CreatedBy, at(&t.ExpiresAt), asJSON(&t.Scope))
 }
 
-// CreateToken keeps a token; ErrExists for one that is known. Sessions are not
-// audited one by one.
+// CreateToken keeps a token; ErrExists for one that is known.
 func (s *Store) CreateToken(ctx context.Context, t Token) error {
 	return s.InTx(ctx, func(tx *Tx) error {
-		// Every sign-in makes a session: those that are over go here.
-		if _, err := tx.exec(ctx, `DELETE FROM api_tokens WHERE kind = $1 AND expires_at <= $2`, TokenSession, stamp(tx.now())); err != nil {
-			return fmt.Errorf("remove old sessions: %w", err)
-		}
 		if _, err := tx.exec(ctx, `INSERT INTO api_tokens (`+tokenColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			t.ID, t.Name, t.Kind, t.Role, t.Hash, stamp(tx.now()), t.CreatedBy, stamp(t.ExpiresAt), asJSON(t.Scope)); err != nil {
 			return fmt.Errorf("create token %s: %w", t.Name, err)
-		}
-		if t.Kind == TokenSession {
-			return nil
 		}
 		return tx.Record(ctx, rollout.Fact{Type: "token.created", EntityType: "token", EntityID: t.ID, Actor: t.CreatedBy,
 			Details: tokenDetails(t)})
@@ -120,10 +65,9 @@ func (s *Store) TokenByHash(ctx context.Context, hash []byte) (Token, error) {
 	return t, notFound(err, ErrNotFound, "the", "token")
 }
 
-// Tokens lists the tokens that people made, not the sessions.
+// Tokens lists the tokens, newest first.
 func (s *Store) Tokens(ctx context.Context) ([]Token, error) {
-	tokens, err := collect(ctx, s.read, scanToken, `SELECT `+tokenColumns+` FROM api_tokens
-		WHERE kind <> $1 ORDER BY created_at DESC, id`, TokenSession)
+	tokens, err := collect(ctx, s.read, scanToken, `SELECT `+tokenColumns+` FROM api_tokens ORDER BY created_at DESC, id`)
 	if err != nil {
 		return nil, fmt.Errorf("list the tokens: %w", err)
 	}
