@@ -94,7 +94,10 @@ func (r *Reconciler) lookAhead(ctx context.Context, st state, pr forge.PullReque
 	if err := st.loadProfiles(ctx, r.store, seen); err != nil {
 		return forecast{}, err
 	}
-	if err := st.loadEditions(ctx, git, r.source.Path, seen); err != nil {
+	if err := st.loadEditions(ctx, git, r.store, r.source.Path, seen); err != nil {
+		return forecast{}, err
+	}
+	if err := st.loadApprovals(ctx, r.store, seen); err != nil {
 		return forecast{}, err
 	}
 	f := foresee(st, obs, changes, makePlan(st, seen))

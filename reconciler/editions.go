@@ -22,12 +22,13 @@ type edition struct{ profile, schemaHash string }
 // that breaks what the edition before it declared. The one before is that of the
 // running version, so that a break is approved when a deployment under it
 // completes, and not forgotten when the data changes only later.
-func (st *state) loadEditions(ctx context.Context, git Git, root string, observations []observation) error {
-	l := editions{git: git, root: root, schemas: make(map[string]*profile.Schema), breaks: make(map[[3]string]string)}
+func (st *state) loadEditions(ctx context.Context, git Git, store SchemaStore, root string, observations []observation) error {
+	l := editions{git: git, store: store, root: root, schemas: make(map[string]*profile.Schema), breaks: make(map[[3]string]string)}
 	for _, obs := range observations {
 		for _, s := range obs.Sightings {
 			was, ok := st.baseline(s.Profile.Name)
-			if !ok || len(s.Problems) > 0 || was.SchemaID != s.Profile.Schema ||
+			if !ok || len(s.Problems) > 0 || s.Edition != nil || // a registered one is approved by itself
+				was.SchemaID != s.Profile.Schema ||
 				was.SchemaHash == "" || s.SchemaHash == "" || was.SchemaHash == s.SchemaHash {
 				continue
 			}
@@ -55,6 +56,7 @@ func (st *state) baseline(name string) (v profile.Version, ok bool) {
 // editions reads and compares schemas, each once.
 type editions struct {
 	git     Git
+	store   SchemaStore
 	root    string
 	schemas map[string]*profile.Schema // by ID and hash; nil: cannot be read
 	breaks  map[[3]string]string       // by ID and both hashes
@@ -122,7 +124,7 @@ func (l *editions) schema(ctx context.Context, id, commit, hash string) (*profil
 	}
 	sum := sha256.Sum256(src)
 	if src == nil || hex.EncodeToString(sum[:]) != hash {
-		return nil, nil // another commit may have it
+		return l.registeredBefore(ctx, id, hash) // or else another commit may have it
 	}
 	s := compiled(id, src)
 	l.schemas[key] = s

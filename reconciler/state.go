@@ -28,6 +28,9 @@ type state struct {
 	Proven    map[content]bool                 // content that completed before
 	Broken    map[edition]string               // how a schema breaks what it declared, where it does
 	Problems  map[string]profile.SourceProblem // by path
+	// Unapproved are the registered schemas, that nobody approved, of latest versions for Production; by profile, where they
+	// are not what checks the profile now.
+	Unapproved map[string]profile.SchemaEdition
 }
 
 // content is one profile's data, told by its hash.
@@ -46,6 +49,8 @@ func loadSource(ctx context.Context, store Store, source SourceOptions, head str
 		Proven:   make(map[content]bool),
 		Broken:   make(map[edition]string),
 		Problems: make(map[string]profile.SourceProblem),
+
+		Unapproved: make(map[string]profile.SchemaEdition),
 	}
 	records, err := store.SourceProfiles(ctx, source.ID)
 	if err != nil {

@@ -34,6 +34,7 @@ type Store interface {
 	// InTx runs fn in one transaction and commits it when fn returns nil.
 	InTx(ctx context.Context, fn func(tx Tx) error) error
 	CheckStore
+	SchemaStore
 }
 
 // Tx is the reconciler's one transaction: all that a sync found, or nothing.
@@ -69,4 +70,5 @@ type Tx interface {
 	PutProblem(ctx context.Context, p profile.SourceProblem) error
 	ClearProblem(ctx context.Context, source, path string) error
 	CheckTx
+	SchemaTx
 }

@@ -93,7 +93,11 @@ func (r *Reconciler) sync(ctx context.Context) (Result, error) {
 		}
 		if synced == head {
 			r.metrics.Lag(r.source.ID, 0)
-			return Result{Head: head}, nil
+			res, err := r.lookAgain(ctx, head)
+			if errors.Is(err, rollout.ErrStale) {
+				continue
+			}
+			return res, err
 		}
 		if !fetched {
 			r.fail("K1")
@@ -128,13 +132,10 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	if err := st.loadProfiles(ctx, r.store, seen); err != nil {
+	p, err := r.planOf(ctx, st, seen)
+	if err != nil {
 		return Result{}, err
 	}
-	if err := st.loadEditions(ctx, r.git, r.source.Path, seen); err != nil {
-		return Result{}, err
-	}
-	p := makePlan(st, seen)
 	p.Facts = append([]rollout.Fact{{
 		Type: why, EntityType: "source", EntityID: r.source.ID, Actor: actor,
 		Details: map[string]any{"from": from, "to": to, "commits": len(seen)},

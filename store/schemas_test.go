@@ -162,3 +162,39 @@ func TestSchemaUsers(t *testing.T) {
 		}
 	})
 }
+
+// A source looks again for every change, once.
+func TestSourcesSeeWhatChanged(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.must(w.RegisterSource(ctx, store.Source{ID: "configs"}))
+		changed := func() string {
+			ids, through, err := w.ChangedSchemas(ctx, "configs")
+			w.must(err)
+			w.must(w.InTx(ctx, func(tx *store.Tx) error { return tx.SeeSchemas(ctx, "configs", through) }))
+			return strings.Join(ids, " ")
+		}
+		steps := []struct {
+			what string
+			do   func() error
+			want string
+		}{
+			{"nothing is there", func() error { return nil }, ""},
+			{"one is registered", func() error { w.registerSchema(`{}`); return nil }, numbers},
+			{"nothing more", func() error { return nil }, ""},
+			{"it is approved", func() error { _, err := w.ApproveSchema(ctx, numbers, "", "ben", "", nil); return err }, numbers},
+			{"it is approved twice", func() error { _, err := w.ApproveSchema(ctx, numbers, "", "ben", "", nil); return err }, ""},
+			{"it is deprecated", func() error { _, err := w.DeprecateSchema(ctx, numbers, "", "ben", "old"); return err }, numbers},
+		}
+		for _, step := range steps {
+			w.must(step.do())
+			if got := changed(); got != step.want {
+				t.Errorf("%s: %q changed, want %q", step.what, got, step.want)
+			}
+		}
+		if _, ok, err := w.RegisteredSchema(ctx, "no-such"); ok || err != nil {
+			t.Errorf("no such schema: %v %v", ok, err)
+		}
+	})
+}
