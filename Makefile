@@ -20,6 +20,9 @@ DAEMONS := ./internal/e2e
 # Takes its turn after the daemons, so that two processors have about the same to do.
 SLOW := ./store
 
+# The API suite runs on SQLite with the others, and once more on PostgreSQL.
+API_ON_POSTGRES := SLUICE_TEST_ENGINE=postgres go test -count=1 -timeout 20m ./api
+
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z\/-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +42,7 @@ test: test-deps ## Run every test, with the race detector but for the simulation
 	{ failed=0; go test -timeout 20m $(DAEMONS) || failed=1; \
 	  go test -race -timeout 20m -coverprofile=coverage-slow.out $(SLOW) || failed=1; exit $$failed; } & beside=$$!; \
 	failed=0; go test -race -p 1 -timeout 20m -coverprofile=coverage.out $$(go list ./... | grep -vxFf <(go list $(SIMULATIONS) $(DAEMONS) $(SLOW))) || failed=1; \
+	$(API_ON_POSTGRES) || failed=1; \
 	wait $$beside || failed=1; tail -n +2 coverage-slow.out >>coverage.out; exit $$failed
 
 .PHONY: test/race
@@ -91,6 +95,15 @@ bench/gate: ## Measure the gate on simulated fleets, and write the table of docs
 .PHONY: bench/webhooks
 bench/webhooks: test-deps ## Flood three replicas with webhooks, a thousand a second (FLOOD=10s), and roll back meanwhile
 	SLUICE_WEBHOOK_FLOOD=$(FLOOD) go test -timeout 30m -count=1 -v -run 'ClusterUnderAFloodOfWebhooks$$' ./internal/e2e 2>&1 | grep -aE '^(--- |ok|FAIL|panic)|_test\.go:'
+
+.PHONY: bench/emergency
+bench/emergency: test-deps ## Flood the API with Redis, forge and metrics away, and pause and roll back meanwhile (FLOOD=10s)
+	SLUICE_API_FLOOD=$(FLOOD) go test -timeout 30m -count=1 -v -run 'EmergencyDoorUnderAFlood$$' ./internal/e2e 2>&1 | grep -aE '^ *(--- |ok|FAIL|panic)|_test\.go:'
+
+.PHONY: bench/api
+bench/api: test-deps ## Measure the API under a hundred canaries, on both engines, beside the floors of docs/api.md
+	for engine in sqlite postgres; do echo "$$engine"; \
+		SLUICE_API_LATENCY=$$engine go test -timeout 30m -count=1 -v -run 'LatencyUnderConcurrentDeployments$$' ./internal/e2e 2>&1 | grep -aE '^ *(--- |ok|FAIL|panic)|_test\.go:'; done
 
 .PHONY: cover
 cover: ## Show the coverage of the last make test, package by package, and write coverage.html

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -34,6 +35,8 @@ type caller struct {
 	key      string // whose allowance a request uses; "" is nobody's
 	name     string // as the audit log knows it
 	role     Role
+	scope    profile.Scope
+	session  []byte // hash of its id; nil for whom a token of another kind names
 	instance *fleet.Instance
 }
 
@@ -66,6 +69,13 @@ var (
 	}
 )
 
+// Prefixes of names that only the server gives: an instance says itself what its
+// host is called, and a provider what a person is.
+const (
+	instancePrefix = "instance "
+	ssoPrefix      = "sso:"
+)
+
 const callerKey = "sluice.caller"
 
 // who gives the caller to a handler behind allowed.
@@ -89,6 +99,9 @@ func (a *API) allowed(r route) echo.MiddlewareFunc {
 			}
 			c.Set(callerKey, found)
 			if r.who(found, c) {
+				if err := a.inScope(c, found, r); err != nil {
+					return err
+				}
 				return next(c)
 			}
 			if found == nil {
@@ -108,19 +121,22 @@ func (a *API) allowed(r route) echo.MiddlewareFunc {
 // take. No token is nobody; a token that is not known is nobody too.
 func (a *API) identify(c echo.Context) (*caller, error) {
 	scheme, token, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
-	if method := c.Request().Method; token == "" && (method == http.MethodGet || method == http.MethodHead) {
+	if token == "" && a.mayUseCookie(c) {
 		if cookie, err := c.Cookie(sessionCookie); err == nil {
 			scheme, token = "Bearer", cookie.Value
 		}
 	}
-	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken {
+	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken && !signed(token) {
 		return nil, nil
 	}
-	return look(c.Request().Context(), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
+	return look(a.lookUpContext(c), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
 }
 
 // holder is whom a token belongs to.
 func (a *API) holder(ctx context.Context, token string) (*caller, error) {
+	if signed(token) {
+		return a.sessionHolder(ctx, token)
+	}
 	if strings.HasPrefix(token, string(InstanceToken)) {
 		instance, err := a.opts.Store.InstanceByToken(ctx, HashToken(token))
 		if errors.Is(err, store.ErrNotFound) {
@@ -129,7 +145,7 @@ func (a *API) holder(ctx context.Context, token string) (*caller, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &caller{key: "instance " + instance.ID, name: instance.Hostname, instance: &instance}, nil
+		return &caller{key: "instance " + instance.ID, name: instancePrefix + instance.Hostname, instance: &instance}, nil
 	}
 	found, err := a.opts.Store.TokenByHash(ctx, HashToken(token))
 	if errors.Is(err, store.ErrNotFound) {
@@ -138,9 +154,5 @@ func (a *API) holder(ctx context.Context, token string) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	by := &caller{key: "token " + found.ID, name: found.Name, role: Role(found.Role)}
-	if found.Kind == store.TokenSession {
-		by.key, by.name = "user "+found.CreatedBy, found.CreatedBy
-	}
-	return by, nil
+	return &caller{key: "token " + found.ID, name: found.Name, role: Role(found.Role), scope: found.Scope}, nil
 }

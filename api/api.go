@@ -14,7 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluicehq/sluice/coord"
+	"github.com/sluicehq/sluice/internal/session"
+	"github.com/sluicehq/sluice/internal/sso"
 	"github.com/sluicehq/sluice/notify"
+	"github.com/sluicehq/sluice/reconciler"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
@@ -31,6 +34,10 @@ type Options struct {
 	Logger     *slog.Logger
 	Now        func() time.Time     // for rate limits; time.Now when nil
 	SyncSource func(id string) bool // wakes a source's sync; false for an unknown one
+	// Preview tells what a pull request with some files would be told, of the source
+	// "" where there is only one; reconciler.ErrUnknownSource and ErrWhichSource are
+	// its refusals. When nil, files are looked at by themselves.
+	Preview func(ctx context.Context, source string, files map[string][]byte, partial bool) (reconciler.Preview, error)
 	// TestNotification sends a sample to a target and gives its answer;
 	// notify.ErrUnknown for a name that no target has.
 	TestNotification func(ctx context.Context, target string) (answer string, err error)
@@ -47,6 +54,13 @@ type Options struct {
 	// Secrets seals what is given and opens what is delivered; nil refuses the one
 	// and delivers references as they stand.
 	Secrets Secrets
+
+	// SessionKeys sign the tokens of people who signed in, and Issuer is who says so
+	// in them; keys of this process's own, and "sluice", when they are not given.
+	SessionKeys *session.Keys
+	Issuer      string
+	SSO         *sso.Provider // that people may sign in with; nil for none
+	ExternalURL string        // that people reach this server by; "" is as they ask
 
 	// SharedLimits makes a limiter of this process count for all replicas; nil
 	// leaves each to itself.
@@ -66,12 +80,18 @@ type API struct {
 
 	limits    coord.Limiter // of callers with a token
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
+	emergency coord.Limiter // of the urgent doors: this process's own, so that Redis need not answer
+	guesses   coord.Limiter // of addresses that have tokens looked up at the urgent doors
+	lockout   *lockout
 	hashing   chan struct{} // bounds the passwords that are checked at once
+	previews  chan struct{} // bounds the trees that are looked at at once
 
 	readingMu sync.Mutex
 	reading   map[string]int // open event streams by caller
 
 	outage *outage
+
+	described func() (*described, error) // what /openapi.json and /docs say
 
 	leaving   atomic.Bool // not ready any more
 	draining  chan struct{}
@@ -104,6 +124,9 @@ func New(opts Options) (*API, error) {
 	if opts.SyncSource == nil {
 		opts.SyncSource = func(string) bool { return false }
 	}
+	if opts.Preview == nil {
+		opts.Preview = previewAlone(opts.Store, opts.Logger)
+	}
 	if opts.TestNotification == nil {
 		opts.TestNotification = func(context.Context, string) (string, error) { return "", notify.ErrUnknown }
 	}
@@ -113,21 +136,36 @@ func New(opts Options) (*API, error) {
 	if opts.SharedLimits == nil {
 		opts.SharedLimits = func(local coord.Limiter) coord.Limiter { return local }
 	}
+	if opts.Issuer == "" {
+		opts.Issuer = "sluice"
+	}
+	if opts.SessionKeys == nil {
+		keys, err := session.ParseKeys(session.NewSecret())
+		if err != nil {
+			return nil, err
+		}
+		opts.SessionKeys = keys
+	}
 	a := &API{
 		opts: opts, echo: echo.New(), log: opts.Logger, draining: make(chan struct{}),
 		metrics:   newMetrics(opts.Registry, opts.Store),
 		limits:    opts.SharedLimits(coord.NewMinutes(opts.Now, maxCallers)),
 		strangers: opts.SharedLimits(coord.NewMinutes(opts.Now, maxStrangers)),
+		emergency: coord.NewMinutes(opts.Now, maxCallers),
+		guesses:   coord.NewMinutes(opts.Now, maxStrangers),
+		lockout:   newLockout(opts.Now),
 		hashing:   make(chan struct{}, maxHashing),
+		previews:  make(chan struct{}, maxPreviews),
 		reading:   map[string]int{},
 		marks:     newWatermark(opts.Store),
 		outage:    &outage{log: opts.Logger},
 	}
+	a.described = sync.OnceValues(a.describeOnce)
 	a.echo.HideBanner, a.echo.HidePort = true, true
 	a.echo.HTTPErrorHandler = a.answerError
 	a.echo.JSONSerializer = exactJSON{}
 	a.echo.IPExtractor = ipExtractor(opts.TrustedProxies)
-	a.echo.Use(a.traced, secured, a.farewell, a.measured, a.recovered)
+	a.echo.Use(a.traced, a.secured, a.farewell, a.measured, a.recovered)
 	return a, a.routes()
 }
 

@@ -15,13 +15,16 @@ import (
 )
 
 func auditFilter(c echo.Context) (store.AuditFilter, error) {
+	if err := filtered(c, "entityType", "entityId", "user", "eventType", "since", "until"); err != nil {
+		return store.AuditFilter{}, err
+	}
 	limit, offset, err := paging(c)
 	if err != nil {
 		return store.AuditFilter{}, err
 	}
 	f := store.AuditFilter{
 		EntityType: c.QueryParam("entityType"), EntityID: c.QueryParam("entityId"), User: c.QueryParam("user"),
-		EventType: c.QueryParam("eventType"), Limit: limit, Offset: offset,
+		EventType: c.QueryParam("eventType"), Limit: limit, Offset: offset, Scope: who(c).scope,
 	}
 	if f.Since, err = when(c, "since"); err != nil {
 		return f, err

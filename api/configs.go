@@ -1,10 +1,8 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -20,17 +18,11 @@ func (a *API) listConfigs(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	f := store.ProfileFilter{
-		Environment: c.QueryParam("environment"), ServiceType: c.QueryParam("serviceType"), Source: c.QueryParam("source"),
-		Limit: limit, Offset: offset,
+	f, err := profileFilter(c)
+	if err != nil {
+		return err
 	}
-	if text := c.QueryParam("held"); text != "" {
-		held, err := strconv.ParseBool(text)
-		if err != nil {
-			return invalidField("held", "is true or false")
-		}
-		f.Held = &held
-	}
+	f.Limit, f.Offset, f.Scope = limit, offset, who(c).scope
 	ctx := c.Request().Context()
 	records, total, err := a.opts.Store.Profiles(ctx, f)
 	if err != nil {
@@ -48,32 +40,30 @@ func (a *API) listConfigs(c echo.Context) error {
 	return c.JSON(http.StatusOK, pageOf(items, total, limit, offset))
 }
 
-func (a *API) getConfig(c echo.Context) error {
-	ctx := c.Request().Context()
-	r, err := a.opts.Store.Profile(ctx, c.Param("name"))
-	if err != nil {
-		return err
+func profileFilter(c echo.Context) (f store.ProfileFilter, err error) {
+	if err := filtered(c, "environment", "serviceType", "source", "held", "retired"); err != nil {
+		return f, err
 	}
-	hold, ok, err := a.opts.Store.ActiveHold(ctx, r.Name)
-	if err != nil {
-		return err
+	f.Source = c.QueryParam("source")
+	if f.Environment, err = among(c, "environment", environments); err != nil {
+		return f, err
 	}
-	if !ok {
-		return c.JSON(http.StatusOK, wireConfig(r, nil))
+	if f.ServiceType, err = among(c, "serviceType", serviceTypes); err != nil {
+		return f, err
 	}
-	return c.JSON(http.StatusOK, wireConfig(r, &hold))
+	if f.Held, err = yesOrNo(c, "held"); err != nil {
+		return f, err
+	}
+	f.Retired, err = yesOrNo(c, "retired")
+	return f, err
 }
 
-// managedByGit refuses writes to what a source manages.
-func (a *API) managedByGit(c echo.Context) error {
-	r, err := a.opts.Store.Profile(c.Request().Context(), c.Param("name"))
+func (a *API) getConfig(c echo.Context) error {
+	k, err := a.keptConfig(c, c.Param("name"))
 	if err != nil {
 		return err
 	}
-	return &problem{
-		status: http.StatusConflict, code: "MANAGED_BY_GIT",
-		message: "the profile is managed by source " + r.Source + ": change " + r.Path + " there",
-	}
+	return tagged(c, wholeConfig(k))
 }
 
 func (a *API) listVersions(c echo.Context) error {
@@ -81,15 +71,26 @@ func (a *API) listVersions(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := filtered(c, "tags"); err != nil {
+		return err
+	}
 	ctx := c.Request().Context()
 	if _, err := a.opts.Store.Profile(ctx, c.Param("name")); err != nil {
 		return err
 	}
-	versions, total, err := a.opts.Store.Versions(ctx, c.Param("name"), store.VersionFilter{Tag: c.QueryParam("tags"), Limit: limit, Offset: offset})
+	versions, total, err := a.opts.Store.Versions(ctx, c.Param("name"), store.VersionFilter{Tags: tagsOf(c), Limit: limit, Offset: offset})
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, pageOf(convert(versions, wireVersion), total, limit, offset))
+}
+
+// tagsOf are the tags that a version must have, all of them.
+func tagsOf(c echo.Context) []string {
+	if text := c.QueryParam("tags"); text != "" {
+		return strings.Split(text, ",")
+	}
+	return nil
 }
 
 func (a *API) getVersion(c echo.Context) error {
@@ -97,9 +98,7 @@ func (a *API) getVersion(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	out := wireVersion(v)
-	out.ConfigData = json.RawMessage(profile.Canonical(profile.Mask(v.Data)))
-	return c.JSON(http.StatusOK, out)
+	return tagged(c, wholeVersion(v))
 }
 
 func (a *API) diffVersions(c echo.Context) error {
@@ -133,7 +132,7 @@ func (a *API) releaseConfig(c echo.Context) error {
 	if err := a.followDesired(c, name); err != nil {
 		return err
 	}
-	return a.getConfig(c)
+	return a.answerConfig(c, http.StatusOK, name)
 }
 
 // followDesired starts the version that the profile's origin says, unless it

@@ -20,7 +20,11 @@ func maybe(t time.Time) *time.Time {
 }
 
 func wireToken(t store.Token) wire.Token {
-	return wire.Token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: t.CreatedAt, CreatedBy: t.CreatedBy, ExpiresAt: maybe(t.ExpiresAt)}
+	out := wire.Token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: t.CreatedAt, CreatedBy: t.CreatedBy, ExpiresAt: maybe(t.ExpiresAt), Profiles: t.Scope.Profiles}
+	for _, environment := range t.Scope.Environments {
+		out.Environments = append(out.Environments, string(environment))
+	}
+	return out
 }
 
 func wireConfig(r profile.Record, hold *rollout.Hold) wire.Config {
@@ -29,16 +33,20 @@ func wireConfig(r profile.Record, hold *rollout.Hold) wire.Config {
 		ServiceType: string(r.ServiceType), SchemaID: r.SchemaID, DefaultStrategy: string(r.Strategy.Type), Labels: r.Targets.Labels,
 		Settings: profile.Mask(r.Settings), Origin: string(r.Origin), Source: r.Source, Path: r.Path, CurrentVersion: r.CurrentVersion,
 		DesiredVersion: r.DesiredVersion, Retired: r.Retired, VersionCount: r.VersionCount, DeploymentCount: r.DeploymentCount,
-		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, CreatedBy: r.CreatedBy,
 	}
 	if hold != nil {
-		out.Hold = &wire.Hold{
-			PinnedVersion: hold.PinnedVersion, RefusedVersion: hold.RefusedVersion, RefusedHash: hold.RefusedHash, Reason: hold.Reason,
-			Actor: hold.Actor, DeploymentID: hold.DeploymentID, CreatedAt: hold.CreatedAt, ExpiresAt: maybe(hold.ExpiresAt),
-			RevertURL: hold.RevertURL,
-		}
+		shown := wireHold(*hold)
+		out.Hold = &shown
 	}
 	return out
+}
+
+func wireHold(h rollout.Hold) wire.Hold {
+	return wire.Hold{
+		PinnedVersion: h.PinnedVersion, RefusedVersion: h.RefusedVersion, RefusedHash: h.RefusedHash, Reason: h.Reason,
+		Actor: h.Actor, DeploymentID: h.DeploymentID, CreatedAt: h.CreatedAt, ExpiresAt: maybe(h.ExpiresAt), RevertURL: h.RevertURL,
+	}
 }
 
 func wireVersion(v profile.Version) wire.Version {

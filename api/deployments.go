@@ -28,14 +28,28 @@ func (a *API) listDeployments(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	deployments, total, err := a.opts.Store.Deployments(c.Request().Context(), store.DeploymentFilter{
-		Profile: c.QueryParam("configName"), Status: c.QueryParam("status"), Environment: c.QueryParam("environment"),
-		Commit: c.QueryParam("commit"), Limit: limit, Offset: offset,
-	})
+	f, err := deploymentFilter(c)
+	if err != nil {
+		return err
+	}
+	f.Limit, f.Offset, f.Scope = limit, offset, who(c).scope
+	deployments, total, err := a.opts.Store.Deployments(c.Request().Context(), f)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, pageOf(convert(deployments, wireDeployment), total, limit, offset))
+}
+
+func deploymentFilter(c echo.Context) (f store.DeploymentFilter, err error) {
+	if err := filtered(c, "configName", "status", "environment", "commit"); err != nil {
+		return f, err
+	}
+	f.Profile, f.Commit = c.QueryParam("configName"), c.QueryParam("commit")
+	if f.Status, err = among(c, "status", states); err != nil {
+		return f, err
+	}
+	f.Environment, err = among(c, "environment", environments)
+	return f, err
 }
 
 func (a *API) getDeployment(c echo.Context) error {
@@ -110,8 +124,8 @@ func (a *API) createDeployment(c echo.Context) error {
 	if err := decode(c, &req); err != nil {
 		return err
 	}
-	if req.ConfigName == "" || req.ConfigVersion == "" {
-		return invalid("configName and configVersion are required")
+	if err := checkDeployment(req); err != nil {
+		return err
 	}
 	return a.begin(c, req.ConfigName, func(basis *rollout.Basis) (rollout.Deployment, error) {
 		d, err := a.draft(c, req)
@@ -160,17 +174,26 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 	ctx, s := c.Request().Context(), a.opts.Store
 	var none rollout.Deployment
 	r, err := s.Profile(ctx, req.ConfigName)
+	if err == nil && !who(c).sees(string(r.Environment), r.Name) {
+		err = store.ErrNotFound
+	}
 	if err != nil {
 		return none, err
 	}
 	if r.Retired {
-		return none, conflict(r.Name + " is retired: its file left Git")
+		return none, conflict(retiredText(r))
 	}
 	v, err := s.Version(ctx, r.Name, req.ConfigVersion)
 	if err != nil {
 		return none, err
 	}
-	targets, err := a.chosen(ctx, r, req.TargetInstances)
+	if v.Deprecated != "" {
+		return none, conflict(fmt.Sprintf("version %s of %s is deprecated (%s): deploy another one, or take that back", v.Number, r.Name, v.Deprecated))
+	}
+	if err := a.underApproved(ctx, r, v); err != nil {
+		return none, err
+	}
+	targets, err := a.chosen(ctx, r, req.TargetInstances, who(c))
 	if err != nil {
 		return none, err
 	}
@@ -193,7 +216,10 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 		}
 		d.PreviousHash = previous.Hash
 	}
-	if err := chooseStrategy(&d, req, who(c)); err != nil {
+	if err := override(&d, req); err != nil {
+		return none, err
+	}
+	if err := breakGlass(&d, req, who(c)); err != nil {
 		return none, err
 	}
 	now, err := s.Now(ctx)
@@ -206,7 +232,7 @@ const maxTargets = 1000
 
 // chosen checks the instances that somebody chose: a deployment for instances
 // that are not there would complete with nobody to prove its version.
-func (a *API) chosen(ctx context.Context, r profile.Record, ids []string) ([]string, error) {
+func (a *API) chosen(ctx context.Context, r profile.Record, ids []string, by caller) ([]string, error) {
 	if len(ids) > maxTargets {
 		return nil, invalidField("targetInstances", fmt.Sprintf("names at most %d", maxTargets))
 	}
@@ -217,7 +243,7 @@ func (a *API) chosen(ctx context.Context, r profile.Record, ids []string) ([]str
 		i, err := a.opts.Store.Instance(ctx, id)
 		why := ""
 		switch {
-		case errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, store.ErrNotFound), err == nil && !by.scope.Everything() && !all.Matches(i):
 			why = "is not registered"
 		case err != nil:
 			return nil, err
@@ -234,29 +260,4 @@ func (a *API) chosen(ctx context.Context, r profile.Record, ids []string) ([]str
 		return nil, invalid("some of the instances cannot be deployed to", wrong...)
 	}
 	return ids, nil
-}
-
-// chooseStrategy takes another strategy than the profile's, and breaks the
-// glass for those who may.
-func chooseStrategy(d *rollout.Deployment, req wire.CreateDeploymentRequest, by caller) error {
-	if req.Strategy != "" {
-		wanted := profile.StrategyType(req.Strategy)
-		if !slices.Contains(profile.StrategyTypes(), wanted) {
-			return invalidField("strategy", "is one of Canary, BlueGreen, Rolling, Direct")
-		}
-		if wanted != d.Strategy.Type {
-			d.Strategy = profile.DefaultStrategy(wanted)
-		}
-	}
-	if !req.Force {
-		return nil
-	}
-	if by.role != Admin {
-		return &problem{status: http.StatusForbidden, code: "FORBIDDEN", message: "force needs the role Admin"}
-	}
-	if req.Reason == "" {
-		return invalidField("reason", "is required with force")
-	}
-	d.Force = req.Reason
-	return nil
 }

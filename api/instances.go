@@ -26,6 +26,13 @@ func (a *API) registerInstance(c echo.Context) error {
 	if err := checkRegistration(req); err != nil {
 		return err
 	}
+	within, err := a.opts.Store.ScopeHasService(c.Request().Context(), who(c).scope, req.ServiceName, profile.Environment(req.Environment))
+	if err != nil {
+		return err
+	}
+	if !within {
+		return outsideScope("the token's scope has no profile of this service in this environment")
+	}
 	i := fleet.Instance{
 		ID: uuid.Must(uuid.NewV7()).String(), Service: req.ServiceName, Hostname: req.Hostname, Port: req.Port,
 		Environment: profile.Environment(req.Environment), ServiceVersion: req.Version, Labels: req.Labels, Metadata: req.Metadata,
@@ -84,16 +91,30 @@ func printable(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
+func instanceFilter(c echo.Context) (f store.InstanceFilter, err error) {
+	if err := filtered(c, "serviceName", "environment", "health", "configVersion"); err != nil {
+		return f, err
+	}
+	f.Service, f.ConfigVersion = c.QueryParam("serviceName"), c.QueryParam("configVersion")
+	if f.Environment, err = among(c, "environment", environments); err != nil {
+		return f, err
+	}
+	f.Health, err = among(c, "health", healths)
+	return f, err
+}
+
 func (a *API) listInstances(c echo.Context) error {
 	limit, offset, err := paging(c)
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	instances, total, err := a.opts.Store.Instances(ctx, store.InstanceFilter{
-		Service: c.QueryParam("serviceName"), Environment: c.QueryParam("environment"), Health: c.QueryParam("health"),
-		ConfigVersion: c.QueryParam("configVersion"), Limit: limit, Offset: offset,
-	})
+	f, err := instanceFilter(c)
+	if err != nil {
+		return err
+	}
+	f.Limit, f.Offset, f.Scope = limit, offset, who(c).scope
+	instances, total, err := a.opts.Store.Instances(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -124,6 +145,9 @@ func (a *API) withAssignments(c echo.Context, instances []fleet.Instance) ([]wir
 	}
 	of := map[string][]fleet.Assignment{}
 	for _, one := range assignments {
+		if !who(c).scope.HasName(one.Profile) {
+			continue
+		}
 		of[one.InstanceID] = append(of[one.InstanceID], one)
 	}
 	now := a.opts.Store.Clock()

@@ -333,10 +333,11 @@ func TestReads(t *testing.T) {
 func TestAuditExports(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.register("=cmd()")
+	w.register("one")
+	w.must(w.store.Record(t.Context(), fact("instance.looked-at", "instance", "=cmd()")))
 	viewer := w.tokens[api.Viewer]
 	csv := w.want(w.call(viewer, "GET", "/audit?entityType=instance", nil, "Accept", "text/csv"), 200)
-	if lines := strings.Split(strings.TrimSpace(string(csv.body)), "\n"); len(lines) != 2 || !strings.Contains(lines[1], "instance.registered") || !strings.Contains(lines[1], "'=cmd()") {
+	if lines := strings.Split(strings.TrimSpace(string(csv.body)), "\n"); len(lines) != 3 || !strings.Contains(lines[2], "instance.registered") || !strings.Contains(lines[1], ",'=cmd(),") {
 		t.Errorf("csv is %s", csv.body)
 	}
 	nd := w.want(w.call(viewer, "GET", "/audit", nil, "Accept", "application/x-ndjson"), 200)

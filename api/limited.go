@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sluicehq/sluice/coord"
+	"github.com/sluicehq/sluice/store"
 )
 
 // How many keys are remembered: 10,000 instances at several doors, and as many
@@ -32,6 +34,9 @@ func (a *API) limited(r route) echo.MiddlewareFunc {
 		door := r.method + " " + r.path + " "
 		return func(c echo.Context) error {
 			by := who(c)
+			if r.pace == urgent {
+				return a.admit(c, a.emergency, door+by.key, perMinute, next)
+			}
 			if by.key == "" {
 				return a.admit(c, a.strangers, door+addressKey(c), perMinute, next)
 			}
@@ -41,6 +46,24 @@ func (a *API) limited(r route) echo.MiddlewareFunc {
 			return a.admit(c, a.limits, door+by.key, perMinute, next)
 		}
 	}
+}
+
+// lookUps is how many tokens a minute one address has looked up at the urgent
+// doors over the connections that are kept for them.
+const lookUps = 600
+
+// lookUpContext is for looking a caller's token up. A flood of made-up tokens at
+// an urgent door waits with everybody else: it takes the kept connections from
+// nobody who has a right to them.
+func (a *API) lookUpContext(c echo.Context) context.Context {
+	ctx := c.Request().Context()
+	if p, ok := c.Get(paceKey).(pace); !ok || p != urgent {
+		return ctx
+	}
+	if _, _, ok := a.guesses.Take(ctx, addressKey(c), lookUps); !ok {
+		return store.Usual(ctx)
+	}
+	return ctx
 }
 
 // addressKey names where a request comes from. One subscriber has a whole /64
@@ -69,7 +92,9 @@ func (a *API) admit(c echo.Context, of coord.Limiter, key string, perMinute int,
 	if ok {
 		return next(c)
 	}
-	wait := reset.Sub(a.opts.Now()) + time.Second - 1 // rounded up
-	h.Set("Retry-After", strconv.Itoa(max(1, int(wait/time.Second))))
+	h.Set("Retry-After", strconv.Itoa(wholeSeconds(reset.Sub(a.opts.Now()))))
 	return &problem{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", message: fmt.Sprintf("at most %d of these a minute", perMinute)}
 }
+
+// wholeSeconds rounds a wait up to what Retry-After can say.
+func wholeSeconds(wait time.Duration) int { return max(1, int((wait+time.Second-1)/time.Second)) }

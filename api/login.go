@@ -5,23 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/sluicehq/sluice/api/wire"
-	"github.com/sluicehq/sluice/profile"
-	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
 
 const (
-	sessionLife      = 12 * time.Hour
-	loginsPerAccount = 10 // a minute, from wherever
-	maxHashing       = 4  // passwords checked at once: each takes 19 MiB
+	loginsPerPair = 10 // a minute: one account, from one address
+	maxHashing    = 4  // passwords checked at once: each takes 19 MiB
 )
 
 // nobodysHash is verified against when there is no such user, so that an
@@ -42,52 +39,98 @@ func (a *API) login(c echo.Context) error {
 	return a.admitted(c, req, a.signIn)
 }
 
-// admitted lets somebody try a password, unless too many were tried for the account.
+// admitted lets somebody try a password, unless too many were tried.
 func (a *API) admitted(c echo.Context, req wire.LoginRequest, enter func(echo.Context, wire.LoginRequest) error) error {
 	if req.Username == "" || len(req.Username) > maxName || !printable(req.Username) {
 		return invalidField("username", fmt.Sprintf("has 1 to %d printable characters", maxName))
 	}
 	// No factor lifts this one: it is what stands between a password and guesses.
-	account := "account " + strings.ToLower(req.Username)
-	return a.admit(c, a.strangers, account, loginsPerAccount, func(c echo.Context) error { return enter(c, req) })
+	pair := "account " + account(req.Username) + " " + addressKey(c)
+	return a.admit(c, a.strangers, pair, loginsPerPair, func(c echo.Context) error { return enter(c, req) })
 }
 
+// account is the name that tries are counted by.
+func account(username string) string { return strings.ToLower(username) }
+
 func (a *API) signIn(c echo.Context, req wire.LoginRequest) error {
-	out, err := a.session(c, req)
+	out, err := a.enterWithPassword(c, req)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, out)
 }
 
-// session checks a password and begins a session.
-func (a *API) session(c echo.Context, req wire.LoginRequest) (out wire.LoginResponse, err error) {
+// enterWithPassword checks a password and begins a session.
+func (a *API) enterWithPassword(c echo.Context, req wire.LoginRequest) (out wire.LoginResponse, err error) {
+	user, err := a.proved(c, req.Username, req.Password)
+	if err != nil {
+		return out, err
+	}
+	out, err = a.beginSession(c, user)
+	if errors.Is(err, store.ErrNotFound) { // changed, or removed, in this very moment
+		err = wrongPassword()
+	}
+	return out, err
+}
+
+func wrongPassword() *problem {
+	return &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "wrong user name or password"}
+}
+
+// proved is the user whose password it is. Whether there is such a user, has a
+// password and is not disabled, no answer tells, nor how long it takes.
+func (a *API) proved(c echo.Context, username, password string) (store.User, error) {
 	ctx := c.Request().Context()
-	user, err := a.opts.Store.User(ctx, req.Username)
-	if errors.Is(err, store.ErrNotFound) {
-		user, err = store.User{PasswordHash: nobodysHash()}, nil
+	if err := a.countTry(c, username); err != nil {
+		return store.User{}, err
 	}
-	if err != nil {
-		return out, err
+	user, err := a.opts.Store.User(ctx, username)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return user, err
 	}
-	right, err := a.verify(ctx, user.PasswordHash, req.Password)
+	hash := user.PasswordHash
+	if err != nil || hash == "" || user.Disabled {
+		hash, user = nobodysHash(), store.User{}
+	}
+	right, err := a.verify(ctx, hash, password)
 	if err != nil {
-		return out, err
+		return store.User{}, err
 	}
 	if !right || user.Name == "" {
-		a.log.WarnContext(ctx, "sign-in refused", "user", req.Username, "address", c.RealIP())
-		return out, &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "wrong user name or password"}
+		a.metrics.signIns.WithLabelValues("refused").Inc()
+		a.log.WarnContext(ctx, "sign-in refused", "user", username, "address", c.RealIP())
+		return store.User{}, wrongPassword()
 	}
-	token := NewToken(UserToken)
-	expires := a.opts.Store.Clock().UTC().Add(sessionLife).Truncate(time.Second)
-	err = a.opts.Store.CreateToken(ctx, store.Token{
-		ID: uuid.NewString(), Name: "session of " + user.Name, Kind: store.TokenSession, Role: user.Role,
-		Hash: HashToken(token), CreatedBy: user.Name, ExpiresAt: expires,
-	})
-	if err != nil {
-		return out, err
+	a.lockout.right(account(username), addressKey(c))
+	return user, nil
+}
+
+// countTry counts one try of a password, and refuses it when there were too many.
+func (a *API) countTry(c echo.Context, username string) (err error) {
+	known := false
+	if a.lockout.shut(account(username)) {
+		if known, err = a.atHome(c, username); err != nil {
+			return err
+		}
 	}
-	return wire.LoginResponse{Token: token, ExpiresAt: expires, User: wire.User{Username: user.Name, Role: user.Role}}, nil
+	wait := a.lockout.begin(account(username), addressKey(c), known)
+	if wait <= 0 {
+		return nil
+	}
+	a.metrics.signIns.WithLabelValues("locked").Inc()
+	a.log.WarnContext(c.Request().Context(), "sign-in locked", "user", username, "address", c.RealIP(), "wait", wait.Round(time.Second))
+	seconds := wholeSeconds(wait)
+	c.Response().Header().Set("Retry-After", fmt.Sprint(seconds))
+	return &problem{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", message: fmt.Sprintf("too many wrong passwords; try again in %d s", seconds)}
+}
+
+// atHome says that a user is signed in from the caller's address, or that the
+// caller is on this very machine: whoever guesses elsewhere shuts no door there.
+func (a *API) atHome(c echo.Context, username string) (bool, error) {
+	if address, err := netip.ParseAddr(c.RealIP()); err == nil && address.Unmap().IsLoopback() {
+		return true, nil
+	}
+	return a.opts.Store.SignedInFrom(c.Request().Context(), username, addressKey(c))
 }
 
 // verify checks a password when there is room for it.
@@ -99,72 +142,4 @@ func (a *API) verify(ctx context.Context, hash, password string) (bool, error) {
 	case <-ctx.Done():
 		return false, unavailable("too many sign in at once; try again")
 	}
-}
-
-// checkTokenName keeps a token from writing into the audit log under the name
-// of somebody else.
-func (a *API) checkTokenName(ctx context.Context, name string) error {
-	if name == "" || len(name) > 100 || !printable(name) {
-		return invalidField("name", "has 1 to 100 printable characters")
-	}
-	if known([]string{rollout.Daemon, "gate", "deadline"}, strings.ToLower(name)) {
-		return invalidField("name", "is one that the server uses itself")
-	}
-	_, err := a.opts.Store.User(ctx, name)
-	if err == nil {
-		return conflict("there is a user of this name: the audit log could not tell them apart")
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
-func (a *API) createToken(c echo.Context) error {
-	var req wire.TokenRequest
-	if err := decode(c, &req); err != nil {
-		return err
-	}
-	if err := a.checkTokenName(c.Request().Context(), req.Name); err != nil {
-		return err
-	}
-	if !known(Roles(), Role(req.Role)) {
-		return invalidField("role", "is one of Viewer, Developer, Operator, Admin, Registration")
-	}
-	t := store.Token{ID: uuid.NewString(), Name: req.Name, Kind: store.TokenAPI, Role: req.Role, CreatedBy: who(c).name}
-	prefix := UserToken
-	if Role(req.Role) == Registration {
-		t.Kind, prefix = store.TokenRegistration, RegistrationToken
-	}
-	if req.TTL != "" {
-		life, err := profile.ParseDuration(req.TTL)
-		if err != nil || life.Std() <= 0 {
-			return invalidField("ttl", "is a duration such as 720h or PT720H")
-		}
-		t.ExpiresAt = a.opts.Store.Clock().UTC().Add(life.Std())
-	}
-	secret := NewToken(prefix)
-	t.Hash = HashToken(secret)
-	if err := a.opts.Store.CreateToken(c.Request().Context(), t); err != nil {
-		return err
-	}
-	t.CreatedAt = a.opts.Store.Clock().UTC()
-	out := wireToken(t)
-	out.Token = secret
-	return c.JSON(http.StatusCreated, out)
-}
-
-func (a *API) listTokens(c echo.Context) error {
-	tokens, err := a.opts.Store.Tokens(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, wholePage(convert(tokens, wireToken)))
-}
-
-func (a *API) revokeToken(c echo.Context) error {
-	if err := a.opts.Store.RevokeToken(c.Request().Context(), c.Param("id"), who(c).name); err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
 }

@@ -17,6 +17,7 @@ type metrics struct {
 	streams     prometheus.Gauge
 	reload      prometheus.Histogram
 	propagation prometheus.Histogram
+	signIns     *prometheus.CounterVec
 	handler     echo.HandlerFunc
 }
 
@@ -38,7 +39,10 @@ func newMetrics(registry *prometheus.Registry, s *store.Store) *metrics {
 		Name: "sluice_propagation_seconds", Help: "Time from the creation of a deployment until an instance applied its version.",
 		Buckets: prometheus.ExponentialBuckets(.05, 3, 12),
 	})
-	registry.MustRegister(m.requests, m.streams, m.reload, m.propagation, newStock(s))
+	m.signIns = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_sign_ins_total", Help: "Sign-ins of people: signed in, refused, or locked after too many wrong passwords.",
+	}, []string{"outcome"})
+	registry.MustRegister(m.requests, m.signIns, m.streams, m.reload, m.propagation, newStock(s))
 	m.handler = echo.WrapHandler(promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
 	return m
 }

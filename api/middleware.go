@@ -57,9 +57,14 @@ func (a *API) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // secured keeps browsers from making more of an answer than it is.
-func secured(next echo.HandlerFunc) echo.HandlerFunc {
+func (a *API) secured(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
+		if a.opts.SecureCookies || c.IsTLS() {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Referrer-Policy", "no-referrer")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluicehq/sluice/api"
 	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/store"
 )
 
 // What takes back or stops a change does not wait behind the others, and only
@@ -22,12 +23,13 @@ func TestPaces(t *testing.T) {
 	w := newWorld(t)
 	for pace, want := range map[string][]string{
 		"urgent": {
-			"POST /api/v1/configs/:name/rollback", "POST /api/v1/deployments/:id/pause", "POST /api/v1/deployments/:id/cancel",
-			"POST /api/v1/deployments/:id/rollback", "PUT /api/v1/freeze",
+			"GET /api/v1/configs/:name/rollback", "POST /api/v1/configs/:name/rollback",
+			"POST /api/v1/deployments/:id/pause", "POST /api/v1/deployments/:id/cancel",
+			"GET /api/v1/deployments/:id/rollback", "POST /api/v1/deployments/:id/rollback", "PUT /api/v1/freeze",
 		},
 		"waiting": {
 			"GET /api/v1/deployments/:id/events", "GET /api/v1/instances/:id/watch", "GET /api/v1/instances/:id/configs",
-			"POST /webhooks/:forge", "GET /api/v1/audit",
+			"POST /api/v1/validate", "POST /webhooks/:forge", "GET /api/v1/audit",
 		},
 	} {
 		if got := api.DoorsOf(w.api, pace); !slices.Equal(got, want) {
@@ -39,12 +41,18 @@ func TestPaces(t *testing.T) {
 // held keeps every writer of the database waiting until released.
 func (w *world) held() (release func()) {
 	w.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+w.path)
+	driver, dsn, begin := "sqlite", "file:"+w.path, []string{"PRAGMA busy_timeout = 10000", "BEGIN IMMEDIATE"}
+	if store.IsPostgres(w.path) { // every write takes one of these, and reading none
+		driver, dsn, begin = "pgx", w.path, []string{"BEGIN", "LOCK TABLE service_instances, config_deployments, audit_head IN EXCLUSIVE MODE"}
+	}
+	db, err := sql.Open(driver, dsn)
 	w.must(err)
 	conn, err := db.Conn(w.t.Context())
 	w.must(err)
-	_, err = conn.ExecContext(w.t.Context(), "PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE")
-	w.must(err)
+	for _, statement := range begin {
+		_, err = conn.ExecContext(w.t.Context(), statement)
+		w.must(err)
+	}
 	release = sync.OnceFunc(func() {
 		if err := conn.Close(); err != nil {
 			w.t.Error(err)

@@ -13,11 +13,6 @@ import (
 	"github.com/sluicehq/sluice/report"
 )
 
-// sessionCookie holds the session of a browser. It lets its holder read and
-// nothing else: what changes something needs a bearer token, which no other site
-// can make a browser send.
-const sessionCookie = "sluice_session"
-
 // pagePolicy allows a page its own style and form, and nothing from elsewhere.
 const pagePolicy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -36,22 +31,34 @@ func (a *API) page(show echo.HandlerFunc) echo.HandlerFunc {
 		if !everybody(found, c) {
 			return c.Redirect(http.StatusSeeOther, "/login?next="+url.QueryEscape(c.Request().URL.Path))
 		}
+		if err := a.inScope(c, found, route{method: http.MethodGet, path: c.Path()}); err != nil {
+			return err
+		}
 		c.Set(callerKey, found)
 		return show(c)
 	}
 }
 
 func (a *API) loginPage(c echo.Context) error {
-	page, err := web.Login(local(c.QueryParam("next")), "")
+	return a.showLogin(c, http.StatusOK, local(c.QueryParam("next")), "")
+}
+
+// showLogin shows the page to sign in on, with why the last try did not do.
+func (a *API) showLogin(c echo.Context, status int, next, refused string) error {
+	form := web.LoginForm{Next: next, Refused: refused}
+	if a.opts.SSO != nil {
+		form.Provider, form.ProviderURL = a.opts.SSO.Name(), ssoPath+"?"+url.Values{"next": {next}}.Encode()
+	}
+	page, err := web.Login(form)
 	if err != nil {
 		return err
 	}
-	return html(c, http.StatusOK, page)
+	return html(c, status, page)
 }
 
 // local keeps a link from leading to another site.
 func local(path string) string {
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n") {
+	if len(path) > 1024 || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n") {
 		return "/"
 	}
 	return path
@@ -59,31 +66,51 @@ func local(path string) string {
 
 // enter signs a browser in.
 func (a *API) enter(c echo.Context) error {
-	if site := c.Request().Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
-		return &problem{status: http.StatusForbidden, code: "FORBIDDEN", message: "another site sent this form"}
+	if a.foreign(c) {
+		return anotherSite()
 	}
 	next := local(c.FormValue("next"))
 	req := wire.LoginRequest{Username: c.FormValue("username"), Password: c.FormValue("password")}
 	err := a.admitted(c, req, func(c echo.Context, req wire.LoginRequest) error {
-		session, err := a.session(c, req)
+		in, err := a.enterWithPassword(c, req)
 		if err != nil {
 			return err
 		}
-		c.SetCookie(&http.Cookie{
-			Name: sessionCookie, Value: session.Token, Path: "/", Expires: session.ExpiresAt, HttpOnly: true,
-			Secure: a.opts.SecureCookies || c.IsTLS(), SameSite: http.SameSiteLaxMode, // a link from the forge opens the page
-		})
+		a.keepCookie(c, in)
 		return c.Redirect(http.StatusSeeOther, next)
 	})
 	p, refused := errors.AsType[*problem](err)
 	if !refused || p.status >= http.StatusInternalServerError {
 		return err
 	}
-	page, err := web.Login(next, p.message)
+	return a.showLogin(c, p.status, next, p.message)
+}
+
+// logoutPage asks whether to sign out: a link that another site shows must not do it.
+func (a *API) logoutPage(c echo.Context) error {
+	page, err := web.Logout()
 	if err != nil {
 		return err
 	}
-	return html(c, p.status, page)
+	return html(c, http.StatusOK, page)
+}
+
+// leave signs a browser out.
+func (a *API) leave(c echo.Context) error {
+	if a.foreign(c) {
+		return anotherSite()
+	}
+	found, err := a.identify(c)
+	if err != nil {
+		return err
+	}
+	if found != nil && found.session != nil {
+		if err := a.opts.Store.EndSession(c.Request().Context(), found.session); err != nil {
+			return err
+		}
+	}
+	a.forgetCookie(c)
+	return c.Redirect(http.StatusSeeOther, "/login")
 }
 
 func (a *API) stylesheet(c echo.Context) error {

@@ -76,6 +76,9 @@ func (a *API) explain(c echo.Context, err error) *problem {
 	if e, ok := errors.AsType[*rollout.StateError](err); ok {
 		return conflict(e.Error())
 	}
+	if e, ok := errors.AsType[*store.InUseError](err); ok {
+		return conflict(e.Error())
+	}
 	if e, ok := errors.AsType[*http.MaxBytesError](err); ok && e != nil {
 		return &problem{status: http.StatusRequestEntityTooLarge, code: "PAYLOAD_TOO_LARGE", message: "the body is too large"}
 	}

@@ -170,12 +170,35 @@ func TestPageAsksToSignIn(t *testing.T) {
 		t.Errorf("the page may load %q", policy)
 	}
 
-	// The session reads, and no more: what changes something needs a token that no other site can make a browser send.
+	// The session reads; what changes something must come from a page of this server, as the browser tells.
 	if v := send(browser, "GET", w.http.URL+"/api/v1/deployments/"+d.ID+"/report", "", ""); v.status != 200 {
 		t.Errorf("the link to the JSON answers %d", v.status)
 	}
 	if v := send(browser, "POST", w.http.URL+"/api/v1/deployments/"+d.ID+"/pause", "application/json", "{}"); v.status != 401 {
 		t.Errorf("a cookie alone was enough to pause: %d", v.status)
+	}
+	for _, from := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example.com"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site", "Origin", w.http.URL}} {
+		if v := send(browser, "POST", w.http.URL+"/api/v1/deployments/"+d.ID+"/pause", "application/json", "{}", from...); v.status != 401 {
+			t.Errorf("from %v it was allowed to pause: %d", from, v.status)
+		}
+		if v := send(browser, "POST", w.http.URL+"/logout", "application/x-www-form-urlencoded", "", from...); v.status != 403 {
+			t.Errorf("from %v it was allowed to sign out: %d", from, v.status)
+		}
+	}
+	for _, from := range [][]string{{"Sec-Fetch-Site", "same-origin"}, {"Origin", w.http.URL}} {
+		if v := send(browser, "POST", w.http.URL+"/api/v1/deployments/"+d.ID+"/pause", "application/json", "{}", from...); v.status != 403 { // ann may not, but it is ann who asks
+			t.Errorf("from %v it was not allowed: %d", from, v.status)
+		}
+	}
+
+	if v := send(browser, "GET", w.http.URL+"/logout", "", ""); v.status != 200 || !strings.Contains(v.text, `action="/logout"`) {
+		t.Errorf("the page to sign out: %d\n%s", v.status, v.text)
+	}
+	if v := send(browser, "POST", w.http.URL+"/logout", "application/x-www-form-urlencoded", "", "Sec-Fetch-Site", "same-origin"); v.status != 200 || !strings.HasSuffix(v.at, "/login") {
+		t.Errorf("after signing out: %d at %s", v.status, v.at)
+	}
+	if v := send(browser, "GET", page, "", ""); !strings.Contains(v.at, "/login?next=") {
+		t.Errorf("after signing out the page is still shown, at %s", v.at)
 	}
 
 	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

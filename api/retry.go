@@ -52,6 +52,7 @@ func (a *API) begin(c echo.Context, name string, start func(*rollout.Basis) (rol
 	if err != nil {
 		return err
 	}
+	c.Response().Header().Set(echo.HeaderLocation, "/api/v1/deployments/"+d.ID)
 	return c.JSON(http.StatusCreated, wireDeployment(d))
 }
 

@@ -16,18 +16,39 @@ import (
 	"github.com/sluicehq/sluice/store"
 )
 
+// wayBack is how a rollback would be done, decided and not yet carried out.
+// Exactly one of turn, back and already is set.
+type wayBack struct {
+	turn    *rollout.Deployment // active, and turned round
+	back    *backTo             // by a new deployment
+	already *rollout.Deployment // asked again: this is the rollback
+}
+
+// backTo is where a new deployment goes back from and to.
+type backTo struct {
+	record   profile.Record
+	to, from string // versions
+}
+
 // rollbackDeployment rolls an active deployment back, and takes a completed one
 // back by a new deployment of the version before it.
 func (a *API) rollbackDeployment(c echo.Context) error {
-	var req wire.ReasonRequest
-	if err := decode(c, &req); err != nil {
+	req, err := rollbackRequest(c)
+	if err != nil {
 		return err
-	}
-	if req.Reason == "" {
-		return rollout.ErrReason
 	}
 	d, err := a.RollBack(c.Request().Context(), c.Param("id"), who(c).name, req.Reason)
 	return answerDeployment(c, d, err)
+}
+
+func rollbackRequest(c echo.Context) (req wire.ReasonRequest, err error) {
+	if err := decode(c, &req); err != nil {
+		return req, err
+	}
+	if req.Reason == "" {
+		return req, rollout.ErrReason
+	}
+	return req, nil
 }
 
 // RollBack rolls an active deployment back, and takes a completed one back by a
@@ -39,28 +60,18 @@ func (a *API) RollBack(ctx context.Context, id, actor, reason string) (rollout.D
 	if err != nil {
 		return d, err
 	}
-	if !d.State.Final() || d.Kind != rollout.Forward {
-		d, err = a.opts.Engine.Order(ctx, d.ID, rollout.OrderRollback, actor, reason)
-		if ended, ok := errors.AsType[*rollout.StateError](err); !ok || d.Kind != rollout.Forward || !mayTakeBack(ended.State) {
-			return d, err
-		}
-		if d, err = a.opts.Store.Deployment(ctx, d.ID); err != nil { // as it ended in this moment
-			return d, err
-		}
-	}
-	if err := rollout.MayTakeBack(d); err != nil {
-		return d, err
-	}
+	by := order{actor, reason}
 	return a.settle(ctx, d.Profile, func(basis *rollout.Basis) (rollout.Deployment, error) {
-		return a.takeBack(ctx, d, order{actor, reason}, basis)
+		way, err := a.wayOfDeployment(ctx, id)
+		if err != nil {
+			return d, err
+		}
+		return a.carryOut(ctx, way, by, basis)
 	})
 }
 
 // order says who asks for a rollback, and why.
 type order struct{ actor, reason string }
-
-// mayTakeBack says that a deployment in this state may be taken back by a new one.
-func mayTakeBack(s rollout.State) bool { return s == rollout.Completed || s == rollout.Failed }
 
 func answerDeployment(c echo.Context, d rollout.Deployment, err error) error {
 	if err != nil {
@@ -69,29 +80,55 @@ func answerDeployment(c echo.Context, d rollout.Deployment, err error) error {
 	return c.JSON(http.StatusOK, wireDeployment(d))
 }
 
-// takeBack undoes a deployment that ended, as long as what it brought still
-// runs. Asked again, it is the same rollback.
-func (a *API) takeBack(ctx context.Context, d rollout.Deployment, by order, basis *rollout.Basis) (rollout.Deployment, error) {
-	newest, _, err := a.opts.Store.Deployments(ctx, store.DeploymentFilter{Profile: d.Profile, Limit: 1})
-	if err != nil {
+// carryOut goes the way that was decided; ErrStale when the deployment to turn
+// round has ended since, so that another way is to be found.
+func (a *API) carryOut(ctx context.Context, way wayBack, by order, basis *rollout.Basis) (rollout.Deployment, error) {
+	switch {
+	case way.already != nil:
+		return *way.already, nil
+	case way.turn != nil:
+		d, err := a.opts.Engine.Order(ctx, way.turn.ID, rollout.OrderRollback, by.actor, by.reason)
+		if ended, ok := errors.AsType[*rollout.StateError](err); ok && ended.State.Final() && !way.turn.State.Final() {
+			return d, fmt.Errorf("%w: %w", rollout.ErrStale, err)
+		}
 		return d, err
 	}
+	return a.goBack(ctx, *way.back, by, basis)
+}
+
+// wayOfDeployment turns an active deployment round, and undoes one that ended as
+// long as what it brought still runs. Asked again, it is the same rollback.
+func (a *API) wayOfDeployment(ctx context.Context, id string) (way wayBack, err error) {
+	d, err := a.opts.Store.Deployment(ctx, id)
+	if err != nil {
+		return way, err
+	}
+	if !d.State.Final() || d.Kind != rollout.Forward {
+		return wayBack{turn: &d}, nil
+	}
+	if err := rollout.MayTakeBack(d); err != nil {
+		return way, err
+	}
+	newest, _, err := a.opts.Store.Deployments(ctx, store.DeploymentFilter{Profile: d.Profile, Limit: 1})
+	if err != nil {
+		return way, err
+	}
 	if len(newest) == 1 && newest[0].Kind == rollout.Rollback && newest[0].Previous == d.Version && newest[0].Version == d.Previous {
-		return newest[0], nil
+		return wayBack{already: &newest[0]}, nil
 	}
 	r, err := a.opts.Store.Profile(ctx, d.Profile)
 	if err != nil {
-		return d, err
+		return way, err
 	}
 	runs := d.State == rollout.Completed && r.CurrentVersion == d.Version ||
 		d.State == rollout.Failed && len(newest) == 1 && newest[0].ID == d.ID
 	if !runs {
-		return d, a.movedOn(ctx, d, r.CurrentVersion)
+		return way, a.movedOn(ctx, d, r.CurrentVersion)
 	}
 	if d.Previous == "" {
-		return d, rollout.ErrNoWayBack
+		return way, rollout.ErrNoWayBack
 	}
-	return a.goBack(ctx, r, d.Previous, d.Version, by, basis)
+	return wayBack{back: &backTo{record: r, to: d.Previous, from: d.Version}}, nil
 }
 
 // movedOn says what runs instead of what a deployment brought, and since which one.
@@ -110,68 +147,63 @@ func (a *API) movedOn(ctx context.Context, d rollout.Deployment, current string)
 
 // rollbackConfig is the emergency door of a profile.
 func (a *API) rollbackConfig(c echo.Context) error {
-	var req wire.ReasonRequest
-	if err := decode(c, &req); err != nil {
+	req, err := rollbackRequest(c)
+	if err != nil {
 		return err
 	}
-	if req.Reason == "" {
-		return rollout.ErrReason
-	}
-	d, err := a.settle(c.Request().Context(), c.Param("name"), func(basis *rollout.Basis) (rollout.Deployment, error) {
-		return a.emergency(c, req, basis)
+	ctx, name := c.Request().Context(), c.Param("name")
+	by := order{who(c).name, req.Reason}
+	d, err := a.settle(ctx, name, func(basis *rollout.Basis) (rollout.Deployment, error) {
+		way, err := a.wayOfProfile(ctx, name, req.ToVersion)
+		if err != nil {
+			return rollout.Deployment{}, err
+		}
+		return a.carryOut(ctx, way, by, basis)
 	})
 	return answerDeployment(c, d, err)
 }
 
-func (a *API) emergency(c echo.Context, req wire.ReasonRequest, basis *rollout.Basis) (none rollout.Deployment, err error) {
-	ctx := c.Request().Context()
-	r, err := a.opts.Store.Profile(ctx, c.Param("name"))
+// wayOfProfile turns an active canary round, or goes back to the version asked
+// for, or to the last completed one before the current one.
+func (a *API) wayOfProfile(ctx context.Context, name, toVersion string) (way wayBack, err error) {
+	r, err := a.opts.Store.Profile(ctx, name)
 	if err != nil {
-		return none, err
+		return way, err
 	}
 	active, err := a.opts.Store.ActiveDeployment(ctx, r.Name)
 	if err != nil && !errors.Is(err, rollout.ErrNotFound) {
-		return none, err
+		return way, err
 	}
 	on := err == nil
 	// What runs somewhere and is to go: a canary's version, or the current one.
 	bad := r.CurrentVersion
 	if on && active.Kind == rollout.Forward && active.State != rollout.Pending {
-		if active.Previous != "" && (req.ToVersion == "" || req.ToVersion == active.Previous) {
-			return a.orderBack(c, active.ID, req.Reason)
+		if active.Previous != "" && (toVersion == "" || toVersion == active.Previous) {
+			return wayBack{turn: &active}, nil
 		}
 		bad = active.Version
 	}
-	if on && active.Kind == rollout.Rollback && (req.ToVersion == "" || req.ToVersion == active.Version) {
-		return active, nil // asked again
+	if on && active.Kind == rollout.Rollback && (toVersion == "" || toVersion == active.Version) {
+		return wayBack{already: &active}, nil // asked again
 	}
-	to, err := a.rollbackTarget(c, r, req.ToVersion)
+	to, err := a.rollbackTarget(ctx, r, toVersion)
 	if err != nil {
-		return none, err
+		return way, err
 	}
 	if bad == "" { // what completed came to run while this was read
-		return none, rollout.ErrStale
+		return way, rollout.ErrStale
 	}
 	if to == bad {
-		return none, conflict(fmt.Sprintf("%s is the version that runs; give toVersion to go to another one", to))
+		return way, conflict(fmt.Sprintf("%s is the version that runs; give toVersion to go to another one", to))
 	}
-	return a.goBack(ctx, r, to, bad, order{who(c).name, req.Reason}, basis)
-}
-
-// orderBack rolls an active deployment back; ErrStale when it has just ended.
-func (a *API) orderBack(c echo.Context, id, reason string) (rollout.Deployment, error) {
-	d, err := a.opts.Engine.Order(c.Request().Context(), id, rollout.OrderRollback, who(c).name, reason)
-	if ended, ok := errors.AsType[*rollout.StateError](err); ok && ended.State.Final() {
-		return d, fmt.Errorf("%w: %w", rollout.ErrStale, err)
-	}
-	return d, err
+	return wayBack{back: &backTo{record: r, to: to, from: bad}}, nil
 }
 
 // rolledBack refuses to guess a target for a profile that was rolled back
 // already: whoever asks again, or did not see that the gate was faster, would
 // be taken a version further back, or onto the one that was just refused.
-func (a *API) rolledBack(c echo.Context, r profile.Record) error {
-	hold, held, err := a.opts.Store.ActiveHold(c.Request().Context(), r.Name)
+func (a *API) rolledBack(ctx context.Context, r profile.Record) error {
+	hold, held, err := a.opts.Store.ActiveHold(ctx, r.Name)
 	if err != nil || !held || hold.PinnedVersion != r.CurrentVersion {
 		return err
 	}
@@ -181,8 +213,8 @@ func (a *API) rolledBack(c echo.Context, r profile.Record) error {
 
 // rollbackTarget is the version asked for, or the last completed one before the
 // current one. Only what completed before may come back without a canary.
-func (a *API) rollbackTarget(c echo.Context, r profile.Record, asked string) (string, error) {
-	completed, err := a.opts.Store.CompletedVersions(c.Request().Context(), r.Name)
+func (a *API) rollbackTarget(ctx context.Context, r profile.Record, asked string) (string, error) {
+	completed, err := a.opts.Store.CompletedVersions(ctx, r.Name)
 	if err != nil {
 		return "", err
 	}
@@ -192,7 +224,7 @@ func (a *API) rollbackTarget(c echo.Context, r profile.Record, asked string) (st
 		}
 		return asked, nil
 	}
-	if err := a.rolledBack(c, r); err != nil {
+	if err := a.rolledBack(ctx, r); err != nil {
 		return "", err
 	}
 	for _, number := range completed {
@@ -203,16 +235,26 @@ func (a *API) rollbackTarget(c echo.Context, r profile.Record, asked string) (st
 	return "", rollout.ErrNoWayBack
 }
 
-func (a *API) goBack(ctx context.Context, r profile.Record, toNumber, fromNumber string, by order, basis *rollout.Basis) (none rollout.Deployment, err error) {
-	to, err := a.opts.Store.Version(ctx, r.Name, toNumber)
+func (a *API) goBack(ctx context.Context, way backTo, by order, basis *rollout.Basis) (none rollout.Deployment, err error) {
+	back, err := a.backOf(ctx, way, by)
 	if err != nil {
 		return none, err
 	}
-	from, err := a.opts.Store.Version(ctx, r.Name, fromNumber)
+	back.Basis = basis
+	return a.opts.Engine.RollbackProfile(ctx, back)
+}
+
+// backOf is what the engine needs to go a way back.
+func (a *API) backOf(ctx context.Context, way backTo, by order) (none rollout.Back, err error) {
+	to, err := a.opts.Store.Version(ctx, way.record.Name, way.to)
 	if err != nil {
 		return none, err
 	}
-	return a.opts.Engine.RollbackProfile(ctx, rollout.Back{
-		Record: r, To: to, Refused: from, ID: uuid.Must(uuid.NewV7()).String(), Actor: by.actor, Reason: by.reason, Basis: basis,
-	})
+	from, err := a.opts.Store.Version(ctx, way.record.Name, way.from)
+	if err != nil {
+		return none, err
+	}
+	return rollout.Back{
+		Record: way.record, To: to, Refused: from, ID: uuid.Must(uuid.NewV7()).String(), Actor: by.actor, Reason: by.reason,
+	}, nil
 }

@@ -39,24 +39,45 @@ func (a *API) list() []route {
 		{"GET", "/health", open, 0, 0, prompt, a.readyz},
 		{"GET", "/metrics", open, 0, 0, prompt, a.metrics.handler},
 
+		{"GET", "/openapi.json", open, 60, 0, prompt, a.openAPI},
+		{"GET", "/docs", open, 60, 0, prompt, a.docsPage},
+		{"GET", "/assets/docs.css", open, 0, 0, prompt, a.docsStyle},
+
 		{"GET", "/login", open, 60, 0, prompt, a.loginPage},
 		{"POST", "/login", open, 10, smallBody, prompt, a.enter},
+		{"GET", ssoPath, open, 60, 0, prompt, a.startSSO},
+		{"GET", ssoCallback, open, 60, 0, prompt, a.finishSSO},
+		{"GET", "/logout", open, 60, 0, prompt, a.logoutPage},
+		{"POST", "/logout", open, 30, smallBody, prompt, a.leave},
 		{"GET", "/assets/report.css", open, 0, 0, prompt, a.stylesheet},
 		{"GET", "/deployments/:id", open, 60, 0, prompt, a.page(a.deploymentPage)},
 
 		{"POST", v1 + "/authentication/login", open, 10, smallBody, prompt, a.login},
+		{"POST", v1 + "/authentication/sso", open, 10, smallBody, prompt, a.exchangeCode},
+		{"POST", v1 + "/authentication/logout", everybody, 30, smallBody, prompt, a.logout},
+		{"GET", v1 + "/authentication/identity", everybody, 60, 0, prompt, a.identity},
+		{"PUT", v1 + "/authentication/password", everybody, 10, smallBody, prompt, a.changePassword},
+		{"GET", v1 + "/users", admin, 60, 0, prompt, a.listUsers},
+		{"POST", v1 + "/users", admin, 10, smallBody, prompt, a.createUser},
+		{"GET", v1 + "/users/:username", admin, 60, 0, prompt, a.getUser},
+		{"PUT", v1 + "/users/:username", admin, 10, smallBody, prompt, a.changeUser},
+		{"DELETE", v1 + "/users/:username", admin, 10, 0, prompt, a.removeUser},
 		{"POST", v1 + "/tokens", admin, 10, smallBody, prompt, a.createToken},
 		{"GET", v1 + "/tokens", admin, 10, 0, prompt, a.listTokens},
 		{"DELETE", v1 + "/tokens/:id", admin, 10, 0, prompt, a.revokeToken},
 
 		{"GET", v1 + "/configs", everybody, 60, 0, prompt, a.listConfigs},
 		{"GET", v1 + "/configs/:name", everybody, 60, 0, prompt, a.getConfig},
-		{"PUT", v1 + "/configs/:name", developer, 10, dataBody, prompt, a.managedByGit},
-		{"DELETE", v1 + "/configs/:name", admin, 10, 0, prompt, a.managedByGit},
+		{"POST", v1 + "/configs", developer, 10, smallBody, prompt, a.createConfig},
+		{"PUT", v1 + "/configs/:name", developer, 10, smallBody, prompt, a.putConfig},
+		{"DELETE", v1 + "/configs/:name", admin, 10, 0, prompt, a.deleteConfig},
 		{"GET", v1 + "/configs/:name/versions", everybody, 60, 0, prompt, a.listVersions},
-		{"POST", v1 + "/configs/:name/versions", developer, 20, dataBody, prompt, a.managedByGit},
+		{"POST", v1 + "/configs/:name/versions", developer, 20, dataBody, prompt, a.uploadVersion},
 		{"GET", v1 + "/configs/:name/versions/:version", everybody, 60, 0, prompt, a.getVersion},
+		{"PATCH", v1 + "/configs/:name/versions/:version", developer, 20, smallBody, prompt, a.patchVersion},
+		{"DELETE", v1 + "/configs/:name/versions/:version", admin, 10, 0, prompt, a.deleteVersion},
 		{"GET", v1 + "/configs/:name/versions/:version/diff/:other", everybody, 30, 0, prompt, a.diffVersions},
+		{"GET", v1 + "/configs/:name/rollback", everybody, 60, 0, urgent, a.previewConfigRollback},
 		{"POST", v1 + "/configs/:name/rollback", operator, 30, smallBody, urgent, a.rollbackConfig},
 		{"POST", v1 + "/configs/:name/release", operator, 30, smallBody, prompt, a.releaseConfig},
 
@@ -70,6 +91,7 @@ func (a *API) list() []route {
 		{"POST", v1 + "/deployments/:id/resume", operator, 30, smallBody, prompt, a.order(orderResume)},
 		{"POST", v1 + "/deployments/:id/promote", operator, 30, smallBody, prompt, a.promote},
 		{"POST", v1 + "/deployments/:id/cancel", operator, 30, smallBody, urgent, a.order(orderCancel)},
+		{"GET", v1 + "/deployments/:id/rollback", everybody, 60, 0, urgent, a.previewDeploymentRollback},
 		{"POST", v1 + "/deployments/:id/rollback", operator, 30, smallBody, urgent, a.rollbackDeployment},
 		{"POST", v1 + "/deployments/:id/retry", operator, 30, smallBody, prompt, a.retryDeployment},
 
@@ -86,6 +108,14 @@ func (a *API) list() []route {
 		{"GET", v1 + "/instances/:id/watch", theInstance, 0, 0, waiting, a.watch},
 		{"GET", v1 + "/instances/:id/configs", theInstance, 0, 0, waiting, a.poll},
 		{"GET", v1 + "/instances/:id/configs/:name/:hash/data", theInstance, 0, 0, prompt, a.assignedData},
+
+		{"POST", v1 + "/validate", developer, 100, treeBody, waiting, a.validateFiles},
+		{"POST", v1 + "/schemas", developer, 10, dataBody, prompt, a.registerSchema},
+		{"GET", v1 + "/schemas", everybody, 10, 0, prompt, a.listSchemas},
+		{"GET", v1 + "/schemas/:id", everybody, 10, 0, prompt, a.getSchema},
+		{"POST", v1 + "/schemas/:id/validate", developer, 100, dataBody, prompt, a.validateData},
+		{"POST", v1 + "/schemas/:id/approve", admin, 10, smallBody, prompt, a.approveSchema},
+		{"POST", v1 + "/schemas/:id/deprecate", admin, 10, smallBody, prompt, a.deprecateSchema},
 
 		// It has limits of its own: by address, by source, and by time.
 		{"POST", webhook.Path + ":forge", open, 0, itsOwn, waiting, a.webhook},
@@ -106,7 +136,7 @@ func (a *API) routes() error {
 			errs = append(errs, fmt.Errorf("api: %s %s says not who may use it", r.method, r.path))
 			continue
 		}
-		a.echo.Add(r.method, r.path, r.handle, paced(r.pace), a.allowed(r), a.limited(r), bounded(r.body))
+		a.echo.Add(r.method, r.path, r.handle, paced(r.pace), a.allowed(r), a.limited(r), bounded(r.body), a.idempotent(r))
 	}
 	a.echo.RouteNotFound("/*", func(echo.Context) error {
 		return &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "there is nothing at this path"}

@@ -12,7 +12,7 @@ import (
 )
 
 func (a *API) listSources(c echo.Context) error {
-	sources, err := a.opts.Store.Sources(c.Request().Context())
+	sources, err := a.opts.Store.SourcesWithin(c.Request().Context(), who(c).scope)
 	if err != nil {
 		return err
 	}
@@ -47,6 +47,14 @@ func (a *API) listStatuses(c echo.Context) error {
 	statuses, err := a.opts.Store.CommitStatuses(c.Request().Context(), commit)
 	if err != nil {
 		return err
+	}
+	if scope := who(c).scope; !scope.Everything() {
+		if statuses, err = a.opts.Store.StatusesWithin(c.Request().Context(), scope, statuses); err != nil {
+			return err
+		}
+		if len(statuses) == 0 {
+			return store.ErrNotFound
+		}
 	}
 	return c.JSON(http.StatusOK, wholePage(convert(statuses, wireStatus)))
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/sluicehq/sluice/api/wire"
 )
 
 // defaultWriteTimeout bounds one write to a slow reader: who cannot take an
@@ -83,5 +85,5 @@ func spread(readers int) time.Duration {
 
 // reconnect asks the reader to connect again at some time within.
 func (s *eventStream) reconnect(within time.Duration) error {
-	return s.send("reconnect", "", map[string]int64{"afterMillis": 100 + rand.Int64N(within.Milliseconds())})
+	return s.send("reconnect", "", wire.Reconnect{AfterMillis: 100 + rand.Int64N(within.Milliseconds())})
 }

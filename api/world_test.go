@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +30,7 @@ const (
 // world is the real server over a real database, without sources.
 type world struct {
 	t      *testing.T
-	path   string // of the database
+	path   string // of the database: a file or a URL
 	store  *store.Store
 	engine *rollout.Engine
 	api    *api.API
@@ -55,7 +54,7 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 // newWorldReading is newWorld with a bound on reading a request.
 func newWorldReading(t *testing.T, readTimeout time.Duration, change ...func(*api.Options)) *world {
 	t.Helper()
-	return newWorldOn(t, store.Options{URL: filepath.Join(t.TempDir(), "sluice.db")}, readTimeout, change...)
+	return newWorldOn(t, database(t), readTimeout, change...)
 }
 
 // newWorldOn is a world over the database of that URL.
@@ -89,6 +88,7 @@ func newWorldOn(t *testing.T, on store.Options, readTimeout time.Duration, chang
 	if w.api, err = api.New(opts); err != nil {
 		t.Fatal(err)
 	}
+	w.hold()
 	w.http = httptest.NewUnstartedServer(w.api.Handler())
 	w.http.Config.ReadTimeout = readTimeout
 	w.http.Start()
@@ -306,4 +306,8 @@ func (w *world) complete(number string, instances ...instance) wire.Deployment {
 		return d.Status == "Completed"
 	})
 	return d
+}
+
+func fact(kind, entity, id string) rollout.Fact {
+	return rollout.Fact{Type: kind, EntityType: entity, EntityID: id, Actor: "test"}
 }

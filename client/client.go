@@ -3,6 +3,8 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +33,9 @@ type Options struct {
 	// HTTPClient replaces the default transport. Redirects are refused in either case, so that a
 	// token is never carried elsewhere.
 	HTTPClient *http.Client
+	// RootCAs are the certificates that a server over https is checked against; nil is the system's.
+	// The default transport uses them, HTTPClient does not.
+	RootCAs *x509.CertPool
 	// UserAgent is sent with each request; "sluice-client" when empty.
 	UserAgent string
 }
@@ -49,7 +54,7 @@ func New(opts Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	hc := http.Client{Transport: newTransport()}
+	hc := http.Client{Transport: newTransport(opts.RootCAs)}
 	if opts.HTTPClient != nil {
 		hc = *opts.HTTPClient
 		hc.Timeout = 0 // streams outlive any timeout; calls are bounded one by one
@@ -90,8 +95,9 @@ func parseServer(server string) (*url.URL, error) {
 	return u, nil
 }
 
-func newTransport() *http.Transport {
+func newTransport(roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
+		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout: 5 * time.Second,
@@ -180,7 +186,7 @@ func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
 // do makes the call, again where that is safe, and decodes the answer into out unless out is nil.
 func (c *Client) do(ctx context.Context, k call, out any) error {
 	for attempt := 0; ; attempt++ {
-		err := c.once(ctx, k, out)
+		err := c.attempt(ctx, k, out)
 		if err == nil || !k.again || attempt+1 >= maxAttempts || ctx.Err() != nil {
 			return err
 		}
@@ -191,7 +197,7 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 	}
 }
 
-func (c *Client) once(ctx context.Context, k call, out any) error {
+func (c *Client) attempt(ctx context.Context, k call, out any) error {
 	timeout := k.timeout
 	if timeout == 0 {
 		timeout = callTimeout

@@ -82,6 +82,11 @@ func (c *Client) Versions(ctx context.Context, name string, l List) (wire.Page[w
 	return get[wire.Page[wire.Version]](ctx, c, pathf("configs", name, "versions"), l.query())
 }
 
+// VersionsTagged is Versions of only those with a tag; an empty tag is every one.
+func (c *Client) VersionsTagged(ctx context.Context, name, tag string, l List) (wire.Page[wire.Version], error) {
+	return get[wire.Page[wire.Version]](ctx, c, pathf("configs", name, "versions"), l.query("tags", tag))
+}
+
 // Version returns one version with its data, secrets masked.
 func (c *Client) Version(ctx context.Context, name, version string) (wire.Version, error) {
 	return get[wire.Version](ctx, c, pathf("configs", name, "versions", version), nil)
@@ -110,6 +115,11 @@ func (c *Client) RollbackConfig(ctx context.Context, name, toVersion, reason str
 	return out, err
 }
 
+// PreviewRollbackConfig says what RollbackConfig would do now.
+func (c *Client) PreviewRollbackConfig(ctx context.Context, name, toVersion string) (wire.RollbackPreview, error) {
+	return get[wire.RollbackPreview](ctx, c, pathf("configs", name, "rollback"), List{}.query("toVersion", toVersion))
+}
+
 // ReleaseConfig ends a profile's hold.
 func (c *Client) ReleaseConfig(ctx context.Context, name, reason string) error {
 	k := call{method: http.MethodPost, path: pathf("configs", name, "release"), body: wire.ReasonRequest{Reason: reason}}
@@ -132,20 +142,6 @@ func (c *Client) Sources(ctx context.Context) ([]wire.Source, error) {
 // SyncSource asks for a sync now; it does not wait for its end.
 func (c *Client) SyncSource(ctx context.Context, id string) error {
 	return c.do(ctx, call{method: http.MethodPost, path: pathf("sources", id, "sync"), again: true}, nil)
-}
-
-// AuditFilter narrows Audit; empty fields do not.
-type AuditFilter struct {
-	List
-	EntityType, EntityID, User, EventType string
-	Since, Until                          time.Time
-}
-
-// Audit lists audit events.
-func (c *Client) Audit(ctx context.Context, f AuditFilter) (wire.Page[wire.AuditEvent], error) {
-	q := f.query("entityType", f.EntityType, "entityId", f.EntityID, "user", f.User, "eventType", f.EventType,
-		"since", stamp(f.Since), "until", stamp(f.Until))
-	return get[wire.Page[wire.AuditEvent]](ctx, c, pathf("audit"), q)
 }
 
 // Tokens lists the named API tokens, without the tokens themselves.

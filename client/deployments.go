@@ -38,7 +38,7 @@ func (c *Client) DeploymentReport(ctx context.Context, id string) (wire.Report, 
 // CreateDeployment starts the rollout of an existing version.
 func (c *Client) CreateDeployment(ctx context.Context, req wire.CreateDeploymentRequest) (wire.Deployment, error) {
 	var out wire.Deployment
-	err := c.do(ctx, call{method: http.MethodPost, path: pathf("deployments"), body: req}, &out)
+	err := c.do(ctx, once(http.MethodPost, pathf("deployments"), req, ""), &out)
 	return out, err
 }
 
@@ -77,6 +77,11 @@ func (c *Client) CancelDeployment(ctx context.Context, id, reason string) (wire.
 // RollbackDeployment takes a deployment back, a completed one too. The reason is required.
 func (c *Client) RollbackDeployment(ctx context.Context, id, reason string) (wire.Deployment, error) {
 	return c.order(ctx, id, "rollback", reason)
+}
+
+// PreviewRollback says what RollbackDeployment would do now.
+func (c *Client) PreviewRollback(ctx context.Context, id string) (wire.RollbackPreview, error) {
+	return get[wire.RollbackPreview](ctx, c, pathf("deployments", id, "rollback"), nil)
 }
 
 func (c *Client) order(ctx context.Context, id, verb, reason string) (wire.Deployment, error) {

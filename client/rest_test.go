@@ -16,11 +16,13 @@ import (
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/client"
+	"github.com/sluicehq/sluice/internal/contract"
 )
 
 // seen is a request as a server sees it.
 type seen struct {
 	method, target, body, accept, auth string
+	meant                              *contract.Operation
 }
 
 // serve answers every request with one body and records the requests.
@@ -32,7 +34,7 @@ func serve(t *testing.T, status int, header http.Header, body string) (*client.C
 		if err != nil {
 			t.Error(err)
 		}
-		got = append(got, seen{r.Method, r.URL.RequestURI(), string(raw), r.Header.Get("Accept"), r.Header.Get("Authorization")})
+		got = append(got, seen{r.Method, r.URL.RequestURI(), string(raw), r.Header.Get("Accept"), r.Header.Get("Authorization"), meant(t, r, raw)})
 		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body) // a client that has read enough closes early
@@ -45,15 +47,39 @@ func serve(t *testing.T, status int, header http.Header, body string) (*client.C
 	return c, &got
 }
 
-func TestCallsAskWhatTheContractSays(t *testing.T) {
-	t.Parallel()
+// asking is a call of the client, and the request that comes of it.
+type asking struct {
+	want string
+	call func(context.Context, *client.Client) error
+}
+
+// answer is one that the call can read, whatever it asks.
+func (asking) answer() string { return `{"id":"x","token":"y","items":[{}]}` }
+
+func askings() []asking {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	one := func(_ any, err error) error { return err }
-	cases := []struct {
-		want string
-		call func(context.Context, *client.Client) error
-	}{
+	return []asking{
 		{`POST /authentication/login {"username":"u","password":"p"}`, func(ctx context.Context, c *client.Client) error { return one(c.Login(ctx, "u", "p")) }},
+		{`GET /users?limit=5&offset=10`, func(ctx context.Context, c *client.Client) error {
+			return one(c.Users(ctx, client.List{Limit: 5, Offset: 10}))
+		}},
+		{`POST /users {"username":"ann","password":"p","role":"Viewer"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.CreateUser(ctx, wire.UserRequest{Username: "ann", Password: "p", Role: "Viewer"}))
+		}},
+		{`PUT /users/ann {"disabled":true}`, func(ctx context.Context, c *client.Client) error {
+			yes := true
+			return one(c.ChangeUser(ctx, "ann", wire.UserChange{Disabled: &yes}))
+		}},
+		{`DELETE /users/ann`, func(ctx context.Context, c *client.Client) error { return c.RemoveUser(ctx, "ann") }},
+		{`PUT /authentication/password {"currentPassword":"a","newPassword":"b"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.ChangePassword(ctx, "a", "b"))
+		}},
+		{`POST /authentication/sso {"code":"c","verifier":"v"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.ExchangeCode(ctx, "c", "v"))
+		}},
+		{`GET /authentication/identity`, func(ctx context.Context, c *client.Client) error { return one(c.Identity(ctx)) }},
+		{`POST /authentication/logout`, func(ctx context.Context, c *client.Client) error { return c.Logout(ctx) }},
 		{`GET /configs?environment=Production&held=true&limit=5&offset=10&serviceType=Worker&source=s`, func(ctx context.Context, c *client.Client) error {
 			return one(c.Configs(ctx, client.ConfigFilter{List: client.List{Limit: 5, Offset: 10}, Environment: "Production", ServiceType: "Worker", Source: "s", Held: true}))
 		}},
@@ -63,9 +89,27 @@ func TestCallsAskWhatTheContractSays(t *testing.T) {
 		}},
 		{`GET /configs/p/versions/1.0.0`, func(ctx context.Context, c *client.Client) error { return one(c.Version(ctx, "p", "1.0.0")) }},
 		{`GET /configs/p/versions/1.0.0/diff/2.0.0`, func(ctx context.Context, c *client.Client) error { return one(c.Diff(ctx, "p", "1.0.0", "2.0.0")) }},
+		{`POST /configs {"name":"p","environment":"Staging"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.CreateConfig(ctx, wire.CreateConfigRequest{Name: "p", Environment: "Staging"}))
+		}},
+		{`PUT /configs/p {"serviceType":"Worker"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.UpdateConfig(ctx, "p", wire.UpdateConfigRequest{ServiceType: "Worker"}, `"t"`))
+		}},
+		{`DELETE /configs/p`, func(ctx context.Context, c *client.Client) error { return c.DeleteConfig(ctx, "p") }},
+		{`POST /configs/p/versions {"version":"1.0.0","configData":{"a":1}}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.UploadVersion(ctx, "p", wire.UploadRequest{Version: "1.0.0", ConfigData: json.RawMessage(`{"a":1}`)}))
+		}},
+		{`PATCH /configs/p/versions/1.0.0 {"tags":["a"]}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.PatchVersion(ctx, "p", "1.0.0", wire.VersionPatch{Tags: &[]string{"a"}}))
+		}},
+		{`DELETE /configs/p/versions/1.0.0`, func(ctx context.Context, c *client.Client) error { return c.DeleteVersion(ctx, "p", "1.0.0") }},
 		{`POST /configs/p/rollback {"reason":"r","toVersion":"1.0.0"}`, func(ctx context.Context, c *client.Client) error {
 			return one(c.RollbackConfig(ctx, "p", "1.0.0", "r"))
 		}},
+		{`GET /configs/p/rollback?toVersion=1.0.0`, func(ctx context.Context, c *client.Client) error {
+			return one(c.PreviewRollbackConfig(ctx, "p", "1.0.0"))
+		}},
+		{`GET /deployments/d/rollback`, func(ctx context.Context, c *client.Client) error { return one(c.PreviewRollback(ctx, "d")) }},
 		{`POST /configs/p/release {"reason":"r"}`, func(ctx context.Context, c *client.Client) error { return c.ReleaseConfig(ctx, "p", "r") }},
 		{`GET /statuses/abcdef0`, func(ctx context.Context, c *client.Client) error { return one(c.Statuses(ctx, "abcdef0")) }},
 		{`GET /sources`, func(ctx context.Context, c *client.Client) error { return one(c.Sources(ctx)) }},
@@ -115,9 +159,19 @@ func TestCallsAskWhatTheContractSays(t *testing.T) {
 			return c.Applied(ctx, "i", wire.AppliedRequest{ConfigName: "p", Version: "1.0.0", Hash: "h", Generation: 1, OK: true, DurationMs: 2})
 		}},
 		{`DELETE /instances/i`, func(ctx context.Context, c *client.Client) error { return c.Deregister(ctx, "i") }},
+		{`POST /instances {"serviceName":"s","hostname":"h","port":1,"environment":"Staging"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.Register(ctx, wire.RegisterRequest{ServiceName: "s", Hostname: "h", Port: 1, Environment: "Staging"}))
+		}},
+		{`GET /instances/i/configs/p/h/data`, func(ctx context.Context, c *client.Client) error {
+			return one(c.AssignmentData(ctx, "i", wire.Assignment{ConfigName: "p", Hash: "h"}))
+		}},
 	}
-	for _, tc := range cases {
-		c, got := serve(t, http.StatusOK, nil, `{"id":"x","items":[{}]}`)
+}
+
+func TestCallsAskWhatTheContractSays(t *testing.T) {
+	t.Parallel()
+	for _, tc := range askings() {
+		c, got := serve(t, http.StatusOK, nil, tc.answer())
 		if err := tc.call(t.Context(), c); err != nil {
 			t.Errorf("%s: %v", tc.want, err)
 			continue
@@ -136,7 +190,7 @@ func TestCallsAskWhatTheContractSays(t *testing.T) {
 func TestRegisterNeedsAnIdentity(t *testing.T) {
 	t.Parallel()
 	c, _ := serve(t, http.StatusCreated, nil, `{"id":"i"}`)
-	if _, err := c.Register(t.Context(), wire.RegisterRequest{}); err == nil {
+	if _, err := c.Register(t.Context(), wire.RegisterRequest{ServiceName: "s", Hostname: "h", Environment: "Staging"}); err == nil {
 		t.Error("an answer without a token was taken")
 	}
 }

@@ -30,6 +30,7 @@ func decodeProfile(o *object, p *Profile) {
 			o.fail(f.value, must, "%s is empty", must)
 		}
 	}
+	o.outline.read(o, "serviceType", "").usually(string(Microservice))
 	if p.ServiceType == "" {
 		p.ServiceType = Microservice
 	}
@@ -82,7 +83,13 @@ func decodeStrategy(o *object, env Environment) Strategy {
 	if t := choice(o, "type", StrategyTypes()); t != "" {
 		kind = t
 	}
-	s := DefaultStrategy(kind)
+	o.outline.read(o, "type", "").usually(string(DefaultStrategyType(env)))
+	return decodeStrategyOver(o, DefaultStrategy(kind))
+}
+
+// decodeStrategyOver lays the fields of o over a strategy, whose type stays.
+func decodeStrategyOver(o *object, s Strategy) Strategy {
+	kind := s.Type
 	o.flag("autoPromote", &s.AutoPromote)
 	o.duration("progressDeadline", &s.ProgressDeadline)
 	decodeSteps(o, &s)
@@ -93,7 +100,9 @@ func decodeStrategy(o *object, env Environment) Strategy {
 	o.integer("maxConcurrency", &s.MaxConcurrency)
 	o.duration("verificationPeriod", &s.VerificationPeriod)
 	o.duration("keepBlueDuration", &s.KeepBlueDuration)
-	s.TrafficHook = o.name("trafficHook")
+	if hook := o.name("trafficHook"); hook != "" {
+		s.TrafficHook = hook
+	}
 	o.done()
 	for _, t := range StrategyTypes() {
 		for _, name := range uses[t] {
@@ -125,6 +134,7 @@ func (s Strategy) onlyUsed() Strategy {
 
 func decodeSteps(o *object, s *Strategy) {
 	items := o.list("steps", "percentages")
+	o.outline.read(o, "steps", "").usually(stepsText(s.Steps))
 	if items == nil {
 		return
 	}
@@ -142,6 +152,7 @@ func decodeSteps(o *object, s *Strategy) {
 
 func decodeBatchSize(o *object, s *Strategy) {
 	t := o.take("batchSize")
+	o.outline.read(o, "batchSize", "count or share").usually(s.BatchSize)
 	if t == nil {
 		return
 	}
@@ -156,23 +167,36 @@ func decodeBatchSize(o *object, s *Strategy) {
 }
 
 func decodeHealth(o *object, env Environment) Health {
-	h := DefaultHealth(env)
 	if o == nil {
-		return h
+		return DefaultHealth(env)
 	}
+	return decodeHealthOver(o, DefaultHealth(env))
+}
+
+// decodeHealthOver lays the fields of o over a health section; metrics take the
+// place of those before.
+func decodeHealthOver(o *object, h Health) Health {
 	o.flag("enabled", &h.Enabled)
 	o.duration("checkInterval", &h.CheckInterval)
 	o.float("errorRateThreshold", &h.ErrorRateThreshold)
 	o.float("latencyThreshold", &h.LatencyThreshold)
 	o.float("failedCheckThreshold", &h.FailedCheckThreshold)
-	h.Endpoint = o.text("endpoint")
-	for i, item := range o.list("metrics", "metrics") {
+	if endpoint := o.text("endpoint"); endpoint != "" {
+		h.Endpoint = endpoint
+	}
+	items := o.list("metrics", "metrics")
+	if items != nil {
+		h.Metrics = nil
+	}
+	for i, item := range items {
 		at := joinIndex(joinKey(o.path, "metrics"), i)
 		if item.kind != mapTree {
 			o.out.add(item.at.problem(at, "a metric must be an object, got "+item.typeName()))
 			continue
 		}
-		h.Metrics = append(h.Metrics, decodeMetric(newObject(item, at, o.out)))
+		metric := newObject(item, at, o.out)
+		metric.outline = o.outline
+		h.Metrics = append(h.Metrics, decodeMetric(metric))
 	}
 	o.flag("autoRollback", &h.AutoRollback)
 	o.done()
@@ -182,6 +206,8 @@ func decodeHealth(o *object, env Environment) Health {
 
 func decodeMetric(o *object) Metric {
 	m := Metric{Name: o.text("name"), Provider: o.text("provider"), Query: o.text("query")}
+	o.outline.choose(o, "provider", []string{ProviderPrometheus, ProviderHeartbeat, ProviderWebhook})
+	o.outline.read(o, "provider", "").usually(ProviderPrometheus)
 	if m.Provider == "" {
 		m.Provider = ProviderPrometheus
 	}
@@ -204,6 +230,7 @@ func decodeWindows(o *object) Windows {
 	defer o.done()
 	items := o.list("deny", "windows")
 	w := Windows{Overrun: choice(o, "overrun", Overruns())}
+	o.outline.read(o, "overrun", "").usually(string(OverrunFinish))
 	if len(items) > maxWindows {
 		o.fail(o.t.fields["deny"].value, "deny", "has %d windows, at most %d are read", len(items), maxWindows)
 		return w
@@ -304,18 +331,33 @@ func warnSecret(at place, path string, out *collector) {
 
 func (l *loader) checkSecretRef(name string, t *tree, ref field, path string) {
 	s, ok := ref.value.scalar.(string)
-	switch {
-	case len(t.keys) > 1:
-		l.out.add(ref.at.problem(path, "a secret reference has no key beside $secret"))
-	case !ok || !secretPattern.MatchString(s):
-		l.out.add(ref.value.at.problem(path, `a secret reference must be "vault:path#key", "env:NAME" or "k8s:namespace/name#key"`))
-	case l.keeper != nil:
-		if problem := l.keeper.RefProblem(name, s); problem != "" {
-			p := ref.value.at.problem(path, "the secret will not open: "+problem)
-			p.Severity = Warning
-			l.out.add(p)
-		}
+	at := ref.value.at
+	if len(t.keys) > 1 {
+		at = ref.at
 	}
+	if msg := secretRefProblem(len(t.keys), s, ok); msg != "" {
+		l.out.add(at.problem(path, msg))
+		return
+	}
+	if l.keeper == nil {
+		return
+	}
+	if problem := l.keeper.RefProblem(name, s); problem != "" {
+		p := ref.value.at.problem(path, "the secret will not open: "+problem)
+		p.Severity = Warning
+		l.out.add(p)
+	}
+}
+
+// secretRefProblem says what is wrong with a map of so many keys that has the key $secret, "" when nothing is.
+func secretRefProblem(keys int, ref string, isText bool) string {
+	switch {
+	case keys > 1:
+		return "a secret reference has no key beside $secret"
+	case !isText || !secretPattern.MatchString(ref):
+		return `a secret reference must be "vault:path#key", "env:NAME" or "k8s:namespace/name#key"`
+	}
+	return ""
 }
 
 // value2 is value for a map of two keys, the only size a {"type": "secret"} value has; nil for all others, which saves copying them.

@@ -11,10 +11,11 @@ import (
 
 // object reads the fields of one map of the format: each read marks its field as known, and done reports the others.
 type object struct {
-	t     *tree
-	path  string
-	out   *collector
-	known []string
+	t       *tree
+	path    string
+	out     *collector
+	known   []string
+	outline *outline // not nil while the format explains itself, see explain.go
 }
 
 func newObject(t *tree, path string, out *collector) *object {
@@ -43,6 +44,7 @@ func (o *object) warn(at place, name, message string) {
 
 // missing reports a field that must be there.
 func (o *object) missing(name string) {
+	o.outline.require(o, name)
 	o.out.add(o.t.at.problem(joinKey(o.path, name), "missing field "+strconv.Quote(name)))
 }
 
@@ -50,6 +52,7 @@ const maxText = 4096
 
 // text reads a string of at most maxText bytes.
 func (o *object) text(name string) string {
+	o.outline.read(o, name, "text")
 	t := o.take(name)
 	if t == nil {
 		return ""
@@ -75,6 +78,7 @@ func quoteHint(t *tree) string {
 // name reads a string that must satisfy ValidName.
 func (o *object) name(name string) string {
 	s := o.text(name)
+	o.outline.read(o, name, "name")
 	if s == "" {
 		return ""
 	}
@@ -88,6 +92,7 @@ func (o *object) name(name string) string {
 // choice reads one of a few words, exactly as they are written.
 func choice[T ~string](o *object, name string, known []T) T {
 	s := T(o.text(name))
+	o.outline.choose(o, name, wordsOf(known))
 	if s == "" {
 		return ""
 	}
@@ -100,6 +105,7 @@ func choice[T ~string](o *object, name string, known []T) T {
 
 // flag reads a boolean into v, which keeps its default when the field is absent.
 func (o *object) flag(name string, v *bool) {
+	o.outline.read(o, name, "true or false").usually(strconv.FormatBool(*v))
 	t := o.take(name)
 	if t == nil {
 		return
@@ -113,6 +119,7 @@ func (o *object) flag(name string, v *bool) {
 }
 
 func (o *object) duration(name string, v *Duration) {
+	o.outline.read(o, name, "duration").usually(shortDuration(*v))
 	t := o.take(name)
 	if t == nil {
 		return
@@ -131,6 +138,10 @@ func (o *object) duration(name string, v *Duration) {
 }
 
 func (o *object) float(name string, v *float64) bool {
+	read := o.outline.read(o, name, "number")
+	if *v != 0 {
+		read.usually(strconv.FormatFloat(*v, 'f', -1, 64))
+	}
 	t := o.take(name)
 	if t == nil {
 		return false
@@ -146,6 +157,7 @@ func (o *object) float(name string, v *float64) bool {
 }
 
 func (o *object) integer(name string, v *int) {
+	o.outline.read(o, name, "whole number").usually(strconv.Itoa(*v))
 	t := o.take(name)
 	if t == nil {
 		return
@@ -169,6 +181,10 @@ func (t *tree) integer() (int, bool) {
 
 // list reads a list, or reports what is there instead.
 func (o *object) list(name, of string) []*tree {
+	o.outline.read(o, name, "list of "+of)
+	if o.outline != nil {
+		return []*tree{emptyTree()}
+	}
 	t := o.take(name)
 	if t == nil {
 		return nil
@@ -185,6 +201,10 @@ func (o *object) list(name, of string) []*tree {
 
 // object reads a map, or nil.
 func (o *object) object(name string) *object {
+	o.outline.read(o, name, "object")
+	if o.outline != nil {
+		return o.outline.below(o, name)
+	}
 	t := o.take(name)
 	if t == nil {
 		return nil
@@ -203,7 +223,7 @@ func (o *object) done() {
 			continue
 		}
 		message := fmt.Sprintf("unknown field %q", shorten(k))
-		if guess := nearest(k, o.known); guess != "" {
+		if guess := Nearest(k, o.known); guess != "" {
 			message += ", did you mean " + guess + "?"
 		} else {
 			message += ", known are " + strings.Join(o.known, ", ")

@@ -54,8 +54,8 @@ func typeName(v any) string {
 	return "number"
 }
 
-// nearest returns the known word that name was probably meant to be, or "".
-func nearest(name string, known []string) string {
+// Nearest returns the known word that name was probably meant to be, or "".
+func Nearest(name string, known []string) string {
 	best, distance := "", 3
 	if len(name) > 64 {
 		return ""

@@ -168,17 +168,25 @@ func compileDocument(doc map[string]any) (s *jsonschema.Schema, err error) {
 			s, err = nil, errors.New("cannot be compiled")
 		}
 	}()
-	const url = "sluice:///schema"
+	c := newCompiler()
+	if err := c.AddResource(schemaURL, doc); err != nil {
+		return nil, err
+	}
+	return c.Compile(schemaURL)
+}
+
+// schemaURL is what a document is called while it is compiled.
+const schemaURL = "sluice:///schema"
+
+// newCompiler returns a compiler that reads and fetches nothing.
+func newCompiler() *jsonschema.Compiler {
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(noLoader{})
 	c.UseRegexpEngine(compilePattern)
 	c.AssertFormat()
 	c.RegisterFormat(&jsonschema.Format{Name: "duration", Validate: durationFormat})
-	if err := c.AddResource(url, doc); err != nil {
-		return nil, err
-	}
-	return c.Compile(url)
+	return c
 }
 
 func durationFormat(v any) error {
@@ -199,7 +207,7 @@ func schemaMessage(err error) string {
 			}
 		}
 	}
-	msg := strings.ReplaceAll(err.Error(), "sluice:///schema", "")
+	msg := strings.ReplaceAll(err.Error(), schemaURL, "")
 	return shortenTo(strings.ReplaceAll(msg, "\n", "; "), 300)
 }
 

@@ -192,7 +192,7 @@ func oneOf[T ~string](what, got string, known []T) string {
 		names[i] = string(k)
 	}
 	msg := fmt.Sprintf("unknown %s %q, must be one of %s", what, shorten(got), strings.Join(names, ", "))
-	if guess := nearest(got, names); guess != "" {
+	if guess := Nearest(got, names); guess != "" {
 		msg = fmt.Sprintf("unknown %s %q, did you mean %s?", what, shorten(got), guess)
 	}
 	return msg

@@ -24,7 +24,7 @@ func (r *Reconciler) apply(ctx context.Context, from, to string, p plan) error {
 		}
 		w := writer{tx: tx, now: now, trace: trace, newID: r.newID, fail: r.fail}
 		for _, step := range []func(context.Context, plan) error{
-			w.premises, w.versions, w.deployments, w.endings, w.problems, w.words,
+			w.premises, w.versions, w.deployments, w.endings, w.problems, w.words, w.seen,
 		} {
 			if err := step(ctx, p); err != nil {
 				return err
@@ -146,6 +146,17 @@ func (w *writer) words(ctx context.Context, p plan) error {
 		if err := w.tx.Record(ctx, f); err != nil {
 			return fmt.Errorf("record %s of %s: %w", f.Type, f.EntityID, err)
 		}
+	}
+	return nil
+}
+
+// seen keeps what the profiles were looked at for.
+func (w *writer) seen(ctx context.Context, p plan) error {
+	if p.SchemasSeen == 0 {
+		return nil
+	}
+	if err := w.tx.SeeSchemas(ctx, p.Source, p.SchemasSeen); err != nil {
+		return fmt.Errorf("remember the schemas seen by %s: %w", p.Source, err)
 	}
 	return nil
 }

@@ -72,7 +72,11 @@ func (p *planner) deploy(w *work) {
 		}
 	}
 	d := p.deployment(w)
-	if err := rollout.ValidateNew(d, p.st.Reach); err != nil {
+	err := p.approved(w)
+	if err == nil {
+		err = rollout.ValidateNew(d, p.st.Reach)
+	}
+	if err != nil {
 		p.refuseDeployment(w, context, err)
 		return
 	}

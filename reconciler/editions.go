@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/sluicehq/sluice/gitsource"
 	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
 )
 
 // edition is a profile under a schema of another content than the one that the
@@ -20,12 +22,13 @@ type edition struct{ profile, schemaHash string }
 // that breaks what the edition before it declared. The one before is that of the
 // running version, so that a break is approved when a deployment under it
 // completes, and not forgotten when the data changes only later.
-func (st *state) loadEditions(ctx context.Context, git Git, root string, observations []observation) error {
-	l := editions{git: git, root: root, schemas: make(map[string]*profile.Schema), breaks: make(map[[3]string]string)}
+func (st *state) loadEditions(ctx context.Context, git Git, store SchemaStore, root string, observations []observation) error {
+	l := editions{git: git, store: store, root: root, schemas: make(map[string]*profile.Schema), breaks: make(map[[3]string]string)}
 	for _, obs := range observations {
 		for _, s := range obs.Sightings {
 			was, ok := st.baseline(s.Profile.Name)
-			if !ok || len(s.Problems) > 0 || was.SchemaID != s.Profile.Schema ||
+			if !ok || len(s.Problems) > 0 || s.Edition != nil || // a registered one is approved by itself
+				was.SchemaID != s.Profile.Schema ||
 				was.SchemaHash == "" || s.SchemaHash == "" || was.SchemaHash == s.SchemaHash {
 				continue
 			}
@@ -53,6 +56,7 @@ func (st *state) baseline(name string) (v profile.Version, ok bool) {
 // editions reads and compares schemas, each once.
 type editions struct {
 	git     Git
+	store   SchemaStore
 	root    string
 	schemas map[string]*profile.Schema // by ID and hash; nil: cannot be read
 	breaks  map[[3]string]string       // by ID and both hashes
@@ -84,7 +88,7 @@ func (l *editions) compare(ctx context.Context, was profile.Version, commit, has
 func broken(was profile.Version, before, is *profile.Schema) (reason string) {
 	defer func() {
 		if recover() != nil { // a comparison that panics has proved nothing
-			reason = fmt.Sprintf("schema %s cannot be compared with its edition before", was.SchemaID)
+			reason = fmt.Sprintf(cannotBeCompared+"with its edition before", was.SchemaID)
 		}
 	}()
 	switch {
@@ -93,7 +97,7 @@ func broken(was profile.Version, before, is *profile.Schema) (reason string) {
 	case before == nil && is.Compatibility() == profile.CompatibilityNone:
 		return "" // nobody here promises anything
 	case before == nil:
-		return fmt.Sprintf("schema %s declares %s compatibility, and the edition that version %s was checked by cannot be read any more",
+		return fmt.Sprintf(declares+"%s compatibility, and the edition that version %s was checked by cannot be read any more",
 			was.SchemaID, is.Compatibility(), was.Number)
 	}
 	found := is.Breaks(before)
@@ -104,7 +108,7 @@ func broken(was profile.Version, before, is *profile.Schema) (reason string) {
 	if len(found) > 1 {
 		more = fmt.Sprintf(", and %d more", len(found)-1)
 	}
-	return fmt.Sprintf("schema %s breaks the %s compatibility that it declared: %s%s",
+	return fmt.Sprintf(breaksItsWord+"%s compatibility that it declared: %s%s",
 		was.SchemaID, before.Compatibility(), printable(found[0].Error()), more)
 }
 
@@ -120,7 +124,7 @@ func (l *editions) schema(ctx context.Context, id, commit, hash string) (*profil
 	}
 	sum := sha256.Sum256(src)
 	if src == nil || hex.EncodeToString(sum[:]) != hash {
-		return nil, nil // another commit may have it
+		return l.registeredBefore(ctx, id, hash) // or else another commit may have it
 	}
 	s := compiled(id, src)
 	l.schemas[key] = s
@@ -159,3 +163,17 @@ func compiled(id string, src []byte) (s *profile.Schema) {
 	}
 	return s
 }
+
+// WaitsForSchema says that a deployment waits for nothing but the approval of a
+// schema that breaks what it declared.
+func WaitsForSchema(d rollout.Deployment, id string) bool {
+	return strings.HasPrefix(d.Guard, fmt.Sprintf(breaksItsWord, id)) || strings.HasPrefix(d.Guard, fmt.Sprintf(cannotBeCompared, id)) ||
+		strings.HasPrefix(d.Guard, fmt.Sprintf(declares, id))
+}
+
+// How the guards of broken schemas begin.
+const (
+	breaksItsWord    = "schema %s breaks the "
+	declares         = "schema %s declares "
+	cannotBeCompared = "schema %s cannot be compared "
+)

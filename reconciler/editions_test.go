@@ -7,7 +7,7 @@ import (
 	"github.com/sluicehq/sluice/rollout"
 )
 
-const tighterText = "schema pay breaks the Backward compatibility that it declared: $.properties.retries.maximum: bound is tighter on one side"
+const tighterText = "schema pay breaks the Backward compatibility that it declared: $.properties.retries.maximum: maximum is 4 in this version, 5 in the version before"
 
 // retrying is a profile under the schema pay.
 func retrying(retries string) string {

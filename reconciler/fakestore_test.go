@@ -44,6 +44,9 @@ type tables struct {
 	checks      map[int]rollout.PullRequestCheck
 	comments    map[int]rollout.Comment // of checks
 	commented   []int                   // pull requests, a time each
+	schemas     []profile.SchemaEdition // newest first
+	changed     map[string]int64        // the last change of each schema
+	seen        map[string]int64        // by source
 }
 
 func newFakeStore() *fakeStore {
@@ -52,6 +55,7 @@ func newFakeStore() *fakeStore {
 		versions: map[string][]profile.Version{}, holds: map[string]rollout.Hold{},
 		problems: map[string]profile.SourceProblem{}, statuses: map[[2]string]rollout.Status{},
 		checks: map[int]rollout.PullRequestCheck{}, comments: map[int]rollout.Comment{},
+		changed: map[string]int64{}, seen: map[string]int64{},
 	}}
 }
 
@@ -65,6 +69,7 @@ func (t tables) clone() tables {
 		versions: versions, holds: maps.Clone(t.holds), deployments: slices.Clone(t.deployments),
 		problems: maps.Clone(t.problems), statuses: maps.Clone(t.statuses), facts: slices.Clone(t.facts),
 		checks: maps.Clone(t.checks), comments: maps.Clone(t.comments), commented: slices.Clone(t.commented),
+		schemas: slices.Clone(t.schemas), changed: maps.Clone(t.changed), seen: maps.Clone(t.seen),
 	}
 }
 
@@ -370,4 +375,74 @@ func (s *fakeStore) finish(t failer, name string, state rollout.State) rollout.D
 	}
 	s.data.profiles[name] = r
 	return *d
+}
+
+func (s *fakeStore) RegisteredSchema(_ context.Context, id string) (profile.SchemaEdition, bool, error) {
+	err := s.begin("RegisteredSchema")
+	defer s.mu.Unlock()
+	e, ok := profile.Usable(slices.DeleteFunc(slices.Clone(s.data.schemas), func(e profile.SchemaEdition) bool { return e.ID != id }))
+	return e, ok, err
+}
+
+func (s *fakeStore) RegisteredEdition(_ context.Context, id, hash string) (profile.SchemaEdition, bool, error) {
+	err := s.begin("RegisteredEdition")
+	defer s.mu.Unlock()
+	for _, e := range s.data.schemas {
+		if e.ID == id && e.Hash == hash {
+			return e, true, err
+		}
+	}
+	return profile.SchemaEdition{}, false, err
+}
+
+func (s *fakeStore) ChangedSchemas(_ context.Context, source string) (ids []string, through int64, err error) {
+	err = s.begin("ChangedSchemas")
+	defer s.mu.Unlock()
+	for id, at := range s.data.changed {
+		if at > s.data.seen[source] {
+			ids, through = append(ids, id), max(through, at)
+		}
+	}
+	slices.Sort(ids)
+	return ids, through, err
+}
+
+func (t *fakeTx) SeeSchemas(_ context.Context, source string, through int64) error {
+	t.seen[source] = through
+	return t.op("SeeSchemas")
+}
+
+// register adds an edition of a schema, with a status.
+func (s *fakeStore) register(t failer, id, definition string, status profile.SchemaStatus) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := slices.DeleteFunc(slices.Clone(s.data.schemas), func(e profile.SchemaEdition) bool { return e.ID != id })
+	e, _, err := profile.NewEdition(profile.Draft{ID: id, Definition: []byte(definition)}, known)
+	if err != nil {
+		t.Fatalf("register %s: %v", id, err)
+	}
+	e.Status = status
+	s.data.schemas = append([]profile.SchemaEdition{e}, s.data.schemas...)
+	s.changeSchema(id)
+}
+
+func (s *fakeStore) changeSchema(id string) {
+	var last int64
+	for _, at := range s.data.changed {
+		last = max(last, at)
+	}
+	s.data.changed[id] = last + 1
+}
+
+// judge gives every edition of a schema a status.
+func (s *fakeStore) judge(id string, status profile.SchemaStatus) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.data.schemas {
+		if s.data.schemas[i].ID == id {
+			s.data.schemas[i].Status = status
+		}
+	}
+	s.changeSchema(id)
 }

@@ -29,7 +29,9 @@ func (p *planner) refuse(obs observation, s sighting, message string) {
 	p.problems[s.Path] = profile.SourceProblem{
 		Source: p.st.Source, Path: s.Path, Profile: name, Commit: obs.Commit.SHA, Message: message,
 	}
-	p.say(obs.Commit.SHA, context, rollout.StatusFailure, message)
+	if !obs.Again { // the commit is not to blame
+		p.say(obs.Commit.SHA, context, rollout.StatusFailure, message)
+	}
 	p.record(FactProfileInvalid, "profile", cmp.Or(name, s.Path), author(obs.Commit), map[string]any{
 		"path": s.Path, "commit": obs.Commit.SHA, "problem": message,
 	})
@@ -62,6 +64,7 @@ func (p *planner) accept(obs observation, s sighting) {
 		p.refuse(obs, s, at.Error())
 		return
 	}
+	w.edition = s.Edition
 	was, mended := p.problems[s.Path]
 	delete(p.problems, s.Path)
 	changed := p.define(w, obs.Commit, s)

@@ -314,5 +314,6 @@ func fieldsOnly(d profile.Diff) profile.Diff {
 func (st state) clone() state {
 	st.Foreign, st.Latest, st.Current = maps.Clone(st.Foreign), maps.Clone(st.Latest), maps.Clone(st.Current)
 	st.Holds, st.Active, st.Proven, st.Broken = maps.Clone(st.Holds), maps.Clone(st.Active), maps.Clone(st.Proven), maps.Clone(st.Broken)
+	st.Unapproved = maps.Clone(st.Unapproved)
 	return st
 }

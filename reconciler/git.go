@@ -57,10 +57,17 @@ type commitFiles struct {
 	commit string
 	memo   map[string][]byte
 	bytes  int
+
+	schemas  SchemaStore                      // answers for schemas that the commit has not
+	editions map[string]profile.SchemaEdition // those that answered, by ID
+	both     map[string]bool                  // whether a schema that the commit has is registered too, by ID
 }
 
-func newCommitFiles(ctx context.Context, git Git, commit string) *commitFiles {
-	return &commitFiles{ctx: ctx, git: git, commit: commit, memo: make(map[string][]byte)}
+func newCommitFiles(ctx context.Context, git Git, schemas SchemaStore, commit string) *commitFiles {
+	return &commitFiles{
+		ctx: ctx, git: git, commit: commit, memo: make(map[string][]byte),
+		schemas: schemas, editions: make(map[string]profile.SchemaEdition), both: make(map[string]bool),
+	}
 }
 
 // ReadFile reads one file. A missing one is fs.ErrNotExist, one that must not
@@ -73,6 +80,9 @@ func (f *commitFiles) ReadFile(path string) ([]byte, error) {
 		return src, nil
 	}
 	src, err := f.git.Read(f.ctx, f.commit, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		src, err = f.registered(path)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.memo[path] = nil

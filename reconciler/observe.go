@@ -16,6 +16,7 @@ import (
 // can have changed.
 type observation struct {
 	Commit    gitsource.Commit
+	Again     bool       // nothing changed in Git: registered schemas did
 	Whole     bool       // every file was looked at: what the commit itself changed is not known
 	Sightings []sighting // ordered by path
 }
@@ -28,11 +29,12 @@ type sighting struct {
 	Rests      bool // the commit changed something that the file rests on
 	NewSchema  bool // the commit changed the schema that the file names
 	Profile    profile.Profile
-	Problems   profile.Problems // when not empty, Profile holds only what could be read
-	Hash       string           // of the effective data
-	SchemaHash string           // of the schema file, "" without one
-	VersionAt  profile.Problem  // the place of an explicit version
-	refused    string           // why the tree's entry must not be used at all, "" when it may
+	Problems   profile.Problems       // when not empty, Profile holds only what could be read
+	Hash       string                 // of the effective data
+	SchemaHash string                 // of the schema file, "" without one
+	Edition    *profile.SchemaEdition // the registered schema that checked it; nil: a file of the commit did, or none
+	VersionAt  profile.Problem        // the place of an explicit version
+	refused    string                 // why the tree's entry must not be used at all, "" when it may
 }
 
 // observer looks at commits, oldest first, and keeps what is known of each
@@ -43,6 +45,7 @@ type observer struct {
 	limits profile.Limits
 	keeper profile.Keeper // may be nil
 	log    *slog.Logger
+	store  SchemaStore
 
 	files      map[string]*known
 	bearers    map[string]map[string]struct{} // name -> the sound files that may bear it
@@ -51,14 +54,14 @@ type observer struct {
 
 // observer looks at the source's commits.
 func (r *Reconciler) observer(git Git, st state) *observer {
-	o := newObserver(git, r.source.Path, r.log, st)
+	o := newObserver(git, r.source.Path, r.log, st, r.store)
 	o.keeper = r.keeper
 	return o
 }
 
-func newObserver(git Git, root string, log *slog.Logger, st state) *observer {
+func newObserver(git Git, root string, log *slog.Logger, st state, store SchemaStore) *observer {
 	o := &observer{
-		git: git, root: root, limits: profile.DefaultLimits(), log: log,
+		git: git, root: root, limits: profile.DefaultLimits(), log: log, store: store,
 		files:      make(map[string]*known),
 		bearers:    make(map[string]map[string]struct{}),
 		dependents: make(map[string]map[string]struct{}),
@@ -141,7 +144,7 @@ func (o *observer) whole(ctx context.Context, c gitsource.Commit) (observation, 
 }
 
 func (o *observer) look(ctx context.Context, obs observation, affected map[string]sighting) (observation, error) {
-	files := newCommitFiles(ctx, o.git, obs.Commit.SHA)
+	files := newCommitFiles(ctx, o.git, o.store, obs.Commit.SHA)
 	for _, file := range slices.Sorted(maps.Keys(affected)) {
 		s := affected[file]
 		s.Path = file

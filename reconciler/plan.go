@@ -24,6 +24,7 @@ type plan struct {
 	Statuses    []rollout.Status
 	Facts       []rollout.Fact
 	Rests       []premise
+	SchemasSeen int64 // up to which change of registered schemas the profiles were looked at; 0: not for that
 }
 
 // ending says of which profile something ends, and why.
@@ -59,14 +60,15 @@ type work struct {
 
 	baseline  *profile.Version // what a guard compares with: what runs, or else the last version before the push
 	latest    *profile.Version
-	made      []int            // its new versions in plan.Versions, oldest first
-	deployed  bool             // and a deployment was made
-	candidate bool             // its latest version is to be deployed
-	commit    gitsource.Commit // that asks for the deployment
-	newSchema bool             // and changed the schema with it
-	blame     bool             // that commit hears of it when nothing comes of it
-	returned  bool             // its file is back
-	gone      bool             // its file left Git
+	made      []int                  // its new versions in plan.Versions, oldest first
+	deployed  bool                   // and a deployment was made
+	candidate bool                   // its latest version is to be deployed
+	commit    gitsource.Commit       // that asks for the deployment
+	newSchema bool                   // and changed the schema with it
+	edition   *profile.SchemaEdition // the registered schema that checked its file last; nil: none did
+	blame     bool                   // that commit hears of it when nothing comes of it
+	returned  bool                   // its file is back
+	gone      bool                   // its file left Git
 	goneBy    gitsource.Commit
 }
 
@@ -189,7 +191,7 @@ func (p *planner) finish(observations []observation) {
 	}
 	p.finishProblems()
 	for _, obs := range observations {
-		if !p.spoken[obs.Commit.SHA] {
+		if !p.spoken[obs.Commit.SHA] && !obs.Again {
 			p.say(obs.Commit.SHA, rollout.AggregateContext, rollout.StatusSuccess, "no profile changed")
 		}
 	}

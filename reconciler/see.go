@@ -43,7 +43,15 @@ func (o *observer) see(files *commitFiles, s *sighting) error {
 	}
 	s.Hash = profile.Hash(p.Data)
 	s.SchemaHash, err = schemaHash(files, o.root, p.Schema)
+	if err != nil {
+		return err
+	}
 	s.VersionAt = versionPlace(s.Path, src)
+	s.Edition = files.edition(p.Schema)
+	warning, err := files.schemaWarning(p.Schema, s.Edition)
+	if warning != "" {
+		s.Profile.Warnings = append(s.Profile.Warnings, profile.Problem{Path: s.Path, Field: "$.schema", Message: warning, Severity: profile.Warning})
+	}
 	return err
 }
 

@@ -93,7 +93,11 @@ func (r *Reconciler) sync(ctx context.Context) (Result, error) {
 		}
 		if synced == head {
 			r.metrics.Lag(r.source.ID, 0)
-			return Result{Head: head}, nil
+			res, err := r.lookAgain(ctx, head)
+			if errors.Is(err, rollout.ErrStale) {
+				continue
+			}
+			return res, err
 		}
 		if !fetched {
 			r.fail("K1")
@@ -128,10 +132,7 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	if err := st.loadProfiles(ctx, r.store, seen); err != nil {
-		return Result{}, err
-	}
-	if err := st.loadEditions(ctx, r.git, r.source.Path, seen); err != nil {
+	if err := st.loadAround(ctx, r.store, r.git, r.source.Path, seen); err != nil {
 		return Result{}, err
 	}
 	p := makePlan(st, seen)

@@ -17,13 +17,15 @@ const freeTries = 3
 // orderFunc is one of the orders of this package.
 type orderFunc func(d Deployment, snap Snapshot, actor, reason string, now time.Time) (Decision, error)
 
+var orders = map[Order]orderFunc{
+	OrderPause: Pause, OrderResume: Resume, OrderPromote: Promote, OrderCancel: Cancel, OrderRollback: RollBack,
+}
+
 // Order carries out what a person asks of a deployment and returns it as it
 // then is. It returns a *StateError for an order that does not fit, ErrNoWayBack
 // or ErrReason for a rollback that cannot be, and ErrNotFound.
 func (e *Engine) Order(ctx context.Context, id string, order Order, actor, reason string) (Deployment, error) {
-	decide, ok := map[Order]orderFunc{
-		OrderPause: Pause, OrderResume: Resume, OrderPromote: Promote, OrderCancel: Cancel, OrderRollback: RollBack,
-	}[order]
+	decide, ok := orders[order]
 	if !ok {
 		return Deployment{}, fmt.Errorf("unknown order %q", order)
 	}
@@ -118,11 +120,7 @@ type Back struct {
 // superseded. It returns ErrReason or ErrNoWayBack, and ErrStale when its basis
 // is not so any more.
 func (e *Engine) RollbackProfile(ctx context.Context, b Back) (Deployment, error) {
-	snap, now, err := e.fleet(ctx, Deployment{ID: b.ID, Profile: b.Record.Name, Selector: selector(b.Record)})
-	if err != nil {
-		return Deployment{}, err
-	}
-	dec, err := NewRollback(b.Record, b.To, b.Refused, b.Actor, b.Reason, snap, b.ID, now)
+	dec, err := e.ForeseeRollback(ctx, b)
 	if err != nil {
 		return Deployment{}, err
 	}
@@ -133,4 +131,28 @@ func (e *Engine) RollbackProfile(ctx context.Context, b Back) (Deployment, error
 	e.stored(ctx, Deployment{State: Pending}, dec)
 	e.Wake()
 	return e.store.Deployment(ctx, b.ID)
+}
+
+// ForeseeOrder is what an order for a deployment would decide now. It stores
+// nothing; its errors are those of Order.
+func (e *Engine) ForeseeOrder(ctx context.Context, id string, order Order, actor, reason string) (Decision, error) {
+	decide, ok := orders[order]
+	if !ok {
+		return Decision{}, fmt.Errorf("unknown order %q", order)
+	}
+	d, snap, now, err := e.read(ctx, id)
+	if err != nil {
+		return Decision{}, err
+	}
+	return decide(d, snap, actor, reason, now)
+}
+
+// ForeseeRollback is what RollbackProfile would decide now. It stores nothing;
+// it returns ErrReason or ErrNoWayBack.
+func (e *Engine) ForeseeRollback(ctx context.Context, b Back) (Decision, error) {
+	snap, now, err := e.fleet(ctx, Deployment{ID: b.ID, Profile: b.Record.Name, Selector: selector(b.Record)})
+	if err != nil {
+		return Decision{}, err
+	}
+	return NewRollback(b.Record, b.To, b.Refused, b.Actor, b.Reason, snap, b.ID, now)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -105,6 +106,7 @@ func link(before string, id int64, f rollout.Fact, details string, at time.Time)
 type AuditFilter struct {
 	EntityType, EntityID, User, EventType string
 	Since, Until                          time.Time
+	Scope                                 profile.Scope
 	Limit, Offset                         int
 }
 
@@ -115,6 +117,7 @@ func (s *Store) Audit(ctx context.Context, f AuditFilter) ([]AuditEvent, int, er
 	w.equal("entity_id", f.EntityID)
 	w.equal("user_id", f.User)
 	w.equal("event_type", f.EventType)
+	w.narrow(s.engine, f.Scope, (*where).eventWithin)
 	if !f.Since.IsZero() {
 		w.add("created_at >= ", stamp(f.Since))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -79,6 +80,7 @@ func (s *Store) activeDeployment(ctx context.Context, q querier, name string) (r
 // DeploymentFilter narrows a list of deployments. Zero fields do not.
 type DeploymentFilter struct {
 	Profile, Status, Environment, Commit string
+	Scope                                profile.Scope
 	Limit, Offset                        int
 }
 
@@ -89,6 +91,7 @@ func (s *Store) Deployments(ctx context.Context, f DeploymentFilter) ([]rollout.
 	w.equal("status", f.Status)
 	w.equal("environment", f.Environment)
 	w.equal("commit_sha", f.Commit)
+	w.narrow(s.engine, f.Scope, (*where).deploymentWithin)
 	return listed(ctx, s.read, w, "config_deployments", deploymentColumns, "seq DESC", f.Limit, f.Offset, shown(ctx, s, scanDeployment))
 }
 

@@ -31,6 +31,16 @@ var (
 	ErrTerminal = errors.New("final")
 )
 
+// InUseError is returned for something that cannot go because something else
+// needs it. It matches ErrConflict.
+type InUseError struct{ What, Why string }
+
+// Error says what needs it.
+func (e *InUseError) Error() string { return e.What + " " + e.Why }
+
+// Unwrap makes it a conflict.
+func (e *InUseError) Unwrap() error { return ErrConflict }
+
 // notFound names what was looked for.
 func notFound(err error, sentinel error, what, name string) error {
 	if errors.Is(err, sql.ErrNoRows) {

@@ -17,3 +17,23 @@ func (s *Store) Limit(ctx context.Context, pages int) error {
 
 // Link is the hash of an audit row over that of the row before it.
 var Link = link
+
+// Waiting is how many writers wait for the embedded database.
+func (s *Store) Waiting() int { return int(s.write.lane.waiting.Load()) }
+
+// TakeReaders takes every usual connection for reading until they are given back.
+func (s *Store) TakeReaders(ctx context.Context) (giveBack func()) {
+	var taken []*sql.Conn
+	for range s.read.usual.Stats().MaxOpenConnections {
+		conn, err := s.read.usual.Conn(ctx)
+		if err != nil {
+			panic(err)
+		}
+		taken = append(taken, conn)
+	}
+	return func() {
+		for _, conn := range taken {
+			conn.Close()
+		}
+	}
+}

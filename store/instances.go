@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -40,7 +41,7 @@ func (s *Store) RegisterInstance(ctx context.Context, i fleet.Instance, tokenHas
 			return err
 		}
 		return tx.Record(ctx, rollout.Fact{
-			Type: "instance.registered", EntityType: "instance", EntityID: i.ID, Actor: i.Hostname,
+			Type: "instance.registered", EntityType: "instance", EntityID: i.ID, Actor: "instance " + i.Hostname,
 			Details: map[string]any{"service": i.Service, "environment": string(i.Environment), "hostname": i.Hostname},
 		})
 	})
@@ -93,6 +94,7 @@ func (s *Store) InstanceByToken(ctx context.Context, hash []byte) (fleet.Instanc
 // InstanceFilter narrows a list of instances. Zero fields do not.
 type InstanceFilter struct {
 	Service, Environment, Health, ConfigVersion string
+	Scope                                       profile.Scope
 	Limit, Offset                               int
 }
 
@@ -102,6 +104,7 @@ func (s *Store) Instances(ctx context.Context, f InstanceFilter) ([]fleet.Instan
 	w.equal("service_name", f.Service)
 	w.equal("environment", f.Environment)
 	w.equal("status", f.Health)
+	w.narrow(s.engine, f.Scope, (*where).instanceWithin)
 	if f.ConfigVersion != "" {
 		w.add("instance_id IN (SELECT instance_id FROM config_assignments WHERE applied = ", f.ConfigVersion, ")")
 	}

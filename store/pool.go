@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"sync/atomic"
 )
 
 // pools are connections for one kind of work: those for everybody, and those
@@ -11,6 +12,29 @@ import (
 type pools struct {
 	usual, reserved *sql.DB
 	engine          *engine
+	lane            *lane // nil where connections are reserved
+}
+
+// lane is for writers that share one connection. Each usual one takes its turn:
+// then a rollback waits for one of them at the most, however many there are.
+type lane struct {
+	turn    chan struct{}
+	waiting atomic.Int64 // urgent ones too
+}
+
+func newLane() *lane { return &lane{turn: make(chan struct{}, 1)} }
+
+// enter waits for the caller's turn. What it returns gives it to the next.
+func (l *lane) enter(ctx context.Context) (next func(), err error) {
+	if l == nil || isUrgent(ctx) {
+		return func() {}, nil
+	}
+	select {
+	case l.turn <- struct{}{}:
+		return func() { <-l.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 type urgentKey struct{}
@@ -22,11 +46,39 @@ func Urgent(ctx context.Context) context.Context {
 	return context.WithValue(ctx, urgentKey{}, true)
 }
 
+// Usual takes the mark of Urgent away: for what a stranger can ask for at an
+// urgent door, as often as he likes.
+func Usual(ctx context.Context) context.Context {
+	return context.WithValue(ctx, urgentKey{}, false)
+}
+
+func isUrgent(ctx context.Context) bool {
+	urgent, _ := ctx.Value(urgentKey{}).(bool)
+	return urgent
+}
+
 func (p pools) of(ctx context.Context) *sql.DB {
-	if ctx.Value(urgentKey{}) != nil {
+	if isUrgent(ctx) {
 		return p.reserved
 	}
 	return p.usual
+}
+
+// conn waits for a connection of its own, as long as ctx allows. What it
+// returns beside it gives the turn to the next.
+func (p pools) conn(ctx context.Context) (conn *sql.Conn, next func(), err error) {
+	if p.lane != nil {
+		p.lane.waiting.Add(1)
+		defer p.lane.waiting.Add(-1)
+	}
+	if next, err = p.lane.enter(ctx); err != nil {
+		return nil, nil, err
+	}
+	if conn, err = p.of(ctx).Conn(ctx); err != nil {
+		next()
+		return nil, nil, err
+	}
+	return conn, next, nil
 }
 
 // QueryContext reads rows.

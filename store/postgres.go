@@ -68,9 +68,9 @@ func (s *Store) openPostgres(ctx context.Context, opts Options) error {
 	if opts.Connections == 0 {
 		usual = usualConnections
 	}
-	s.read = pools{config.open(usual/2, true), config.open(reserved/2, true), postgresEngine}
+	s.read = pools{usual: config.open(usual/2, true), reserved: config.open(reserved/2, true), engine: postgresEngine}
 	if !opts.ReadOnly {
-		s.write = pools{config.open(usual-usual/2, false), config.open(reserved-reserved/2, false), postgresEngine}
+		s.write = pools{usual: config.open(usual-usual/2, false), reserved: config.open(reserved-reserved/2, false), engine: postgresEngine}
 	}
 	return s.readClock(Urgent(ctx), s.read)
 }

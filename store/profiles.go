@@ -81,6 +81,7 @@ func (s *Store) Profile(ctx context.Context, name string) (profile.Record, error
 type ProfileFilter struct {
 	Environment, ServiceType, Source string
 	Held, Retired                    *bool
+	Scope                            profile.Scope
 	Limit, Offset                    int
 }
 
@@ -90,6 +91,7 @@ func (s *Store) Profiles(ctx context.Context, f ProfileFilter) ([]profile.Record
 	w.equal("environment", f.Environment)
 	w.equal("service_type", f.ServiceType)
 	w.equal("source_id", f.Source)
+	w.narrow(s.engine, f.Scope, (*where).profileWithin)
 	if f.Retired != nil {
 		w.add("retired = ", *f.Retired)
 	}

@@ -82,6 +82,7 @@ func (s *Store) Retain(ctx context.Context, policy Retention) (Retained, error) 
 		s.retainRows(ctx, removed, "freezes", "seq", `ended_at <= $1`, old),
 		s.retainRows(ctx, removed, "webhook_deliveries", "(forge, delivery_id, source_id)", `received_at <= $1`, stamp(now.Add(-keptDeliveries))),
 		s.retainRows(ctx, removed, "pull_request_checks", "(source_id, pull_request)", `checked_at <= $1`, old), // of sources that are gone; others are made anew
+		s.retainRows(ctx, removed, "idempotency_keys", "(caller, key_hash)", `claimed_at <= $1`, stamp(now.Add(-KeptKeys))),
 		s.retainSealed(ctx, now, removed),
 		s.retainAudit(ctx, now.Add(-policy.AuditAge), removed),
 	)

@@ -17,6 +17,7 @@ type past struct {
 	// What something refers to: the profile, an assignment, a hold in force, a
 	// deployment that is under way, or the order "take this back".
 	usedVersions, usedDeployments map[string]bool
+	desired                       string // the version that should run, "" before the first
 }
 
 type pastVersion struct {
@@ -74,7 +75,7 @@ func (p past) keptVersions(policy Retention, old time.Time) (kept, content map[s
 	kept, content = map[string]bool{}, map[string]bool{}
 	targets := p.targets()
 	for i, v := range p.versions {
-		if i < policy.Versions || v.createdAt.After(old) || v.stable || p.usedVersions[v.number] || targets[v.number] {
+		if i < policy.Versions || v.createdAt.After(old) || v.stable || v.number == p.desired || p.usedVersions[v.number] || targets[v.number] {
 			kept[v.number], content[v.hash] = true, true
 		}
 	}

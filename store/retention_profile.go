@@ -119,12 +119,12 @@ func readPast(ctx context.Context, q querier, name string) (p past, err error) {
 		targets, finished_at FROM config_deployments WHERE config_name = $1 ORDER BY seq DESC`, name); err != nil {
 		return p, fmt.Errorf("read the deployments: %w", err)
 	}
-	var current, desired string
+	var current string
 	if err := q.QueryRowContext(ctx, `SELECT current_version, desired_version FROM config_profiles WHERE name = $1`, name).
-		Scan(&current, &desired); err != nil {
+		Scan(&current, &p.desired); err != nil {
 		return p, fmt.Errorf("read the profile: %w", err)
 	}
-	p.usedVersions[current], p.usedVersions[desired] = true, true
+	p.usedVersions[current] = true
 	if err := p.use(ctx, q, name); err != nil {
 		return p, err
 	}

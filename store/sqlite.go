@@ -83,7 +83,7 @@ func (s *Store) connectSQLite(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	s.write = pools{db, db, sqliteEngine}
+	s.write = pools{usual: db, reserved: db, engine: sqliteEngine, lane: newLane()}
 	db.SetMaxOpenConns(1) // the engine has one writer at a time anyway
 	if err := db.PingContext(ctx); err != nil {
 		return err
@@ -91,15 +91,32 @@ func (s *Store) connectSQLite(ctx context.Context, path string) (err error) {
 	return s.connectSQLiteReader(ctx, path)
 }
 
+// Readers of the embedded database at once: for everybody, and for rollouts.
+const (
+	sqliteReaders         = 8
+	sqliteReadersReserved = 2
+)
+
 func (s *Store) connectSQLiteReader(ctx context.Context, path string) error {
-	db, err := sql.Open("sqlite", sqliteReaderDSN(path))
+	open := func(most int) (*sql.DB, error) {
+		db, err := sql.Open("sqlite", sqliteReaderDSN(path))
+		if err != nil {
+			return nil, err
+		}
+		db.SetMaxOpenConns(most)
+		db.SetMaxIdleConns(most)
+		return db, db.PingContext(ctx)
+	}
+	usual, err := open(sqliteReaders)
+	s.read = pools{usual: usual, reserved: usual, engine: sqliteEngine}
 	if err != nil {
 		return err
 	}
-	s.read = pools{db, db, sqliteEngine}
-	db.SetMaxOpenConns(8)
-	db.SetMaxIdleConns(8)
-	return db.PingContext(ctx)
+	reserved, err := open(sqliteReadersReserved)
+	if reserved != nil {
+		s.read.reserved = reserved
+	}
+	return err
 }
 
 // sqliteReaderDSN is for connections that never write, nor make a file.

@@ -222,6 +222,9 @@ func (tx *Tx) CreateDeployment(ctx context.Context, dec rollout.Decision) error 
 	if err := tx.unheld(ctx, dec); err != nil {
 		return err
 	}
+	if err := tx.schemaApproved(ctx, d); err != nil {
+		return err
+	}
 	if err := tx.SupersedeActive(ctx, d.Profile, fmt.Sprintf("superseded by %s", d.Version)); err != nil {
 		return err
 	}

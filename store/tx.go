@@ -63,10 +63,11 @@ func ofCaller(ctx context.Context, err error) error {
 }
 
 func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error) {
-	conn, err := s.write.of(ctx).Conn(ctx) // waits for its turn, as long as the caller does
+	conn, next, err := s.write.conn(ctx) // waits for its turn, as long as the caller does
 	if err != nil {
 		return fmt.Errorf("wait for the database: %w", s.engine.explain(err))
 	}
+	defer next()
 	defer func() {
 		if s.engine.full(err) {
 			s.full.note()
@@ -146,6 +147,9 @@ func (tx *Tx) finish(ctx context.Context) error {
 		return err
 	}
 	if err := tx.tellPullRequests(ctx); err != nil {
+		return err
+	}
+	if err := tx.tookEffect(ctx); err != nil {
 		return err
 	}
 	return tx.writeFacts(ctx)

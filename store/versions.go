@@ -88,20 +88,29 @@ func (s *Store) Version(ctx context.Context, name, number string) (profile.Versi
 // LatestVersion reads the profile's newest version with its data; ok is false
 // before the first.
 func (s *Store) LatestVersion(ctx context.Context, name string) (v profile.Version, ok bool, err error) {
-	v, err = scanVersionData(s.read.QueryRowContext(ctx, `SELECT `+versionColumns+`, config_data FROM config_versions
+	newest, err := newestVersion(ctx, s.read, name)
+	if newest == nil {
+		return v, false, err
+	}
+	return *newest, true, nil
+}
+
+// newestVersion is nil before the first.
+func newestVersion(ctx context.Context, q querier, name string) (*profile.Version, error) {
+	v, err := scanVersionData(q.QueryRowContext(ctx, `SELECT `+versionColumns+`, config_data FROM config_versions
 		WHERE config_name = $1 ORDER BY seq DESC LIMIT 1`, name))
 	if errors.Is(err, sql.ErrNoRows) {
-		return v, false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return v, false, fmt.Errorf("read the newest version of %s: %w", name, err)
+		return nil, fmt.Errorf("read the newest version of %s: %w", name, err)
 	}
-	return v, true, nil
+	return &v, nil
 }
 
 // VersionFilter narrows a list of versions. Zero fields do not.
 type VersionFilter struct {
-	Tag           string
+	Tags          []string // all of them
 	Limit, Offset int
 }
 
@@ -116,9 +125,8 @@ var hasTag = text{
 func (s *Store) Versions(ctx context.Context, name string, f VersionFilter) ([]profile.Version, int, error) {
 	w := where{}
 	w.equal("config_name", name)
-	if f.Tag != "" {
-		has := s.engine.pick(hasTag)
-		w.add(has, f.Tag, ") ELSE false END")
+	for _, tag := range f.Tags {
+		w.add(s.engine.pick(hasTag), tag, ") ELSE false END")
 	}
 	return listed(ctx, s.read, w, "config_versions", versionColumns, "seq DESC", f.Limit, f.Offset, scanVersion)
 }

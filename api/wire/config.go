@@ -13,7 +13,10 @@ type Config struct {
 	Environment     string            `json:"environment"`
 	ServiceType     string            `json:"serviceType,omitempty"`
 	SchemaID        string            `json:"schemaId,omitempty"`
-	DefaultStrategy string            `json:"defaultStrategy"`
+	DefaultStrategy string            `json:"defaultStrategy"`    // Canary, BlueGreen, Rolling, Direct
+	Strategy        *Strategy         `json:"strategy,omitempty"` // the default one whole; of a single profile only
+	Health          *HealthRules      `json:"health,omitempty"`   // of a single profile only
+	Windows         *Windows          `json:"windows,omitempty"`  // of a single profile only
 	Labels          map[string]string `json:"targetLabels,omitempty"`
 	Settings        map[string]any    `json:"settings,omitempty"`
 	Origin          string            `json:"origin"` // Git or API
@@ -27,6 +30,7 @@ type Config struct {
 	DeploymentCount int               `json:"deploymentCount"`
 	CreatedAt       time.Time         `json:"createdAt"`
 	UpdatedAt       time.Time         `json:"updatedAt"`
+	CreatedBy       string            `json:"createdBy,omitempty"`
 }
 
 // Hold says why a profile is pinned to a version that is not the one Git says.
@@ -152,30 +156,15 @@ type Source struct {
 	PullRequestsError string `json:"pullRequestsError,omitempty"`
 }
 
-// LoginRequest is the body of POST /authentication/login.
-type LoginRequest struct {
-	Username string `json:"username"`
-	Password string `json:"password"`
-}
-
-// LoginResponse carries a bearer token.
-type LoginResponse struct {
-	Token     string    `json:"token"`
-	ExpiresAt time.Time `json:"expiresAt"`
-	User      User      `json:"user"`
-}
-
-// User is who is signed in.
-type User struct {
-	Username string `json:"username"`
-	Role     string `json:"role"`
-}
-
 // TokenRequest is the body of POST /tokens.
 type TokenRequest struct {
 	Name string `json:"name"`
 	Role string `json:"role"` // Viewer, Developer, Operator, Admin, Registration
 	TTL  string `json:"ttl,omitempty"`
+	// Environments and Profiles narrow what the token is for: an empty list is
+	// everything. Profiles are globs of names: * is any text, ? one character.
+	Environments []string `json:"environments,omitempty"`
+	Profiles     []string `json:"profiles,omitempty"`
 }
 
 // Token is a named API token; Token itself is given once, at its creation.
@@ -187,4 +176,14 @@ type Token struct {
 	CreatedAt time.Time  `json:"createdAt"`
 	CreatedBy string     `json:"createdBy,omitempty"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// Environments and Profiles are its scope; without any it is everything.
+	Environments []string `json:"environments,omitempty"`
+	Profiles     []string `json:"profiles,omitempty"`
+}
+
+// LoginForm is the form of POST /login, which browsers send.
+type LoginForm struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+	Next     string `json:"next,omitempty"` // the page of this server to go to afterwards
 }

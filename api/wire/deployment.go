@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Deployment is a deployment as the API shows it.
 type Deployment struct {
@@ -131,6 +134,10 @@ type CreateDeploymentRequest struct {
 	TargetInstances []string `json:"targetInstances,omitempty"`
 	Reason          string   `json:"reason,omitempty"`
 	Force           bool     `json:"force,omitempty"` // break the glass: needs Admin and a reason
+	// Config overrides fields of the strategy for this deployment, such as {"phaseInterval": "2m", "steps": [50, 100]}.
+	Config json.RawMessage `json:"config,omitempty"`
+	// HealthCheck overrides fields of the profile's health section for this deployment.
+	HealthCheck json.RawMessage `json:"healthCheck,omitempty"`
 }
 
 // ReasonRequest is the body of pause, resume, cancel, rollback and release.

@@ -63,7 +63,7 @@ type HeartbeatRequest struct {
 
 // Health is how an instance does.
 type Health struct {
-	Status        string             `json:"status"` // Healthy, Degraded, Unhealthy, Unknown
+	Status        string             `json:"status,omitempty"` // Unknown when left out
 	Requests      *uint64            `json:"requests,omitempty"`
 	Errors        *uint64            `json:"errors,omitempty"`
 	Latency       *Histogram         `json:"latency,omitempty"`
@@ -111,6 +111,12 @@ type Assignment struct {
 // "assignments" event of the watch stream and the answer of the long poll.
 type Assignments struct {
 	Assignments []Assignment `json:"assignments"`
+}
+
+// Reconnect is the data of the event "reconnect" of a stream: the server ends
+// it, and the reader comes back after a while.
+type Reconnect struct {
+	AfterMillis int64 `json:"afterMillis"`
 }
 
 // AppliedRequest is the body of POST /instances/{id}/applied.

@@ -70,7 +70,7 @@ func TestLoginRefused(t *testing.T) {
 	d.refuses("POST /authentication/login", 401, "UNAUTHORIZED", "wrong user name or password")
 	c := newConsole(t, d)
 	c.stdin = strings.NewReader("wrong\n")
-	c.wants(t, 2, "login", "-u", "admin", "--password-stdin")
+	c.wants(t, exitDenied, "login", "-u", "admin", "--password-stdin")
 	if !strings.Contains(c.err.String(), "wrong user name or password (401 UNAUTHORIZED)") || strings.Contains(c.err.String(), "wrong\n") {
 		t.Errorf("stderr is %q", c.err.String())
 	}
@@ -185,12 +185,12 @@ func TestTokens(t *testing.T) {
 	c.wants(t, 0, "token", "list")
 	golden(t, "table/tokens.txt", c.out.String())
 	c.wants(t, 0, "token", "list", "-o", "name")
-	if c.out.String() != "t-1\nt-2\nt-3\n" {
+	if c.out.String() != "token/t-1\ntoken/t-2\ntoken/t-3\n" {
 		t.Errorf("names are %q", c.out.String())
 	}
 	c.wants(t, 0, "token", "revoke", "t-1")
 	if c.out.String() != "t-1 is revoked\n" {
 		t.Errorf("printed %q", c.out.String())
 	}
-	c.wants(t, 2, "token", "revoke", "t-9")
+	c.wants(t, exitUnknown, "token", "revoke", "t-9")
 }

@@ -4,98 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/client"
 )
-
-func newRollbackCommand(sh *shell) *cobra.Command {
-	var o rollbackOptions
-	cmd := &cobra.Command{
-		Use:   "rollback PROFILE|DEPLOYMENT --reason TEXT",
-		Short: "Bring every instance back to an earlier version, at once",
-		Long: `Bring every instance back to an earlier version, at once, and put the profile on
-hold: what was rolled back is refused until other content is merged or
-sluice release ends the hold. Needs the database and the instances, nothing else.
-
-On a terminal it shows what will happen and asks first; --yes does not ask.`,
-		Args: needs(1, "a profile or a deployment: sluice rollback PROFILE --reason TEXT"),
-	}
-	conn := connected(sh, cmd)
-	cmd.Flags().StringVar(&o.reason, "reason", "", "why; kept in the audit log and shown with the hold (required)")
-	cmd.Flags().StringVar(&o.to, "to", "", "version to go back to; otherwise the last that completed")
-	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&o.watch, "watch", false, "follow it until every instance is back")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return rollback(cmd.Context(), conn, args[0], o)
-	}
-	return cmd
-}
-
-type rollbackOptions struct {
-	reason, to string
-	yes, watch bool
-}
-
-func rollback(ctx context.Context, conn *connection, target string, o rollbackOptions) error {
-	sh := conn.sh
-	switch {
-	case strings.TrimSpace(o.reason) == "":
-		return errors.New("needs --reason: it is kept in the audit log and shown with the hold")
-	case o.to != "" && isDeployment(target):
-		return errors.New("--to goes with a profile: a deployment's rollback goes back to where it came from")
-	}
-	r, err := conn.open()
-	if err != nil {
-		return err
-	}
-	if !o.yes && sh.onTerminal(sh.stdin) {
-		fmt.Fprintln(sh.stderr, r.rollbackPlan(ctx, target, o.to))
-		answer, err := sh.ask("Go on? [y/N] ")
-		if err != nil {
-			return err
-		}
-		if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-			return notSo(errors.New("nothing was done"))
-		}
-	}
-	var d wire.Deployment
-	if isDeployment(target) {
-		d, err = r.c.RollbackDeployment(ctx, target, o.reason)
-	} else {
-		d, err = r.c.RollbackConfig(ctx, target, o.to, o.reason)
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := io.WriteString(sh.stdout, rollbackText(d)); err != nil {
-		return err
-	}
-	if !o.watch {
-		return nil
-	}
-	// A forward deployment that was rolled back ends as RolledBack: that is what was asked for.
-	err = (&watcher{sh: sh, remote: r, tick: time.Second}).follow(ctx, d.ID)
-	if end, ok := errors.AsType[*endError](err); ok && end.status == "RolledBack" {
-		return nil
-	}
-	return err
-}
-
-// rollbackText says what was set going.
-func rollbackText(d wire.Deployment) string {
-	back := d.ConfigVersion
-	if d.Kind != "Rollback" {
-		back = d.PreviousVersion
-	}
-	return fmt.Sprintf("%s goes back to %s on %s: %s\nfollow it: sluice watch %s\n",
-		oneLine(d.ConfigName), dash(oneLine(back)), plural(d.Progress.Targets, "instance"), oneLine(d.Status), oneLine(d.ID))
-}
 
 func newReleaseCommand(sh *shell) *cobra.Command {
 	var reason string
@@ -105,6 +20,7 @@ func newReleaseCommand(sh *shell) *cobra.Command {
 		Args:  needs(1, "a profile: sluice release PROFILE --reason TEXT"),
 	}
 	conn := connected(sh, cmd)
+	conn.completes(cmd, heldNames)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the audit log (required)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if strings.TrimSpace(reason) == "" {
@@ -160,6 +76,7 @@ func newOrderCommand(sh *shell, verb, what string, give func(ctx context.Context
 		Args:  needs(1, "a deployment or a profile: sluice "+verb+" PROFILE"),
 	}
 	conn := connected(sh, cmd)
+	conn.completes(cmd, deploymentOrProfileNames)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the audit log")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r, err := conn.open()
@@ -173,8 +90,8 @@ func newOrderCommand(sh *shell, verb, what string, give func(ctx context.Context
 				return err
 			}
 			if client.Final(newest.Status) {
-				return fmt.Errorf("nothing of %s is under way: its last deployment, of %s, ended as %s",
-					id, newest.ConfigVersion, newest.Status)
+				return &exitError{code: exitRefused, err: fmt.Errorf("nothing of %s is under way: its last deployment, of %s, ended as %s",
+					id, newest.ConfigVersion, newest.Status)}
 			}
 			id = newest.ID
 		}
@@ -200,6 +117,7 @@ ends by it.`,
 		Args: needs(1, "a deployment: sluice retry DEPLOYMENT --reason TEXT"),
 	}
 	conn := connected(sh, cmd)
+	conn.completes(cmd, deploymentNames)
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept in the audit log (required)")
 	cmd.Flags().BoolVar(&req.Force, "force", false, "break the glass: past a freeze, a deny window and the rule that nothing skips staging; needs the role Admin")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -16,10 +16,10 @@ func rolling(t *testing.T) *fakeDaemon {
 	back.Status, back.Explanation = "RollingBack", "going back to 1.3.0"
 	d.answers("GET /deployments", page(under))
 	d.answers("GET /deployments/"+deploymentID, under)
-	d.answers("POST /deployments/"+deploymentID+"/rollback", back)
 	by := back
 	by.Kind, by.ConfigVersion, by.PreviousVersion = "Rollback", "1.2.0", "1.4.0"
-	d.answers("POST /configs/payment/rollback", by)
+	d.rollsBack("/deployments/"+deploymentID+"/rollback", preview(), back)
+	d.rollsBack("/configs/payment/rollback", preview(), by)
 	d.answers("POST /configs/payment/release", struct{}{})
 	for verb, status := range map[string]string{"pause": "Paused", "resume": "InProgress", "promote": "InProgress", "cancel": "Cancelled"} {
 		now := under
@@ -36,110 +36,6 @@ func last(t *testing.T, d *fakeDaemon) string {
 		t.Fatal("the daemon was asked nothing")
 	}
 	return asked[len(asked)-1]
-}
-
-func TestRollback(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		rule, request, out string
-		args               []string
-	}{
-		{
-			"of a profile", `POST /configs/payment/rollback {"reason":"checkout is slow"}`,
-			"payment-service.production goes back to 1.2.0 on 10 instances: RollingBack\nfollow it: sluice watch " + deploymentID + "\n",
-			[]string{"rollback", "payment", "--reason", "checkout is slow"},
-		},
-		{
-			"to a version", `POST /configs/payment/rollback {"reason":"slow","toVersion":"1.2.0"}`, "goes back to 1.2.0",
-			[]string{"rollback", "payment", "--reason", "slow", "--to", "1.2.0"},
-		},
-		{
-			"of a deployment", "POST /deployments/" + deploymentID + `/rollback {"reason":"slow"}`, "goes back to 1.3.0",
-			[]string{"rollback", deploymentID, "--reason", "slow"},
-		},
-	} {
-		t.Run(tt.rule, func(t *testing.T) {
-			t.Parallel()
-			d := rolling(t)
-			c := newConsole(t, d)
-			c.wants(t, 0, tt.args...)
-			if got := last(t, d); got != tt.request {
-				t.Errorf("asked %q, want %q", got, tt.request)
-			}
-			if len(d.asked()) != 1 {
-				t.Errorf("without a terminal it asks the daemon first: %q", d.asked())
-			}
-			if !strings.Contains(c.out.String(), tt.out) {
-				t.Errorf("printed %q, want %q", c.out.String(), tt.out)
-			}
-		})
-	}
-}
-
-func TestRollbackAsksOnATerminal(t *testing.T) {
-	t.Parallel()
-	const plan = "payment-service.production is rolling out 1.4.0 (InProgress, 3 of 10 instances).\nEvery instance gets 1.3.0 at once, and what it replaces is put on hold.\n"
-	for _, tt := range []struct {
-		typed string
-		yes   bool
-		code  int
-	}{{"y\n", false, 0}, {"YES\r\n", false, 0}, {"n\n", false, 1}, {"\n", false, 1}, {"yep", false, 1}, {"", false, 2}, {"", true, 0}} {
-		d := rolling(t)
-		c := newConsole(t, d)
-		c.terminal(80, 24, tt.typed)
-		args := []string{"rollback", "payment", "--reason", "slow"}
-		if tt.yes {
-			args = append(args, "--yes")
-		}
-		c.wants(t, tt.code, args...)
-		if asked := strings.Contains(c.err.String(), plan+"Go on? [y/N] "); asked == tt.yes {
-			t.Errorf("typed %q: stderr is %q", tt.typed, c.err.String())
-		}
-		if done := strings.HasPrefix(last(t, d), "POST"); done != (tt.code == 0) {
-			t.Errorf("typed %q: asked %q", tt.typed, d.asked())
-		}
-	}
-}
-
-// The plan only informs: an emergency is no time to fail because of it.
-func TestRollbackWithoutAPlan(t *testing.T) {
-	t.Parallel()
-	d := newDaemon(t)
-	d.refuses("GET /deployments", 500, "INTERNAL_ERROR", "it broke")
-	d.answers("POST /configs/payment/rollback", canary())
-	c := newConsole(t, d)
-	c.terminal(80, 24, "y\n")
-	c.wants(t, 0, "rollback", "payment", "--reason", "slow")
-	if !strings.Contains(c.err.String(), "What runs now could not be read") {
-		t.Errorf("stderr is %q", c.err.String())
-	}
-}
-
-func TestRollbackPlan(t *testing.T) {
-	t.Parallel()
-	done, failed := canary(), canary()
-	done.Status, failed.Status = "Completed", "Failed"
-	for want, d := range map[string]wire.Deployment{
-		"payment-service.production runs 1.4.0.\nEvery instance gets the last version that completed at once":                          done,
-		"payment-service.production last had a deployment of 1.4.0, which ended as Failed.\nEvery instance gets the last version that": failed,
-	} {
-		if got := planText(d, ""); !strings.HasPrefix(got, want) {
-			t.Errorf("the plan is %q, want %q", got, want)
-		}
-	}
-	if got := planText(canary(), "1.1.0"); !strings.Contains(got, "gets 1.1.0 at once") {
-		t.Errorf("the plan is %q", got)
-	}
-}
-
-func TestRollbackWatched(t *testing.T) {
-	t.Parallel()
-	for end, code := range map[string]int{"RolledBack": 0, "Failed": 1} {
-		d := rolling(t)
-		d.streams(deploymentID, states(end))
-		c := newConsole(t, d)
-		c.wants(t, code, "rollback", deploymentID, "--reason", "slow", "--watch")
-	}
 }
 
 func TestOrders(t *testing.T) {
@@ -219,7 +115,7 @@ func TestOrderWithNothingUnderWay(t *testing.T) {
 	d := newDaemon(t)
 	d.answers("GET /deployments", page(done))
 	c := newConsole(t, d)
-	c.wants(t, 2, "pause", "payment")
+	c.wants(t, exitRefused, "pause", "payment")
 	if want := "sluice: nothing of payment is under way: its last deployment, of 1.4.0, ended as Completed\n"; c.err.String() != want {
 		t.Errorf("stderr is %q", c.err.String())
 	}
@@ -241,25 +137,26 @@ func TestRelease(t *testing.T) {
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"rollback payment":    "needs --reason: it is kept in the audit log",
-		"rollback --reason x": "needs a profile or a deployment",
-		"rollback " + deploymentID + " --reason x --to 1": "--to goes with a profile",
-		"release payment":                       "needs --reason",
-		"release":                               "needs a profile",
-		"pause":                                 "needs a deployment or a profile",
-		"watch a b":                             "needs a deployment or a profile",
-		"status a b":                            "accepts at most 1 arg",
-		"retry x":                               "needs --reason",
-		"retry":                                 "needs a deployment",
-		"freeze":                                "needs --reason",
-		"freeze x":                              `unknown command "x"`,
-		"unfreeze":                              "needs --reason",
-		"history":                               "needs a profile",
-		"get versions":                          "needs a profile",
-		"get nonsense":                          `unknown command "nonsense" for "sluice get"`,
-		"get profiles -o xml":                   `unknown output format "xml"`,
-		"status 1234567 -o xml":                 `unknown output format "xml"`,
-		"get profiles --token a --token-file b": "--token and --token-file are both given",
+		"rollback payment":                                      "needs --reason: it is kept in the audit log",
+		"rollback payment --reason x":                           "needs --yes: there is no terminal to ask on",
+		"rollback --reason x":                                   "needs a profile or a deployment",
+		"rollback " + deploymentID + " --reason x --to 1 --yes": "--to goes with a profile",
+		"release payment":                                       "needs --reason",
+		"release":                                               "needs a profile",
+		"pause":                                                 "needs a deployment or a profile",
+		"watch a b":                                             "needs a deployment or a profile",
+		"status a b":                                            "accepts at most 1 arg",
+		"retry x":                                               "needs --reason",
+		"retry":                                                 "needs a deployment",
+		"freeze":                                                "needs --reason",
+		"freeze x":                                              `unknown command "x"`,
+		"unfreeze":                                              "needs --reason",
+		"history":                                               "needs a profile",
+		"get versions":                                          "needs a profile",
+		"get nonsense":                                          `unknown command "nonsense" for "sluice get"`,
+		"get profiles -o xml":                                   `unknown output format "xml"`,
+		"status 1234567 -o xml":                                 `unknown output format "xml"`,
+		"get profiles --token a --token-file b":                 "--token and --token-file are both given",
 		"get profiles --token-file /does/not/exist": "read the token: open /does/not/exist",
 		"get profiles --server ftp://x":             "not an http or https URL",
 		"nonsense":                                  "sluice --help lists the commands",

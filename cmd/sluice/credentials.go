@@ -26,7 +26,7 @@ func (sh *shell) credentialsFile() (string, error) {
 	return filepath.Join(dir, "sluice", "credentials.json"), nil
 }
 
-// loadCredentials reads what login stored, by server; nothing when it never ran.
+// loadCredentials reads what login stored, by account: a server, or a context's server and name; nothing when it never ran.
 func (sh *shell) loadCredentials() (map[string]credential, error) {
 	name, err := sh.credentialsFile()
 	if err != nil {
@@ -47,9 +47,9 @@ func (sh *shell) loadCredentials() (map[string]credential, error) {
 	return stored, nil
 }
 
-// storeCredential keeps c for server, readable by its owner alone. The file is
+// storeCredential keeps c for an account, readable by its owner alone. The file is
 // replaced in one step, so that a crash leaves the old or the new one.
-func (sh *shell) storeCredential(server string, c credential) (string, error) {
+func (sh *shell) storeCredential(account string, c credential) (string, error) {
 	name, err := sh.credentialsFile()
 	if err != nil {
 		return "", err
@@ -58,15 +58,36 @@ func (sh *shell) storeCredential(server string, c credential) (string, error) {
 	if err != nil || stored == nil {
 		stored = map[string]credential{} // a damaged file is what signing in again mends
 	}
-	stored[server] = c
+	stored[account] = c
+	return name, writeCredentials(name, stored)
+}
+
+func writeCredentials(name string, stored map[string]credential) error {
 	content, err := json.MarshalIndent(stored, "", "  ")
 	if err != nil {
-		return "", fmt.Errorf("store credentials: %w", err)
+		return fmt.Errorf("store credentials: %w", err)
 	}
 	if err := writePrivate(name, append(content, '\n')); err != nil {
-		return "", fmt.Errorf("store credentials: %w", err)
+		return fmt.Errorf("store credentials: %w", err)
 	}
-	return name, nil
+	return nil
+}
+
+// forgetCredential drops what is kept for an account, if anything is.
+func (sh *shell) forgetCredential(account string) error {
+	stored, err := sh.loadCredentials()
+	if err != nil {
+		return err
+	}
+	if _, kept := stored[account]; !kept {
+		return nil
+	}
+	name, err := sh.credentialsFile()
+	if err != nil {
+		return err
+	}
+	delete(stored, account)
+	return writeCredentials(name, stored)
 }
 
 func writePrivate(name string, content []byte) (err error) {

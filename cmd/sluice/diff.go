@@ -3,41 +3,48 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/sluicehq/sluice/profile"
 )
 
-func newDiffCommand() *cobra.Command {
-	var root, output string
+func newDiffCommand(sh *shell) *cobra.Command {
+	var root string
+	var format *string
+	var conn *connection
 	cmd := &cobra.Command{
-		Use:   "diff A B",
-		Short: "Compare the effective data of two profiles",
-		Long: `Compare two profile files by meaning: the effective data of each, bases included, key by key.
-Secrets are shown as ***. Exit code 0: no difference. 1: a difference. 2: the comparison could not run.`,
+		Use:   "diff A B | PROFILE VERSION VERSION",
+		Short: "Compare two profile files, or two versions of a profile",
+		Long: `Compare two profile files by meaning: the effective data of each, bases included,
+key by key. With a profile and two of its versions, compare what the daemon has.
+Secrets are shown as ***.
+
+Exit code 0: no difference. 1: a difference. Others: the comparison could not run.`,
+		Example: `  sluice diff payment-service/staging.yaml payment-service/production.yaml
+  sluice diff payment-service.production 1.3.0 1.4.0`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return trouble(errors.New("needs two profile files"))
+			if len(args) != 2 && len(args) != 3 {
+				return trouble(errors.New("needs two profile files, or a profile and two of its versions"))
 			}
 			return nil
 		},
+		Annotations:   map[string]string{takesFiles: "true"},
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkOutput(output); err != nil {
-				return err
+			if err := checkFormat(*format); err != nil {
+				return trouble(err)
+			}
+			if len(args) == 3 {
+				return diffVersions(cmd.Context(), conn, *format, bare(args[0]), args[1], args[2])
 			}
 			c, err := compareFiles(root, args[0], args[1])
 			if err != nil {
 				return trouble(err)
 			}
-			out := cmd.OutOrStdout()
-			if err := c.print(out, output, isTerminal(out)); err != nil {
+			if err := sh.show(*format, c.listing()); err != nil {
 				return trouble(fmt.Errorf("print difference: %w", err))
 			}
 			if !c.Diff.Empty() {
@@ -47,7 +54,10 @@ Secrets are shown as ***. Exit code 0: no difference. 1: a difference. 2: the co
 		},
 	}
 	cmd.Flags().StringVar(&root, "root", "", "directory that is the root of the repository or of the source's path")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
+	format = outputFlag(cmd)
+	conn = connected(sh, cmd)
+	cmd.PersistentPreRunE = nil // files need no server
+	cmd.ValidArgsFunction = conn.filesOrVersions
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return trouble(err) })
 	return cmd
 }
@@ -107,12 +117,20 @@ func loadFile(root, file string) (p profile.Profile, err error) {
 	return p, err
 }
 
-func (c *comparison) print(w io.Writer, format string, colour bool) error {
-	if format == "json" {
-		return writeReportJSON(w, c)
+// listing shows the comparison: as text a unified diff, as names the fields that differ.
+func (c *comparison) listing() listing {
+	var names []string
+	for _, changes := range [][]profile.Change{c.Diff.Added, c.Diff.Removed, c.Diff.Modified} {
+		for _, change := range changes {
+			names = append(names, change.Field)
+		}
 	}
+	return listing{value: c, names: names, text: c.text}
+}
+
+func (c *comparison) text(l look) string {
 	text := c.Diff.Unified(c.names[0], c.names[1])
-	if colour {
+	if l.Color {
 		text = colourDiff(text)
 	}
 	version := fmt.Sprintf("next version %s after %s", c.NextVersion, c.PreviousVersion)
@@ -122,8 +140,7 @@ func (c *comparison) print(w io.Writer, format string, colour bool) error {
 	case c.VersionProblem != "":
 		version = c.VersionProblem
 	}
-	_, err := fmt.Fprintf(w, "%s%s: %s, %s\n", text, c.Diff.Summary(), c.Bump, version)
-	return err
+	return fmt.Sprintf("%s%s: %s, %s\n", text, c.Diff.Summary(), c.Bump, version)
 }
 
 // colourDiff paints removed lines red and added ones green.
@@ -144,10 +161,4 @@ func colourDiff(text string) string {
 		b.WriteString(code + strings.TrimSuffix(line, "\n") + "\x1b[0m\n")
 	}
 	return b.String()
-}
-
-// isTerminal reports whether colours make sense on w; NO_COLOR turns them off.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
 }

@@ -111,7 +111,7 @@ func TestOutputFormats(t *testing.T) {
 		t.Errorf("YAML is not in block style: %s", c.out.String())
 	}
 	c.wants(t, 0, "get", "profiles", "-o", "name")
-	if want := "payment-service.production\nsearch-service.production\nmail.production\nnew.staging\nold.production\npinned.production\n"; c.out.String() != want {
+	if want := "profile/payment-service.production\nprofile/search-service.production\nprofile/mail.production\nprofile/new.staging\nprofile/old.production\nprofile/pinned.production\n"; c.out.String() != want {
 		t.Errorf("names are %q", c.out.String())
 	}
 	for _, args := range [][]string{{"get", "deployments", "-o", "name"}, {"get", "instances", "-o", "name"}, {"history", "payment-service.production", "-o", "name"}} {

@@ -29,8 +29,9 @@ func TestHintOfAServerThatDoesNotAnswer(t *testing.T) {
 		"no terminal":       {fmt.Errorf("read the password: %w", syscall.ENOTTY), false},
 		"something else":    {fmt.Errorf("needs --reason"), false},
 	} {
-		if got := strings.Contains(hintFor(c.err), "Is the daemon running?"); c.err == nil || got != c.asks {
-			t.Errorf("%s (%v): hint %q", what, c.err, hintFor(c.err))
+		hint := newConsole(t, nil).hintFor(t.Context(), c.err, nil)
+		if got := strings.Contains(hint, "Is the daemon running?"); c.err == nil || got != c.asks {
+			t.Errorf("%s (%v): hint %q", what, c.err, hint)
 		}
 	}
 }

@@ -21,8 +21,9 @@ func newHistoryCommand(sh *shell) *cobra.Command {
 	}
 	conn := connected(sh, cmd)
 	cmd.Flags().IntVar(&limit, "limit", 30, "at most this many entries, newest first")
+	conn.completes(cmd, profileNames)
 	return lister(conn, cmd, func(ctx context.Context, r remote, args []string) (listing, error) {
-		versions, err := r.versions(ctx, args[0], limit)
+		versions, err := r.versions(ctx, args[0], "", limit)
 		if err != nil {
 			return listing{}, err
 		}
@@ -86,7 +87,7 @@ func timeLine(versions []wire.Version, deployments []wire.Deployment) []entry {
 }
 
 func historyTable(entries []entry, l look) table {
-	t := table{header: []string{"WHEN", "WHAT", "VERSION", "OUTCOME", "COMMIT", "BY", "NOTE"}}
+	t := table{header: []string{"WHEN", "WHAT", "VERSION", "OUTCOME", "COMMIT", "BY", "NOTE"}, spare: []string{"COMMIT", "BY"}}
 	for _, e := range entries {
 		t.rows = append(t.rows, []string{
 			l.ago(e.At), e.Event, dash(e.Version), dash(e.Outcome), dash(short(e.Commit)), dash(e.By), e.Note,

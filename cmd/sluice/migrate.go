@@ -69,9 +69,8 @@ func newMigrateDownCommand(sh *shell) *cobra.Command {
 	return cmd
 }
 
-func newAuditCommand(sh *shell) *cobra.Command {
-	cmd := parent(&cobra.Command{Use: "audit", Short: "Check the audit log"})
-	cmd.AddCommand(databaseCommand(sh, "verify", "Check that no row of the audit log was changed, added or removed", true,
+func newAuditVerify(sh *shell) *cobra.Command {
+	return databaseCommand(sh, "verify", "Check that no row of the audit log was changed, added or removed", true,
 		func(ctx context.Context, db *store.Store) error {
 			n, broken, err := db.VerifyAudit(ctx)
 			if err != nil {
@@ -82,8 +81,7 @@ func newAuditCommand(sh *shell) *cobra.Command {
 			}
 			_, err = fmt.Fprintf(sh.stdout, "all %d rows of the audit log hold\n", n)
 			return err
-		}))
-	return cmd
+		})
 }
 
 // databaseCommand works on the database itself, with the daemon's settings. One

@@ -15,12 +15,12 @@ import (
 type remote struct{ c *client.Client }
 
 // errNoDeployment is returned for a profile that was never deployed.
-var errNoDeployment = errors.New("has no deployment yet")
+var errNoDeployment error = &exitError{code: exitUnknown, err: errors.New("has no deployment yet")}
 
 // profileFilter narrows profiles.
 type profileFilter struct {
-	Environment, Source string
-	Held                bool
+	Environment, Source, ServiceType string
+	Held                             bool
 }
 
 // profiles lists the profiles that match; with names exactly those.
@@ -37,7 +37,7 @@ func (r remote) profiles(ctx context.Context, f profileFilter, names []string) (
 		return profiles, nil
 	}
 	return client.All(ctx, func(ctx context.Context, l client.List) (wire.Page[wire.Config], error) {
-		return r.c.Configs(ctx, client.ConfigFilter{List: l, Environment: f.Environment, Source: f.Source, Held: f.Held})
+		return r.c.Configs(ctx, client.ConfigFilter{List: l, Environment: f.Environment, Source: f.Source, ServiceType: f.ServiceType, Held: f.Held})
 	})
 }
 
@@ -57,10 +57,10 @@ func upTo[T any](ctx context.Context, limit int, list func(context.Context, clie
 	return items[:min(limit, len(items))], nil
 }
 
-// versions lists a profile's newest versions.
-func (r remote) versions(ctx context.Context, profile string, limit int) ([]wire.Version, error) {
+// versions lists a profile's newest versions, with a tag only those that have it.
+func (r remote) versions(ctx context.Context, profile, tag string, limit int) ([]wire.Version, error) {
 	return upTo(ctx, limit, func(ctx context.Context, l client.List) (wire.Page[wire.Version], error) {
-		return r.c.Versions(ctx, profile, l)
+		return r.c.VersionsTagged(ctx, profile, tag, l)
 	})
 }
 
@@ -99,13 +99,24 @@ func (r remote) newestDeployment(ctx context.Context, profile, commit string) (w
 }
 
 // instanceFilter narrows instances.
-type instanceFilter struct{ Service, Environment, Health string }
+type instanceFilter struct{ Service, Environment, Health, Version string }
 
-// instances lists the registered instances that match.
-func (r remote) instances(ctx context.Context, f instanceFilter) ([]wire.Instance, error) {
+// instances lists the registered instances that match; with ids exactly those.
+func (r remote) instances(ctx context.Context, f instanceFilter, ids []string) ([]wire.Instance, error) {
+	if len(ids) > 0 {
+		instances := make([]wire.Instance, 0, len(ids))
+		for _, id := range ids {
+			i, err := r.c.Instance(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			instances = append(instances, i)
+		}
+		return instances, nil
+	}
 	return client.All(ctx, func(ctx context.Context, l client.List) (wire.Page[wire.Instance], error) {
 		return r.c.Instances(ctx, client.InstanceFilter{
-			List: l, ServiceName: f.Service, Environment: f.Environment, Health: f.Health,
+			List: l, ServiceName: f.Service, Environment: f.Environment, Health: f.Health, ConfigVersion: f.Version,
 		})
 	})
 }
@@ -129,39 +140,13 @@ func (r remote) follow(ctx context.Context, id string, each func(update)) {
 	each(update{end: last})
 }
 
-// rollbackPlan says in words what a rollback would do. It only informs: when
-// the daemon cannot say, the rollback is still possible.
-func (r remote) rollbackPlan(ctx context.Context, target, to string) string {
-	var d wire.Deployment
-	var err error
-	if isDeployment(target) {
-		d, err = r.c.Deployment(ctx, target)
-	} else {
-		d, err = r.newestDeployment(ctx, target, "")
+// deploymentID is the id of a deployment, or of a profile's newest one.
+func (r remote) deploymentID(ctx context.Context, arg string) (string, error) {
+	if isDeployment(arg) {
+		return arg, nil
 	}
-	if err != nil {
-		return fmt.Sprintf("Rolls back %s. What runs now could not be read: %s", oneLine(target), oneLine(err.Error()))
-	}
-	return planText(d, to)
-}
-
-// planText is rollbackPlan's sentence for the deployment that is taken back.
-func planText(d wire.Deployment, to string) string {
-	back := "the last version that completed"
-	switch {
-	case to != "":
-		back = oneLine(to)
-	case !client.Final(d.Status) && d.PreviousVersion != "":
-		back = oneLine(d.PreviousVersion)
-	}
-	what := "runs " + oneLine(d.ConfigVersion)
-	if !client.Final(d.Status) {
-		what = fmt.Sprintf("is rolling out %s (%s, %d of %d instances)", oneLine(d.ConfigVersion), oneLine(d.Status),
-			d.Progress.Applied, d.Progress.Targets)
-	} else if d.Status != "Completed" {
-		what = fmt.Sprintf("last had a deployment of %s, which ended as %s", oneLine(d.ConfigVersion), oneLine(d.Status))
-	}
-	return fmt.Sprintf("%s %s.\nEvery instance gets %s at once, and what it replaces is put on hold.", oneLine(d.ConfigName), what, back)
+	d, err := r.newestDeployment(ctx, arg, "")
+	return d.ID, err
 }
 
 // isNotFound says that the daemon does not know what was asked for.

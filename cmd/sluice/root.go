@@ -19,7 +19,8 @@ reaches the running services a few instances at a time, is watched, is rolled
 back if it hurts, and the commit is told what happened.
 
 Exit codes: 0 done, or so; 1 the thing asked about is not so (problems were
-found, the deployment failed); 2 wrong usage, or the command could not run.`
+found, the deployment failed); others say why there is no answer, see
+sluice help exit-codes. sluice help environment has the variables and files.`
 
 // newRootCommand puts every command together.
 func newRootCommand(sh *shell) *cobra.Command {
@@ -35,6 +36,8 @@ func newRootCommand(sh *shell) *cobra.Command {
 	root.SetIn(sh.stdin)
 	root.SetOut(sh.stdout)
 	root.SetErr(sh.stderr)
+	root.PersistentFlags().Var(&sh.color, "color", "colour output: auto, always or never")
+	complete(root, "color", func(string) []string { return colourings() })
 	root.SetVersionTemplate("sluice {{.Version}}\n")
 	root.AddGroup(
 		&cobra.Group{ID: groupRun, Title: "Run:"},
@@ -54,12 +57,16 @@ func newRootCommand(sh *shell) *cobra.Command {
 		}
 	}
 	grouped(groupRun, newServeCommand(sh), newAgentCommand(), newDemoCommand(sh))
-	grouped(groupFiles, newValidateCommand(), newDiffCommand())
-	grouped(groupLook, newGetCommand(sh), newWatchCommand(sh), newHistoryCommand(sh), newReportCommand(sh), newStatusCommand(sh))
-	grouped(groupAct, newRollbackCommand(sh), newReleaseCommand(sh), newPauseCommand(sh), newResumeCommand(sh),
-		newPromoteCommand(sh), newCancelCommand(sh), newRetryCommand(sh), newFreezeCommand(sh), newUnfreezeCommand(sh))
-	grouped(groupAccess, newLoginCommand(sh), newTokenCommand(sh))
-	grouped(groupOther, newMigrateCommand(sh), newAuditCommand(sh), newBackupCommand(sh),
+	grouped(groupFiles, newValidateCommand(sh), newDiffCommand(sh), newExplainCommand(sh))
+	grouped(groupLook, newGetCommand(sh), newDescribeCommand(sh), newWatchCommand(sh), newHealthCommand(sh), newHistoryCommand(sh), newReportCommand(sh), newStatusCommand(sh),
+		newAuditCommand(sh))
+	grouped(groupAct, newRollbackCommand(sh), newDeployCommand(sh), newConfigCommand(sh), newReleaseCommand(sh), newPauseCommand(sh), newResumeCommand(sh),
+		newPromoteCommand(sh), newCancelCommand(sh), newRetryCommand(sh), newFreezeCommand(sh), newUnfreezeCommand(sh),
+		newSyncCommand(sh), newDeregisterCommand(sh))
+	grouped(groupAccess, newLoginCommand(sh), newLogoutCommand(sh), newUserCommand(sh), newTokenCommand(sh), newContextCommand(sh))
+	grouped(groupOther, newMigrateCommand(sh), newBackupCommand(sh),
 		newRestoreCommand(sh), newNotifyCommand(sh), newSecretsCommand(sh), newVersionCommand(sh))
+	root.AddCommand(newHelpTopics()...)
+	prepare(sh, root)
 	return root
 }

@@ -111,6 +111,14 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	keys, err := sessionKeys(ctx, db, conf)
+	if err != nil {
+		return err
+	}
+	provider, err := identityProvider(conf)
+	if err != nil {
+		return err
+	}
 	proxies, err := prefixes("trusted_proxies", conf.TrustedProxies)
 	if err != nil {
 		return err
@@ -118,8 +126,9 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	door, err := api.New(api.Options{
 		Secrets: keeper,
 		Store:   db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
-		SyncSource: sources.wake, TestNotification: notifier.Test, TrustedProxies: proxies,
-		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://"), LimitFactor: conf.RateLimitFactor,
+		SyncSource: sources.wake, Preview: sources.preview, TestNotification: notifier.Test, TrustedProxies: proxies,
+		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor,
+		SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, SSO: provider,
 		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks,
 	})
 	if err != nil {
@@ -134,10 +143,16 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	certificates, err := openTLS(conf, log.With("component", "tls"), registry)
+	if err != nil {
+		return err
+	}
 	server, listener, err := listen(conf, door, log)
 	if err != nil {
 		return err
 	}
+
+	server.TLSConfig = certificates
 
 	// What decides stops first, so that another replica takes its claims over
 	// while this one answers its last requests; the outbox stops last: what was
@@ -231,7 +246,11 @@ func listen(conf settings.Settings, door *api.API, log *slog.Logger) (*http.Serv
 }
 
 func serveHTTP(server *http.Server, listener net.Listener) error {
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := server.Serve
+	if server.TLSConfig != nil {
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
+	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil

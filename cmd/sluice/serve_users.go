@@ -11,7 +11,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sluicehq/sluice/api"
+	"github.com/sluicehq/sluice/internal/session"
 	"github.com/sluicehq/sluice/internal/settings"
+	"github.com/sluicehq/sluice/internal/sso"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -27,6 +29,39 @@ func firstUsers(ctx context.Context, sh *shell, db *store.Store, conf settings.S
 		return err
 	}
 	return registration(ctx, db, conf)
+}
+
+// sessionKeys are the keys that sessions are signed with: those that are set, or
+// one that the replicas share in the database.
+func sessionKeys(ctx context.Context, db *store.Store, conf settings.Settings) (*session.Keys, error) {
+	text := conf.SessionKeys.Reveal()
+	if text == "" {
+		var err error
+		if text, err = db.SessionKey(ctx, session.NewSecret); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := session.ParseKeys(text)
+	if err != nil {
+		return nil, fmt.Errorf("session_keys: %w", err)
+	}
+	return keys, nil
+}
+
+// identityProvider is the one that people sign in with; nil when none is set.
+func identityProvider(conf settings.Settings) (*sso.Provider, error) {
+	if conf.OIDCIssuer == "" {
+		return nil, nil
+	}
+	roles, err := conf.RolesOfClaims()
+	if err != nil {
+		return nil, fmt.Errorf("oidc_roles: %w", err)
+	}
+	return sso.New(sso.Options{
+		Name: conf.OIDCName, Issuer: conf.OIDCIssuer, ClientID: conf.OIDCClientID, ClientSecret: conf.OIDCClientSecret.Reveal(),
+		RedirectURL: strings.TrimRight(conf.ExternalURL, "/") + api.SSOCallback, Scopes: conf.OIDCScopes,
+		RolesClaim: conf.OIDCRolesClaim, Roles: roles,
+	}), nil
 }
 
 // firstAdmin makes the user admin, and prints a password that nobody chose. A

@@ -28,12 +28,17 @@ type shell struct {
 	configDir func() (string, error)
 	// readPassword reads one line from stdin without showing it.
 	readPassword func() (string, error)
+
+	// What the flags of every command say, and the connection that was looked for, which a hint names.
+	color     colouring
+	noHeaders bool
+	conn      *connection
 }
 
 func newShell(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) *shell {
 	sh := &shell{
 		stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv, now: time.Now,
-		onTerminal: onTerminal, size: terminalSize, configDir: os.UserConfigDir,
+		onTerminal: onTerminal, size: terminalSize, configDir: os.UserConfigDir, color: colourAuto,
 	}
 	sh.readPassword = sh.promptPassword
 	return sh
@@ -41,12 +46,17 @@ func newShell(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) str
 
 // run parses args, runs the command they name and tells how it ended.
 func (sh *shell) run(ctx context.Context, args []string) int {
+	sh.conn, sh.noHeaders, sh.color = nil, false, colourAuto
 	root := newRootCommand(sh)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && errors.Is(err, context.Canceled) {
+		err = &exitError{code: exitInterrupted, err: errors.New("stopped before it was done")}
+	}
 	if err != nil && err.Error() != "" {
 		fmt.Fprintf(sh.stderr, "sluice: %s\n", clean(err.Error()))
-		if hint := hintFor(err); hint != "" {
+		signingIn := cmd.Name() == "login" && exitCode(err) == exitDenied // no use telling to sign in
+		if hint := sh.hintFor(ctx, err, cmd.Flags().Args()); hint != "" && !signingIn {
 			fmt.Fprintf(sh.stderr, "  %s\n", hint)
 		}
 	}
@@ -68,12 +78,13 @@ func (sh *shell) lookOf(stream io.Writer) look {
 	if columns, err := strconv.Atoi(sh.getenv("COLUMNS")); err == nil && columns > 0 {
 		l.Width = columns
 	}
-	if sh.onTerminal(stream) {
+	terminal := sh.onTerminal(stream)
+	if terminal {
 		if w, h := sh.size(stream); w > 0 && h > 0 {
 			l.Width, l.Height = w, h
 		}
-		l.Color = sh.getenv("NO_COLOR") == "" && sh.getenv("TERM") != "dumb"
 	}
+	l.Color = sh.color.coloured(terminal, sh.getenv)
 	return l
 }
 
@@ -127,6 +138,26 @@ func (sh *shell) ask(question string) (string, error) {
 		return "", fmt.Errorf("read the answer: %w", err)
 	}
 	return line, nil
+}
+
+// askUntil is ask that Ctrl-C ends: whoever is asked must be able to leave.
+func (sh *shell) askUntil(ctx context.Context, question string) (string, error) {
+	type reply struct {
+		line string
+		err  error
+	}
+	replies := make(chan reply, 1)
+	go func() {
+		line, err := sh.ask(question)
+		replies <- reply{line, err}
+	}()
+	select {
+	case r := <-replies:
+		return r.line, r.err
+	case <-ctx.Done():
+		fmt.Fprintln(sh.stderr)
+		return "", &exitError{code: exitInterrupted, err: errors.New("nothing was done")}
+	}
 }
 
 // readLine reads up to a line break, a byte at a time: what comes after it

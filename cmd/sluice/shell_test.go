@@ -2,13 +2,18 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/sluicehq/sluice/client"
+	"github.com/sluicehq/sluice/store"
 )
 
 func TestLook(t *testing.T) {
@@ -84,7 +89,15 @@ func TestExitCode(t *testing.T) {
 	for want, errs := range map[int][]error{
 		0: {nil},
 		1: {notSo(nil), notSo(errors.New("no")), fmt.Errorf("wrapped: %w", notSo(nil)), &endError{"a", "1", "Failed"}},
-		2: {errors.New("x"), trouble(errors.New("y")), errStopped},
+		2: {errors.New("x"), trouble(errors.New("y")), &client.APIError{Status: 400}, &client.APIError{Status: 404}, &client.APIError{Status: 422}},
+		3: {
+			store.ErrUnavailable, fmt.Errorf("GET /configs: %w", context.DeadlineExceeded), &client.APIError{Status: 429},
+			&client.APIError{Status: 500}, &client.APIError{Status: 503}, &net.OpError{Op: "dial", Err: errors.New("refused")},
+		},
+		4:   {&client.APIError{Status: 401}, fmt.Errorf("wrapped: %w", &client.APIError{Status: 403})},
+		5:   {&client.APIError{Status: 404, Code: "NOT_FOUND"}},
+		6:   {&client.APIError{Status: 409}, &client.APIError{Status: 412}},
+		130: {errStopped, errWatchEnded, fmt.Errorf("GET /configs: %w", context.Canceled)},
 	} {
 		for _, err := range errs {
 			if got := exitCode(err); got != want {

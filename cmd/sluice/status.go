@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -70,7 +69,7 @@ func (r remote) settledStatuses(ctx context.Context, commit string, wait bool, e
 			return statuses, nil
 		}
 		if err := pause(ctx, every); err != nil {
-			return nil, errors.New("stopped waiting; the deployment goes on")
+			return nil, errStopped
 		}
 	}
 }
@@ -104,7 +103,7 @@ func statusListing(commit string, statuses []wire.CommitStatus) listing {
 		names[i] = s.Context
 	}
 	return listing{
-		value: statuses, names: names,
+		value: statuses, kind: "status", names: names,
 		empty: fmt.Sprintf("no statuses of %s: it is not on a watched branch, or has not been read yet", oneLine(commit)),
 		table: func(l look) table {
 			t := table{header: []string{"COMMIT", "CONTEXT", "STATE", "POSTED", "DESCRIPTION"}}

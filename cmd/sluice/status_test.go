@@ -95,14 +95,14 @@ func TestStatusWaits(t *testing.T) {
 func TestHints(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]string{
-		401: "Sign in with sluice login",
-		403: "Your role does not allow it",
-		404: "sluice get profiles and sluice get deployments list what there is.",
+		401: "sluice login signs in",
+		403: "Your role or your token's scope does not allow it",
+		404: "sluice get profiles lists what there is.",
 	} {
 		d := newDaemon(t)
 		d.refuses("GET /configs/x", status, map[int]string{401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND"}[status], "no")
 		c := newConsole(t, d)
-		c.wants(t, 2, "get", "profiles", "x")
+		c.wants(t, map[int]int{401: exitDenied, 403: exitDenied, 404: exitUnknown}[status], "get", "profiles", "x")
 		if !strings.Contains(c.err.String(), want) {
 			t.Errorf("%d says %q, want %q", status, c.err.String(), want)
 		}
@@ -118,20 +118,23 @@ func TestHints(t *testing.T) {
 	})
 	d.mux.HandleFunc("GET /api/v1/configs/z", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "nginx", http.StatusNotFound) })
 	c := newConsole(t, d)
-	for line, want := range map[string]string{
-		"release x --reason r": "Try again in 7s.",
-		"release y --reason r": "Try again in a minute.",
-		"get profiles z":       "Something else than Sluice answered there",
+	for line, want := range map[string]struct {
+		code int
+		hint string
+	}{
+		"release x --reason r": {exitAway, "Try again in 7s."},
+		"release y --reason r": {exitAway, "Try again in a minute."},
+		"get profiles z":       {exitTrouble, "Something else than Sluice answered there"},
 	} {
-		c.wants(t, 2, strings.Fields(line)...)
-		if !strings.Contains(c.err.String(), want) {
-			t.Errorf("%s says %q, want %q", line, c.err.String(), want)
+		c.wants(t, want.code, strings.Fields(line)...)
+		if !strings.Contains(c.err.String(), want.hint) {
+			t.Errorf("%s says %q, want %q", line, c.err.String(), want.hint)
 		}
 	}
 
 	d.Close()
-	c.wants(t, 2, "release", "x", "--reason", "r")
-	if !strings.Contains(c.err.String(), "Is the daemon running?") {
+	c.wants(t, exitAway, "release", "x", "--reason", "r")
+	if !strings.Contains(c.err.String(), "Is the daemon running? "+d.URL+" comes from SLUICE_SERVER") {
 		t.Errorf("stderr is %q", c.err.String())
 	}
 }

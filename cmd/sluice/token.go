@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -29,11 +31,15 @@ func newTokenCreate(conn *connection) *cobra.Command {
 		Long: `Make an API token. It is shown once and kept only as a hash.
 
 Roles: Viewer reads; Developer writes configurations; Operator runs deployments;
-Admin does everything; Registration only lets instances register.`,
+Admin does everything; Registration only lets instances register.
+
+--environment and --profile narrow a token: what is outside does not exist for it.`,
 		Args: needs(1, "a name: sluice token create NAME --role ROLE"),
 	}
 	cmd.Flags().StringVar(&request.Role, "role", "", "Viewer, Developer, Operator, Admin or Registration (required)")
 	cmd.Flags().StringVar(&request.TTL, "ttl", "", "how long it is good for, e.g. 720h; for ever when missing")
+	cmd.Flags().StringSliceVar(&request.Environments, "environment", nil, "only for this environment; may be given more than once")
+	cmd.Flags().StringSliceVar(&request.Profiles, "profile", nil, "only for profiles whose names match, e.g. 'payment-*'; may be given more than once")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the token alone")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if request.Role == "" {
@@ -68,8 +74,8 @@ func newTokenList(conn *connection) *cobra.Command {
 		for i, t := range tokens {
 			names[i] = t.ID
 		}
-		return listing{value: tokens, names: names, empty: "no tokens", table: func(l look) table {
-			t := table{header: []string{"ID", "NAME", "ROLE", "MADE", "BY", "EXPIRES"}}
+		return listing{value: tokens, kind: "token", names: names, empty: "no tokens", table: func(l look) table {
+			t := table{header: []string{"ID", "NAME", "ROLE", "SCOPE", "MADE", "BY", "EXPIRES"}}
 			for _, token := range tokens {
 				expires := "never"
 				if token.ExpiresAt != nil {
@@ -78,11 +84,19 @@ func newTokenList(conn *connection) *cobra.Command {
 						expires = "expired"
 					}
 				}
-				t.rows = append(t.rows, []string{token.ID, token.Name, token.Role, l.ago(token.CreatedAt), dash(token.CreatedBy), expires})
+				t.rows = append(t.rows, []string{token.ID, token.Name, token.Role, scopeOf(token), l.ago(token.CreatedAt), dash(token.CreatedBy), expires})
 			}
 			return t
 		}}, nil
 	})
+}
+
+// scopeOf is a token's scope in a cell.
+func scopeOf(t wire.Token) string {
+	if len(t.Environments)+len(t.Profiles) == 0 {
+		return "everything"
+	}
+	return strings.Join(append(slices.Clone(t.Environments), t.Profiles...), ",")
 }
 
 func newTokenRevoke(conn *connection) *cobra.Command {

@@ -2,11 +2,8 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,8 +13,9 @@ import (
 	"github.com/sluicehq/sluice/profile"
 )
 
-func newValidateCommand() *cobra.Command {
-	var root, output string
+func newValidateCommand(sh *shell) *cobra.Command {
+	var root string
+	var format *string
 	cmd := &cobra.Command{
 		Use:   "validate PATH...",
 		Short: "Check profiles, bases and schemas",
@@ -28,15 +26,15 @@ file's directory. Exit code 0: all valid. 1: problems found. 2: the check could 
 		Args:          func(_ *cobra.Command, args []string) error { return needArgs(args, 1, "a file or directory") },
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkOutput(output); err != nil {
-				return err
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := checkFormat(*format); err != nil {
+				return trouble(err)
 			}
 			report, err := validatePaths(root, args)
 			if err != nil {
 				return trouble(err)
 			}
-			if err := report.print(cmd.OutOrStdout(), output); err != nil {
+			if err := sh.show(*format, report.listing()); err != nil {
 				return trouble(fmt.Errorf("print report: %w", err))
 			}
 			if !report.Valid {
@@ -46,7 +44,7 @@ file's directory. Exit code 0: all valid. 1: problems found. 2: the check could 
 		},
 	}
 	cmd.Flags().StringVar(&root, "root", "", "directory that is the root of the repository or of the source's path")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
+	format = outputFlag(cmd)
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return trouble(err) })
 	return cmd
 }
@@ -141,16 +139,15 @@ func (v *validation) file(tree *diskTree, name string, asked bool) error {
 	case err != nil:
 		return fmt.Errorf("read %s: %w", tree.shown(name), err)
 	}
-	kind := profile.Kind(src)
+	part := profile.PartOf(name, src)
 	switch {
-	case kind == profile.KindBase:
-		_, _, err = profile.LoadBase(tree, "", name, profile.Limits{})
-		v.Bases++
-	case kind != profile.KindNone:
+	case part == profile.PartProfile:
 		err = v.profile(tree, name, src)
-	case isSchemaFile(name):
-		id := strings.TrimSuffix(path.Base(name), path.Ext(name))
-		_, err = profile.CompileSchemaFile(id, name, src)
+	case part == profile.PartBase:
+		err = profile.CheckPart(tree, "", name, src)
+		v.Bases++
+	case part == profile.PartSchema:
+		err = profile.CheckPart(tree, "", name, src)
 		v.Schemas++
 	case asked:
 		v.add(tree, profile.Problem{Path: name, Message: "not a Sluice file: it has no apiVersion: " + profile.APIVersion, Severity: profile.Error})
@@ -212,24 +209,33 @@ func namePlace(src []byte) (line, column int) {
 	return strings.Count(string(src[:loc[0]]), "\n") + 1, loc[1] - loc[0] + 1
 }
 
-func (v *validation) print(w io.Writer, format string) error {
-	if format == "json" {
-		return writeReportJSON(w, v)
+// listing shows the report: as text the problems, as names the profiles that are valid.
+func (v *validation) listing() listing {
+	var names []string
+	for _, p := range v.Profiles {
+		if p.Valid {
+			names = append(names, p.Name)
+		}
 	}
+	return listing{value: v, kind: "profile", names: names, text: v.text}
+}
+
+func (v *validation) text(l look) string {
 	errorCount, warnings := 0, 0
 	var b strings.Builder
 	for _, p := range v.Problems {
+		c := yellow
 		if p.Severity == profile.Error {
 			errorCount++
+			c = red
 		} else {
 			warnings++
 		}
-		fmt.Fprintln(&b, p.Error())
+		fmt.Fprintln(&b, l.paint(c, p.Error()))
 	}
 	fmt.Fprintf(&b, "%s, %s, %s: %s, %s\n", plural(len(v.Profiles), "profile"), plural(v.Bases, "base"), plural(v.Schemas, "schema"),
 		plural(errorCount, "error"), plural(warnings, "warning"))
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 func plural(n int, what string) string {
@@ -237,11 +243,4 @@ func plural(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func writeReportJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }

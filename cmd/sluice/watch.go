@@ -28,6 +28,7 @@ Exit code 0 when the deployment completed, 1 when it ended any other way.`,
 		Args: needs(1, "a deployment or a profile: sluice watch PROFILE"),
 	}
 	conn := connected(sh, cmd)
+	conn.completes(cmd, deploymentOrProfileNames)
 	cmd.Flags().BoolVar(&next, "next", false, "when the profile's newest deployment has ended, wait for the one after it")
 	cmd.Flags().StringVar(&commit, "commit", "", "wait for the deployment that this commit (the whole SHA) makes of the profile, and follow it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -50,6 +51,7 @@ type watcher struct {
 	sh     *shell
 	remote remote
 	tick   time.Duration // how often the picture is drawn again, and find asks again
+	out    io.Writer     // where it is shown; nil is standard output
 }
 
 // find resolves a profile to its newest deployment.
@@ -77,7 +79,7 @@ func (w *watcher) find(ctx context.Context, arg, commit string, next bool) (stri
 }
 
 // errStopped ends a command that was interrupted; the deployment goes on.
-var errStopped = errors.New("stopped watching; the deployment goes on")
+var errStopped = &exitError{code: exitInterrupted, err: errors.New("stopped watching; the deployment goes on")}
 
 // pause waits, or returns early with the context's error.
 func pause(ctx context.Context, d time.Duration) error {
@@ -115,7 +117,7 @@ func (w *watcher) follow(ctx context.Context, id string) error {
 	}()
 	defer func() { cancel(); <-done }()
 
-	s := newScreen(w.sh)
+	s := newScreen(w.sh, w.out)
 	ticker := time.NewTicker(w.tick)
 	defer ticker.Stop()
 	for {
@@ -163,55 +165,55 @@ func ended(d wire.Deployment) error {
 // screen shows a deployment as it changes: in place on a terminal, as lines
 // in a pipe.
 type screen struct {
-	sh       *shell
-	out      io.Writer
-	terminal bool
-	known    bool
-	last     wire.Deployment
-	trouble  string // why the connection is lost, "" while it stands
-	lines    int    // of the picture on the terminal
-	printed  string // the line last printed in a pipe
+	sh      *shell
+	canvas  canvas
+	known   bool
+	last    wire.Deployment
+	trouble string // why the connection is lost, "" while it stands
+	printed string // the line last printed in a pipe
 }
 
-func newScreen(sh *shell) *screen {
-	return &screen{sh: sh, out: sh.stdout, terminal: sh.onTerminal(sh.stdout) && sh.getenv("TERM") != "dumb"}
+func newScreen(sh *shell, out io.Writer) *screen {
+	if out == nil {
+		out = sh.stdout
+	}
+	return &screen{sh: sh, canvas: newCanvas(sh, out)}
 }
 
 // show takes in what is new.
 func (s *screen) show(d wire.Deployment) {
-	if s.trouble != "" && !s.terminal {
+	if s.trouble != "" && !s.canvas.terminal {
 		fmt.Fprintln(s.sh.stderr, "connected again")
 	}
 	s.known, s.last, s.trouble = true, d, ""
-	if s.terminal {
+	if s.canvas.terminal {
 		s.draw()
 		return
 	}
-	line := drawLine(d, s.sh.lookOf(s.out))
+	line := drawLine(d, s.sh.lookOf(s.canvas.out))
 	// The clock in front always differs; the rest says whether anything happened.
 	if _, rest, _ := strings.Cut(line, "  "); rest != s.printed {
 		s.printed = rest
-		fmt.Fprintln(s.out, line)
+		fmt.Fprintln(s.canvas.out, line)
 	}
 }
 
 // lost shows that the connection is lost, once for each reason in a pipe.
 func (s *screen) lost(err error) {
 	text := oneLine(err.Error())
-	if !s.terminal && text != s.trouble {
+	if !s.canvas.terminal && text != s.trouble {
 		fmt.Fprintln(s.sh.stderr, "connection lost, trying again: "+text)
 	}
 	s.trouble = text
 	s.draw()
 }
 
-// draw draws the picture over the one before, in one write so that it does not
-// flicker. A picture taller than the terminal is cut: it could not be redrawn.
+// draw draws the picture over the one before.
 func (s *screen) draw() {
-	if !s.terminal || !s.known && s.trouble == "" {
+	if !s.canvas.terminal || !s.known && s.trouble == "" {
 		return
 	}
-	l := s.sh.lookOf(s.out)
+	l := s.sh.lookOf(s.canvas.out)
 	picture := "\n"
 	if s.known {
 		picture += drawDeployment(s.last, l)
@@ -219,19 +221,5 @@ func (s *screen) draw() {
 	if s.trouble != "" {
 		picture += "\n  " + l.paint(yellow, l.cut("connection lost, trying again: "+s.trouble, l.Width-2)) + "\n"
 	}
-	lines := strings.SplitAfter(picture, "\n")
-	lines = lines[:len(lines)-1]
-	if room := max(3, l.Height-1); len(lines) > room {
-		lines = lines[:room]
-	}
-	var b strings.Builder
-	if s.lines > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA\r", s.lines)
-	}
-	for _, line := range lines {
-		b.WriteString("\x1b[2K" + line)
-	}
-	b.WriteString("\x1b[J")
-	s.lines = len(lines)
-	fmt.Fprint(s.out, b.String())
+	s.canvas.draw(strings.SplitAfter(picture, "\n"), l)
 }

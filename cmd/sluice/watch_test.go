@@ -157,10 +157,10 @@ func TestWatchRefused(t *testing.T) {
 	c := newConsole(t, d)
 	for arg, want := range map[string]string{
 		"idle":       "sluice: idle has no deployment yet\n",
-		"unknown":    "no profile unknown (404 NOT_FOUND)\n  sluice get profiles and",
+		"unknown":    "no profile unknown (404 NOT_FOUND)\n  sluice get profiles lists",
 		deploymentID: "no such deployment (404 NOT_FOUND)",
 	} {
-		c.wants(t, 2, "watch", arg)
+		c.wants(t, exitUnknown, "watch", arg)
 		if !strings.Contains(c.err.String(), want) {
 			t.Errorf("watch %s says %q, want %q", arg, c.err.String(), want)
 		}
@@ -176,7 +176,7 @@ func TestWatchInterrupted(t *testing.T) {
 		<-r.Context().Done()
 	})
 	c := newConsole(t, d)
-	if code := c.run(ctx, []string{"watch", deploymentID}); code != 2 || !strings.Contains(c.err.String(), "the deployment goes on") {
+	if code := c.run(ctx, []string{"watch", deploymentID}); code != exitInterrupted || !strings.Contains(c.err.String(), "the deployment goes on") {
 		t.Errorf("ended with %d: %q", code, c.err.String())
 	}
 }
@@ -185,7 +185,7 @@ func TestScreenIsRedrawnAsTimePasses(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, nil)
 	c.terminal(80, 40, "")
-	s := newScreen(c.shell)
+	s := newScreen(c.shell, nil)
 	s.draw()
 	if c.out.Len() > 0 {
 		t.Error("it draws before it knows anything")

@@ -162,7 +162,7 @@ func TestTheSchemaGrowsUnderTheDaemon(t *testing.T) {
 		var grown []string
 		for _, table := range []string{
 			"sources", "source_problems", "config_profiles", "config_versions", "config_deployments", "deployment_checks", "config_holds", "freezes",
-			"service_instances", "config_assignments", "health_samples", "commit_statuses", "posted_statuses", "pull_request_checks", "users", "api_tokens",
+			"service_instances", "config_assignments", "health_samples", "commit_statuses", "posted_statuses", "pull_request_checks", "users", "sessions", "session_keys", "api_tokens",
 			"config_audit_logs", "audit_head",
 		} {
 			grown = append(grown, fmt.Sprintf(`ALTER TABLE %s ADD COLUMN added_later TEXT NOT NULL DEFAULT 'x'`, table))

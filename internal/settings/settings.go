@@ -33,6 +33,18 @@ type Settings struct {
 	AdminPassword     Secret `key:"admin_password" help:"password of the first user, admin; empty makes one up and prints it once"`
 	RegistrationToken Secret `key:"registration_token" help:"token with which instances register; empty makes one up in data_dir"`
 
+	SessionKeys Secret `key:"session_keys" help:"keys that sign the sessions of people, one a line: secrets of 32 bytes at least, or RSA private keys in PEM; the first signs, all verify; empty makes one up in the database"`
+	TLSCertFile string `key:"tls_cert_file" help:"certificate, and those between it and its root, to serve https with; read again when it changes"`
+	TLSKeyFile  string `key:"tls_key_file" help:"private key of tls_cert_file"`
+
+	OIDCIssuer       string   `key:"oidc_issuer" help:"URL of the identity provider that people sign in with (OpenID Connect); empty is none"`
+	OIDCClientID     string   `key:"oidc_client_id" help:"what oidc_issuer knows this server as"`
+	OIDCClientSecret Secret   `key:"oidc_client_secret" help:"secret of oidc_client_id; empty for a public client"`
+	OIDCScopes       []string `key:"oidc_scopes" default:"profile,email" help:"scopes to ask for, beside openid"`
+	OIDCRolesClaim   string   `key:"oidc_roles_claim" default:"groups" help:"claim of the ID token that oidc_roles maps; dots lead into objects: realm_access.roles"`
+	OIDCRoles        []string `key:"oidc_roles" help:"VALUE=ROLE pairs: who has VALUE in oidc_roles_claim gets ROLE, the most powerful of several; who has none may not sign in"`
+	OIDCName         string   `key:"oidc_name" default:"single sign-on" help:"what the button on the page to sign in calls the provider"`
+
 	LogLevel        string        `key:"log_level" default:"info" help:"debug, info, warn or error"`
 	LogFormat       string        `key:"log_format" default:"json" help:"json or text"`
 	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"10s" help:"how long a stop waits for work that is under way"`

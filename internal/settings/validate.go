@@ -40,6 +40,7 @@ func (s Settings) Validate() error {
 	check(s.MaxWebhookSize >= 64<<10 && s.MaxWebhookSize <= 25<<20, "max_webhook_size", "%s is not between 64KiB and 25MiB", s.MaxWebhookSize)
 	check(s.AdminPassword == "" || len(s.AdminPassword) >= 8, "admin_password", "is shorter than 8 characters")
 	check(s.RegistrationToken == "" || len(s.RegistrationToken) >= 16, "registration_token", "is shorter than 16 characters")
+	s.checkSignIn(check)
 	check(slices.Contains([]string{"debug", "info", "warn", "error"}, s.LogLevel), "log_level", "%q is not debug, info, warn or error", s.LogLevel)
 	check(slices.Contains([]string{"json", "text"}, s.LogFormat), "log_format", "%q is not json or text", s.LogFormat)
 	check(s.ShutdownTimeout > 0 && s.ShutdownTimeout <= 10*time.Minute, "shutdown_timeout", "%s is not between 0 and 10m", s.ShutdownTimeout)

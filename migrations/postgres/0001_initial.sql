@@ -10,7 +10,8 @@ CREATE TABLE sources (
     synced_at   TIMESTAMPTZ,
     last_error  TEXT NOT NULL DEFAULT '',
     error_since TIMESTAMPTZ,
-    pulls_error TEXT NOT NULL DEFAULT '' -- why its pull requests could not be looked at
+    pulls_error TEXT NOT NULL DEFAULT '', -- why its pull requests could not be looked at
+    schemas_seen BIGINT NOT NULL DEFAULT 0 -- the last change of a registered schema that its profiles were looked at by
 );
 
 CREATE TABLE source_problems (
@@ -284,17 +285,39 @@ CREATE INDEX health_samples_of ON health_samples (instance_id, at);
 CREATE INDEX health_samples_at ON health_samples (at);
 
 CREATE TABLE config_schemas (
+    seq               BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     schema_id         TEXT COLLATE "C" NOT NULL,
     version           TEXT COLLATE "C" NOT NULL,
     schema_definition JSON NOT NULL,
+    schema_hash       TEXT COLLATE "C" NOT NULL,
     compatibility     TEXT NOT NULL DEFAULT 'None' CHECK (compatibility IN ('None', 'Backward', 'Forward', 'Full')),
+    compared_with     TEXT COLLATE "C" NOT NULL DEFAULT '', -- the version that it was compared with when it was registered
+    breaks            JSON NOT NULL DEFAULT '[]',
     status            TEXT NOT NULL DEFAULT 'Draft' CHECK (status IN ('Draft', 'PendingApproval', 'Approved', 'Deprecated')),
     approved_by       TEXT NOT NULL DEFAULT '',
     approved_at       TIMESTAMPTZ,
-    created_at        TIMESTAMPTZ NOT NULL,
+    deprecated_by     TEXT NOT NULL DEFAULT '',
     deprecated_at     TIMESTAMPTZ,
-    PRIMARY KEY (schema_id, version)
+    deprecation_reason TEXT NOT NULL DEFAULT '',
+    change_seq        BIGINT NOT NULL, -- of the last change of any schema that was one of this: rises over all of them
+    created_at        TIMESTAMPTZ NOT NULL,
+    created_by        TEXT NOT NULL DEFAULT '',
+    UNIQUE (schema_id, version),
+    CHECK (status <> 'Approved' OR approved_at IS NOT NULL),
+    CHECK ((status = 'Deprecated') = (deprecated_at IS NOT NULL))
 );
+CREATE INDEX config_schemas_hash ON config_schemas (schema_id, schema_hash);
+CREATE INDEX config_schemas_changes ON config_schemas (change_seq);
+
+-- +goose StatementBegin
+CREATE FUNCTION config_schemas_immutable() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'what was registered of a schema never changes';
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER config_schemas_immutable BEFORE UPDATE OF schema_id, version, schema_definition, schema_hash, compatibility,
+    compared_with, breaks, created_at, created_by ON config_schemas
+    FOR EACH ROW EXECUTE FUNCTION config_schemas_immutable();
 
 CREATE TABLE commit_statuses (
     source_id       TEXT COLLATE "C" NOT NULL,
@@ -399,22 +422,67 @@ CREATE TABLE webhook_deliveries (
 );
 CREATE INDEX webhook_deliveries_received ON webhook_deliveries (received_at);
 
+-- Which writes with an Idempotency-Key were made, and what they were answered. Neither the key nor the request is here,
+-- only hashes that cannot be tried without the key.
+CREATE TABLE idempotency_keys (
+    caller      TEXT COLLATE "C" NOT NULL,
+    key_hash    BYTEA NOT NULL,
+    fingerprint BYTEA NOT NULL, -- of the request
+    owner       TEXT COLLATE "C" NOT NULL, -- the request that is at it, or was
+    claimed_at  TIMESTAMPTZ NOT NULL,
+    effective   BOOLEAN NOT NULL DEFAULT false, -- it changed something: set by the transaction that did
+    answered_at TIMESTAMPTZ,
+    status      BIGINT NOT NULL DEFAULT 0,
+    headers     JSON NOT NULL DEFAULT '{}',
+    body        TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (caller, key_hash)
+);
+CREATE INDEX idempotency_keys_claimed ON idempotency_keys (claimed_at);
+
+-- People: with a password of their own, or known by what an identity provider calls them.
 CREATE TABLE users (
     name          TEXT COLLATE "C" PRIMARY KEY,
     role          TEXT NOT NULL CHECK (role IN ('Viewer', 'Developer', 'Operator', 'Admin')),
-    password_hash TEXT NOT NULL,
-    created_at    TIMESTAMPTZ NOT NULL
+    password_hash TEXT NOT NULL, -- '' for one whom a provider knows
+    issuer        TEXT COLLATE "C" NOT NULL DEFAULT '',
+    subject       TEXT COLLATE "C" NOT NULL DEFAULT '',
+    disabled      BOOLEAN NOT NULL DEFAULT false,
+    created_at    TIMESTAMPTZ NOT NULL,
+    CHECK ((issuer = '') = (subject = '')),
+    CHECK (issuer = '' OR password_hash = '')
+);
+-- Names that differ in their letters' case alone would be one to whoever reads the audit log.
+CREATE UNIQUE INDEX users_folded ON users (lower(name));
+CREATE UNIQUE INDEX users_subject ON users (issuer, subject) WHERE issuer <> '';
+
+-- Who is signed in. What the hash is of stands in the token alone: who reads this table can be nobody.
+CREATE TABLE sessions (
+    id_hash    BYTEA PRIMARY KEY,
+    user_name  TEXT COLLATE "C" NOT NULL REFERENCES users (name) ON DELETE CASCADE,
+    address    TEXT NOT NULL DEFAULT '', -- that it was begun from
+    created_at TIMESTAMPTZ NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX sessions_user ON sessions (user_name, address);
+CREATE INDEX sessions_expired ON sessions (expires_at);
+
+-- The key that sessions are signed with where none is set.
+CREATE TABLE session_keys (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    secret     TEXT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL
 );
 
 CREATE TABLE api_tokens (
     id         TEXT COLLATE "C" PRIMARY KEY,
     name       TEXT COLLATE "C" NOT NULL,
-    kind       TEXT NOT NULL CHECK (kind IN ('Session', 'API', 'Registration')),
+    kind       TEXT NOT NULL CHECK (kind IN ('API', 'Registration')),
     role       TEXT NOT NULL CHECK (role IN ('Viewer', 'Developer', 'Operator', 'Admin', 'Registration')),
     token_hash BYTEA NOT NULL UNIQUE,
     created_at TIMESTAMPTZ NOT NULL,
     created_by TEXT NOT NULL,
-    expires_at TIMESTAMPTZ
+    expires_at TIMESTAMPTZ,
+    scope      TEXT NOT NULL DEFAULT '{}' CHECK (scope <> '') -- JSON; {} is everything
 );
 
 -- Every row's hash covers the row before it: a change or a gap shows.
@@ -469,7 +537,10 @@ CREATE TRIGGER config_audit_logs_immutable BEFORE UPDATE ON config_audit_logs
 DROP TABLE audit_head;
 DROP TABLE config_audit_logs;
 DROP TABLE api_tokens;
+DROP TABLE session_keys;
+DROP TABLE sessions;
 DROP TABLE users;
+DROP TABLE idempotency_keys;
 DROP TABLE webhook_deliveries;
 DROP TABLE pull_request_checks;
 DROP TABLE posted_statuses;
@@ -491,5 +562,5 @@ DROP TABLE config_versions;
 DROP TABLE config_profiles;
 DROP TABLE source_problems;
 DROP TABLE sources;
-DROP FUNCTION config_versions_immutable, config_deployments_validated, config_deployments_acknowledged, config_assignments_rise,
+DROP FUNCTION config_versions_immutable, config_schemas_immutable, config_deployments_validated, config_deployments_acknowledged, config_assignments_rise,
     config_audit_logs_kept, config_audit_logs_immutable;

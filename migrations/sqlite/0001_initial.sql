@@ -10,7 +10,8 @@ CREATE TABLE sources (
     synced_at   INTEGER,
     last_error  TEXT NOT NULL DEFAULT '',
     error_since INTEGER,
-    pulls_error TEXT NOT NULL DEFAULT '' -- why its pull requests could not be looked at
+    pulls_error TEXT NOT NULL DEFAULT '', -- why its pull requests could not be looked at
+    schemas_seen INTEGER NOT NULL DEFAULT 0 -- the last change of a registered schema that its profiles were looked at by
 );
 
 CREATE TABLE source_problems (
@@ -273,17 +274,37 @@ CREATE INDEX health_samples_of ON health_samples (instance_id, at);
 CREATE INDEX health_samples_at ON health_samples (at);
 
 CREATE TABLE config_schemas (
+    seq               INTEGER PRIMARY KEY AUTOINCREMENT,
     schema_id         TEXT NOT NULL,
     version           TEXT NOT NULL,
     schema_definition TEXT NOT NULL,
+    schema_hash       TEXT NOT NULL,
     compatibility     TEXT NOT NULL DEFAULT 'None' CHECK (compatibility IN ('None', 'Backward', 'Forward', 'Full')),
+    compared_with     TEXT NOT NULL DEFAULT '', -- the version that it was compared with when it was registered
+    breaks            TEXT NOT NULL DEFAULT '[]',
     status            TEXT NOT NULL DEFAULT 'Draft' CHECK (status IN ('Draft', 'PendingApproval', 'Approved', 'Deprecated')),
     approved_by       TEXT NOT NULL DEFAULT '',
     approved_at       INTEGER,
-    created_at        INTEGER NOT NULL,
+    deprecated_by     TEXT NOT NULL DEFAULT '',
     deprecated_at     INTEGER,
-    PRIMARY KEY (schema_id, version)
+    deprecation_reason TEXT NOT NULL DEFAULT '',
+    change_seq        INTEGER NOT NULL, -- of the last change of any schema that was one of this: rises over all of them
+    created_at        INTEGER NOT NULL,
+    created_by        TEXT NOT NULL DEFAULT '',
+    UNIQUE (schema_id, version),
+    CHECK (status <> 'Approved' OR approved_at IS NOT NULL),
+    CHECK ((status = 'Deprecated') = (deprecated_at IS NOT NULL))
 );
+CREATE INDEX config_schemas_hash ON config_schemas (schema_id, schema_hash);
+CREATE INDEX config_schemas_changes ON config_schemas (change_seq);
+
+-- +goose StatementBegin
+CREATE TRIGGER config_schemas_immutable BEFORE UPDATE OF schema_id, version, schema_definition, schema_hash, compatibility,
+    compared_with, breaks, created_at, created_by ON config_schemas
+BEGIN
+    SELECT RAISE(ABORT, 'what was registered of a schema never changes');
+END;
+-- +goose StatementEnd
 
 CREATE TABLE commit_statuses (
     source_id       TEXT NOT NULL,
@@ -388,22 +409,67 @@ CREATE TABLE webhook_deliveries (
 );
 CREATE INDEX webhook_deliveries_received ON webhook_deliveries (received_at);
 
+-- Which writes with an Idempotency-Key were made, and what they were answered. Neither the key nor the request is here,
+-- only hashes that cannot be tried without the key.
+CREATE TABLE idempotency_keys (
+    caller      TEXT NOT NULL,
+    key_hash    BLOB NOT NULL,
+    fingerprint BLOB NOT NULL, -- of the request
+    owner       TEXT NOT NULL, -- the request that is at it, or was
+    claimed_at  INTEGER NOT NULL,
+    effective   BOOLEAN NOT NULL DEFAULT false, -- it changed something: set by the transaction that did
+    answered_at INTEGER,
+    status      INTEGER NOT NULL DEFAULT 0,
+    headers     TEXT NOT NULL DEFAULT '{}',
+    body        TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (caller, key_hash)
+);
+CREATE INDEX idempotency_keys_claimed ON idempotency_keys (claimed_at);
+
+-- People: with a password of their own, or known by what an identity provider calls them.
 CREATE TABLE users (
     name          TEXT PRIMARY KEY,
     role          TEXT NOT NULL CHECK (role IN ('Viewer', 'Developer', 'Operator', 'Admin')),
-    password_hash TEXT NOT NULL,
-    created_at    INTEGER NOT NULL
+    password_hash TEXT NOT NULL, -- '' for one whom a provider knows
+    issuer        TEXT NOT NULL DEFAULT '',
+    subject       TEXT NOT NULL DEFAULT '',
+    disabled      BOOLEAN NOT NULL DEFAULT false,
+    created_at    INTEGER NOT NULL,
+    CHECK ((issuer = '') = (subject = '')),
+    CHECK (issuer = '' OR password_hash = '')
+);
+-- Names that differ in their letters' case alone would be one to whoever reads the audit log.
+CREATE UNIQUE INDEX users_folded ON users (lower(name));
+CREATE UNIQUE INDEX users_subject ON users (issuer, subject) WHERE issuer <> '';
+
+-- Who is signed in. What the hash is of stands in the token alone: who reads this table can be nobody.
+CREATE TABLE sessions (
+    id_hash    BLOB PRIMARY KEY,
+    user_name  TEXT NOT NULL REFERENCES users (name) ON DELETE CASCADE,
+    address    TEXT NOT NULL DEFAULT '', -- that it was begun from
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX sessions_user ON sessions (user_name, address);
+CREATE INDEX sessions_expired ON sessions (expires_at);
+
+-- The key that sessions are signed with where none is set.
+CREATE TABLE session_keys (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    secret     TEXT NOT NULL,
+    created_at INTEGER NOT NULL
 );
 
 CREATE TABLE api_tokens (
     id         TEXT PRIMARY KEY,
     name       TEXT NOT NULL,
-    kind       TEXT NOT NULL CHECK (kind IN ('Session', 'API', 'Registration')),
+    kind       TEXT NOT NULL CHECK (kind IN ('API', 'Registration')),
     role       TEXT NOT NULL CHECK (role IN ('Viewer', 'Developer', 'Operator', 'Admin', 'Registration')),
     token_hash BLOB NOT NULL UNIQUE,
     created_at INTEGER NOT NULL,
     created_by TEXT NOT NULL,
-    expires_at INTEGER
+    expires_at INTEGER,
+    scope      TEXT NOT NULL DEFAULT '{}' CHECK (scope <> '') -- JSON; {} is everything
 );
 
 -- Every row's hash covers the row before it: a change or a gap shows.
@@ -452,7 +518,10 @@ END;
 DROP TABLE audit_head;
 DROP TABLE config_audit_logs;
 DROP TABLE api_tokens;
+DROP TABLE session_keys;
+DROP TABLE sessions;
 DROP TABLE users;
+DROP TABLE idempotency_keys;
 DROP TABLE webhook_deliveries;
 DROP TABLE pull_request_checks;
 DROP TABLE posted_statuses;
