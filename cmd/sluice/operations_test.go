@@ -40,19 +40,19 @@ var commandOf = map[string]string{
 	"GET /sources": "get sources", "POST /sources/{id}/sync": "sync",
 	"POST /notifications/{target}/test": "notify test",
 
-	// The writes of profiles and the schemas bring their commands with them.
-	"POST /configs":                             "- config create",
-	"PUT /configs/{name}":                       "- config update",
-	"DELETE /configs/{name}":                    "- config delete",
-	"POST /configs/{name}/versions":             "- config upload",
-	"PATCH /configs/{name}/versions/{version}":  "- config tag",
-	"DELETE /configs/{name}/versions/{version}": "- config delete-version",
-	"POST /schemas":                             "- schema register",
-	"GET /schemas":                              "- schema list",
-	"GET /schemas/{id}":                         "- schema get",
-	"POST /schemas/{id}/validate":               "- schema validate",
-	"POST /schemas/{id}/approve":                "- schema approve",
-	"POST /schemas/{id}/deprecate":              "- schema deprecate",
+	"POST /configs": "config create", "PUT /configs/{name}": "config update", "DELETE /configs/{name}": "config delete",
+	"POST /configs/{name}/versions": "config upload", "PATCH /configs/{name}/versions/{version}": "config tag",
+	"DELETE /configs/{name}/versions/{version}": "config delete-version",
+
+	"POST /schemas": "- schema register", "GET /schemas": "- schema list", "GET /schemas/{id}": "- schema get",
+	"POST /schemas/{id}/validate": "- schema validate", "POST /schemas/{id}/approve": "- schema approve", "POST /schemas/{id}/deprecate": "- schema deprecate",
+
+	"POST /validate": "validate",
+
+	"POST /authentication/logout": "logout", "GET /authentication/identity": "whoami",
+	"PUT /authentication/password": "user password", "POST /authentication/sso": "login",
+	"GET /users": "user list", "GET /users/{username}": "- user list shows everything of everybody",
+	"POST /users": "user add", "PUT /users/{username}": "user role", "DELETE /users/{username}": "user remove",
 }
 
 // Every operation that the API tells of has a command, or a reason to have none.
