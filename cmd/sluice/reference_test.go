@@ -100,7 +100,7 @@ func writeFlags(b *strings.Builder, cmd *cobra.Command) {
 			name = "-" + f.Shorthand + ", " + name
 		}
 		what := f.Usage
-		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" && f.DefValue != "0" {
+		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" && f.DefValue != "0" && f.DefValue != "0s" {
 			what += " (default " + f.DefValue + ")"
 		}
 		fmt.Fprintf(b, "| `%s` | %s |\n", name, strings.ReplaceAll(what, "|", "\\|"))
