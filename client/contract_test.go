@@ -55,7 +55,7 @@ func TestClientHasEveryOperation(t *testing.T) {
 		"receiveWebhook": "for forges",
 		"getUser":        "Users has them",
 		"listSchemas":    "not yet", "registerSchema": "not yet", "getSchema": "not yet",
-		"approveSchema": "not yet", "deprecateSchema": "not yet", "validateData": "not yet",
+		"approveSchema": "not yet", "deprecateSchema": "not yet", "validateData": "not yet", "validateFiles": "not yet",
 	}
 	asked := map[string]bool{}
 	for _, tc := range askings() {
