@@ -24,6 +24,7 @@ Exit code 0 when none of them is a failure or an error, 1 otherwise.`,
 	}
 	conn := connected(sh, cmd)
 	format := outputFlag(cmd)
+	watch := watchFlag(cmd)
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until there is a status and none is pending")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkFormat(*format); err != nil {
@@ -32,6 +33,11 @@ Exit code 0 when none of them is a failure or an error, 1 otherwise.`,
 		r, err := conn.open()
 		if err != nil {
 			return err
+		}
+		if *watch {
+			return newListWatcher(sh, *format).run(cmd.Context(), func(ctx context.Context) (listing, error) {
+				return r.status(ctx, args)
+			})
 		}
 		if len(args) == 0 {
 			return r.showState(cmd.Context(), sh, *format)
@@ -56,6 +62,16 @@ func (r remote) showState(ctx context.Context, sh *shell, format string) error {
 		return err
 	}
 	return sh.show(format, freezeListing(f))
+}
+
+// status is what is watched: a commit's statuses, or whether rollouts are frozen.
+func (r remote) status(ctx context.Context, args []string) (listing, error) {
+	if len(args) == 0 {
+		f, err := r.c.Freeze(ctx)
+		return freezeListing(f), err
+	}
+	statuses, err := r.c.Statuses(ctx, args[0])
+	return statusListing(args[0], statuses), err
 }
 
 // settledStatuses reads a commit's statuses; with wait until they are settled.
