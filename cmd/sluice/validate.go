@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -140,16 +139,15 @@ func (v *validation) file(tree *diskTree, name string, asked bool) error {
 	case err != nil:
 		return fmt.Errorf("read %s: %w", tree.shown(name), err)
 	}
-	kind := profile.Kind(src)
+	part := profile.PartOf(name, src)
 	switch {
-	case kind == profile.KindBase:
-		_, _, err = profile.LoadBase(tree, "", name, profile.Limits{})
-		v.Bases++
-	case kind != profile.KindNone:
+	case part == profile.PartProfile:
 		err = v.profile(tree, name, src)
-	case isSchemaFile(name):
-		id := strings.TrimSuffix(path.Base(name), path.Ext(name))
-		_, err = profile.CompileSchemaFile(id, name, src)
+	case part == profile.PartBase:
+		err = profile.CheckPart(tree, "", name, src)
+		v.Bases++
+	case part == profile.PartSchema:
+		err = profile.CheckPart(tree, "", name, src)
 		v.Schemas++
 	case asked:
 		v.add(tree, profile.Problem{Path: name, Message: "not a Sluice file: it has no apiVersion: " + profile.APIVersion, Severity: profile.Error})
