@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -131,9 +132,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	}
 	now := time.Now()
 	claims := jwt.MapClaims{"iss": p.URL, "aud": p.ClientID, "sub": "subject-1", "nonce": asked.Get("nonce"), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
-	for name, value := range p.Claims {
-		claims[name] = value
-	}
+	maps.Copy(claims, p.Claims)
 	sign := p.Sign
 	if sign == nil {
 		sign = RS256
