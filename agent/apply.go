@@ -72,7 +72,7 @@ func (a *applier) apply(ctx context.Context, cfg client.Config) error {
 
 // check stages the content and lets the check command look at it.
 func (a *applier) check(ctx context.Context, cfg client.Config, content []byte) (staged string, err error) {
-	staged, err = a.target.stage(content)
+	staged, err = a.target.stage(content, cfg.Secret())
 	if err != nil {
 		return "", fmt.Errorf("write: %w", err)
 	}

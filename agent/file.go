@@ -10,7 +10,12 @@ import (
 	"syscall"
 )
 
-const newFileMode fs.FileMode = 0o640
+const (
+	newFileMode fs.FileMode = 0o640
+	// secretFileMode is that of a new file that holds opened secrets; one that is there loses what others may do with it.
+	secretFileMode fs.FileMode = 0o600
+	others         fs.FileMode = 0o007
+)
 
 // target is the file that the agent writes, links followed.
 type target struct {
@@ -42,15 +47,15 @@ func (t target) read() ([]byte, bool, error) {
 func (t target) prefix() string { return ".sluice-" }
 
 // stage writes content beside the file under a name of the same ending, with the mode and owner of
-// the present file. The caller commits or removes it.
-func (t target) stage(content []byte) (string, error) {
+// the present file; what is secret is not for everybody on the machine. The caller commits or removes it.
+func (t target) stage(content []byte, secret bool) (string, error) {
 	tmp, err := os.CreateTemp(filepath.Dir(t.path), t.prefix()+"*-"+filepath.Base(t.path))
 	if err != nil {
 		return "", err
 	}
 	_, err = tmp.Write(content)
 	if err == nil {
-		err = t.dress(tmp)
+		err = t.dress(tmp, secret)
 	}
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(tmp.Name()))
@@ -59,14 +64,20 @@ func (t target) stage(content []byte) (string, error) {
 }
 
 // dress gives the new file mode and owner.
-func (t target) dress(tmp *os.File) error {
+func (t target) dress(tmp *os.File, secret bool) error {
 	mode := newFileMode
+	if secret {
+		mode = secretFileMode
+	}
 	info, err := os.Stat(t.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err == nil {
 		mode = info.Mode().Perm()
+		if secret {
+			mode &^= others
+		}
 		if st, ok := info.Sys().(*syscall.Stat_t); ok {
 			if err := chown(tmp, int(st.Uid), int(st.Gid)); err != nil {
 				return fmt.Errorf("keep the owner: %w", err)
@@ -106,7 +117,7 @@ func (t target) restore(former []byte, existed bool) error {
 		}
 		return syncDir(filepath.Dir(t.path))
 	}
-	tmp, err := t.stage(former)
+	tmp, err := t.stage(former, false) // the mode of the one that is there was narrowed if need be
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 	doors := map[string]string{
 		"POST //webhooks/:forge": "open", "GET //healthz": "open", "GET //readyz": "open", "GET //health": "open", "GET //metrics": "open", "GET //openapi.json": "open", "GET //docs": "open",
 		"POST /authentication/login": "open", "POST /authentication/logout": everybody, "GET /authentication/identity": everybody,
-		"PUT /authentication/password": everybody, "GET //logout": "open", "POST //logout": "open",
+		"PUT /authentication/password": everybody, "GET //logout": "open", "GET //login/sso": "open", "GET //login/sso/callback": "open", "POST /authentication/sso": "open", "POST //logout": "open",
 		"GET /users": "Admin", "POST /users": "Admin", "GET /users/:username": "Admin", "PUT /users/:username": "Admin", "DELETE /users/:username": "Admin",
 		"POST /tokens": "Admin", "GET /tokens": "Admin", "DELETE /tokens/:id": "Admin",
 		"GET /configs": everybody, "GET /configs/:name": everybody, "GET /configs/:name/versions": everybody,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/internal/session"
+	"github.com/sluicehq/sluice/internal/sso"
 	"github.com/sluicehq/sluice/notify"
 	"github.com/sluicehq/sluice/reconciler"
 	"github.com/sluicehq/sluice/rollout"
@@ -58,7 +59,8 @@ type Options struct {
 	// in them; keys of this process's own, and "sluice", when they are not given.
 	SessionKeys *session.Keys
 	Issuer      string
-	ExternalURL string // that people reach this server by; "" is as they ask
+	SSO         *sso.Provider // that people may sign in with; nil for none
+	ExternalURL string        // that people reach this server by; "" is as they ask
 
 	// SharedLimits makes a limiter of this process count for all replicas; nil
 	// leaves each to itself.

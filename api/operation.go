@@ -73,7 +73,7 @@ func streams(events map[string]any) answer {
 func operations() map[string]operation {
 	all := map[string]operation{}
 	for _, some := range []map[string]operation{
-		signInOperations(), configOperations(), deploymentOperations(), freezeOperations(), instanceOperations(),
+		signInOperations(), ssoOperations(), configOperations(), deploymentOperations(), freezeOperations(), instanceOperations(),
 		sourceOperations(), schemaOperations(), auditOperations(), serviceOperations(), pageOperations(),
 	} {
 		maps.Copy(all, some)

@@ -40,16 +40,25 @@ func (a *API) page(show echo.HandlerFunc) echo.HandlerFunc {
 }
 
 func (a *API) loginPage(c echo.Context) error {
-	page, err := web.Login(local(c.QueryParam("next")), "")
+	return a.showLogin(c, http.StatusOK, local(c.QueryParam("next")), "")
+}
+
+// showLogin shows the page to sign in on, with why the last try did not do.
+func (a *API) showLogin(c echo.Context, status int, next, refused string) error {
+	form := web.LoginForm{Next: next, Refused: refused}
+	if a.opts.SSO != nil {
+		form.Provider, form.ProviderURL = a.opts.SSO.Name(), ssoPath+"?"+url.Values{"next": {next}}.Encode()
+	}
+	page, err := web.Login(form)
 	if err != nil {
 		return err
 	}
-	return html(c, http.StatusOK, page)
+	return html(c, status, page)
 }
 
 // local keeps a link from leading to another site.
 func local(path string) string {
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n") {
+	if len(path) > 1024 || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n") {
 		return "/"
 	}
 	return path
@@ -74,11 +83,7 @@ func (a *API) enter(c echo.Context) error {
 	if !refused || p.status >= http.StatusInternalServerError {
 		return err
 	}
-	page, err := web.Login(next, p.message)
-	if err != nil {
-		return err
-	}
-	return html(c, p.status, page)
+	return a.showLogin(c, p.status, next, p.message)
 }
 
 // logoutPage asks whether to sign out: a link that another site shows must not do it.

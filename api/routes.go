@@ -45,12 +45,15 @@ func (a *API) list() []route {
 
 		{"GET", "/login", open, 60, 0, prompt, a.loginPage},
 		{"POST", "/login", open, 10, smallBody, prompt, a.enter},
+		{"GET", ssoPath, open, 60, 0, prompt, a.startSSO},
+		{"GET", ssoCallback, open, 60, 0, prompt, a.finishSSO},
 		{"GET", "/logout", open, 60, 0, prompt, a.logoutPage},
 		{"POST", "/logout", open, 30, smallBody, prompt, a.leave},
 		{"GET", "/assets/report.css", open, 0, 0, prompt, a.stylesheet},
 		{"GET", "/deployments/:id", open, 60, 0, prompt, a.page(a.deploymentPage)},
 
 		{"POST", v1 + "/authentication/login", open, 10, smallBody, prompt, a.login},
+		{"POST", v1 + "/authentication/sso", open, 10, smallBody, prompt, a.exchangeCode},
 		{"POST", v1 + "/authentication/logout", everybody, 30, smallBody, prompt, a.logout},
 		{"GET", v1 + "/authentication/identity", everybody, 60, 0, prompt, a.identity},
 		{"PUT", v1 + "/authentication/password", everybody, 10, smallBody, prompt, a.changePassword},

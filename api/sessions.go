@@ -113,14 +113,21 @@ func (a *API) cookie(name, value, path string, expires time.Time) *http.Cookie {
 }
 
 func (a *API) keepCookie(c echo.Context, in wire.LoginResponse) {
-	cookie := a.cookie(sessionCookie, in.Token, "/", in.ExpiresAt)
+	a.setCookie(c, a.cookie(sessionCookie, in.Token, "/", in.ExpiresAt))
+}
+
+func (a *API) forgetCookie(c echo.Context) {
+	a.setCookie(c, expired(a.cookie(sessionCookie, "", "/", time.Time{})))
+}
+
+// setCookie sets one that goes over no other connection than it came by.
+func (a *API) setCookie(c echo.Context, cookie *http.Cookie) {
 	cookie.Secure = cookie.Secure || c.IsTLS()
 	c.SetCookie(cookie)
 }
 
-func (a *API) forgetCookie(c echo.Context) {
-	cookie := a.cookie(sessionCookie, "", "/", time.Unix(1, 0))
+// expired makes a browser forget a cookie.
+func expired(cookie *http.Cookie) *http.Cookie {
 	cookie.MaxAge = -1
-	cookie.Secure = cookie.Secure || c.IsTLS()
-	c.SetCookie(cookie)
+	return cookie
 }

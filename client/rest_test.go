@@ -61,6 +61,25 @@ func askings() []asking {
 	one := func(_ any, err error) error { return err }
 	return []asking{
 		{`POST /authentication/login {"username":"u","password":"p"}`, func(ctx context.Context, c *client.Client) error { return one(c.Login(ctx, "u", "p")) }},
+		{`GET /users?limit=5&offset=10`, func(ctx context.Context, c *client.Client) error {
+			return one(c.Users(ctx, client.List{Limit: 5, Offset: 10}))
+		}},
+		{`POST /users {"username":"ann","password":"p","role":"Viewer"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.CreateUser(ctx, wire.UserRequest{Username: "ann", Password: "p", Role: "Viewer"}))
+		}},
+		{`PUT /users/ann {"disabled":true}`, func(ctx context.Context, c *client.Client) error {
+			yes := true
+			return one(c.ChangeUser(ctx, "ann", wire.UserChange{Disabled: &yes}))
+		}},
+		{`DELETE /users/ann`, func(ctx context.Context, c *client.Client) error { return c.RemoveUser(ctx, "ann") }},
+		{`PUT /authentication/password {"currentPassword":"a","newPassword":"b"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.ChangePassword(ctx, "a", "b"))
+		}},
+		{`POST /authentication/sso {"code":"c","verifier":"v"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.ExchangeCode(ctx, "c", "v"))
+		}},
+		{`GET /authentication/identity`, func(ctx context.Context, c *client.Client) error { return one(c.Identity(ctx)) }},
+		{`POST /authentication/logout`, func(ctx context.Context, c *client.Client) error { return c.Logout(ctx) }},
 		{`GET /configs?environment=Production&held=true&limit=5&offset=10&serviceType=Worker&source=s`, func(ctx context.Context, c *client.Client) error {
 			return one(c.Configs(ctx, client.ConfigFilter{List: client.List{Limit: 5, Offset: 10}, Environment: "Production", ServiceType: "Worker", Source: "s", Held: true}))
 		}},

@@ -206,6 +206,9 @@ func (sl *slot) startCached(ctx context.Context, profile string) {
 	sl.log.Warn("server is away or assigns nothing: starting from the last known good configuration",
 		"profile", profile, "version", cfg.Version, "generation", cfg.Generation)
 	if err := sl.try(ctx, cfg); err != nil {
+		if cfg.Secret() {
+			err = withoutValues(err, cfg.Data)
+		}
 		sl.log.Error("last known good configuration refused", "profile", profile, "version", cfg.Version, "error", err)
 		sl.later(retryPause(sl.failures))
 		return
@@ -277,6 +280,9 @@ func (sl *slot) take(ctx context.Context, id identity, a wire.Assignment) {
 	start := time.Now()
 	err = sl.try(ctx, cfg)
 	took := time.Since(start)
+	if err != nil && cfg.Secret() {
+		err = withoutValues(err, cfg.Data)
+	}
 	if ctx.Err() != nil && err != nil {
 		return // stopped in the middle: no word on the configuration
 	}

@@ -171,7 +171,7 @@ func (r *Reconciler) lookAgain(ctx context.Context, head string) (Result, error)
 	if len(commits) != 1 {
 		return Result{}, fmt.Errorf("commit %s: the walk gave %d commits, want 1", head, len(commits))
 	}
-	obs, err := newObserver(r.git, r.source.Path, r.log, st, r.store).again(ctx, commits[0], st.under(ids))
+	obs, err := r.observer(r.git, st).again(ctx, commits[0], st.under(ids))
 	if err != nil {
 		return Result{}, err
 	}

@@ -63,9 +63,9 @@ func newRootCommand(sh *shell) *cobra.Command {
 	grouped(groupAct, newRollbackCommand(sh), newDeployCommand(sh), newConfigCommand(sh), newSchemaCommand(sh), newReleaseCommand(sh), newPauseCommand(sh), newResumeCommand(sh),
 		newPromoteCommand(sh), newCancelCommand(sh), newRetryCommand(sh), newFreezeCommand(sh), newUnfreezeCommand(sh),
 		newSyncCommand(sh), newDeregisterCommand(sh))
-	grouped(groupAccess, newLoginCommand(sh), newTokenCommand(sh), newContextCommand(sh))
+	grouped(groupAccess, newLoginCommand(sh), newLogoutCommand(sh), newUserCommand(sh), newTokenCommand(sh), newContextCommand(sh))
 	grouped(groupOther, newMigrateCommand(sh), newBackupCommand(sh),
-		newRestoreCommand(sh), newNotifyCommand(sh), newVersionCommand(sh))
+		newRestoreCommand(sh), newNotifyCommand(sh), newSecretsCommand(sh), newVersionCommand(sh))
 	root.AddCommand(newHelpTopics()...)
 	prepare(sh, root)
 	return root

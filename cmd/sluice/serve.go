@@ -115,6 +115,10 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	provider, err := identityProvider(conf)
+	if err != nil {
+		return err
+	}
 	proxies, err := prefixes("trusted_proxies", conf.TrustedProxies)
 	if err != nil {
 		return err
@@ -124,7 +128,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		Store:   db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
 		SyncSource: sources.wake, Preview: sources.preview, TestNotification: notifier.Test, TrustedProxies: proxies,
 		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor,
-		SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL,
+		SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, SSO: provider,
 		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks,
 	})
 	if err != nil {

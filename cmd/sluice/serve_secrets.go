@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/secrets"
 	"github.com/sluicehq/sluice/internal/settings"
+	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -19,15 +20,15 @@ import (
 func openSecrets(conf settings.Settings, sh *shell, db *store.Store, log *slog.Logger, registry prometheus.Registerer) (
 	keeper *secrets.Keeper, run func(context.Context) error, err error,
 ) {
-	keys, err := secrets.ParseKeys(conf.MasterKey.Reveal())
+	keys, err := masterKeys(conf)
 	if err != nil {
-		return nil, nil, fmt.Errorf("master_key: %w", err)
+		return nil, nil, err
 	}
 	ages, err := secrets.ParseAges(conf.SopsAgeKeys.Reveal())
 	if err != nil {
 		return nil, nil, fmt.Errorf("sops_age_keys: %w", err)
 	}
-	providers, run, err := openProviders(conf, sh, log)
+	providers, signedIn, err := openProviders(conf, sh, log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -35,9 +36,31 @@ func openSecrets(conf settings.Settings, sh *shell, db *store.Store, log *slog.L
 	for i, rule := range conf.Secrets.Allow {
 		rules[i] = secrets.Rule{Profiles: rule.Profiles, References: rule.References}
 	}
-	return secrets.New(secrets.Options{
+	keeper = secrets.New(secrets.Options{
 		Keys: keys, Boxes: db, Providers: providers, Allow: rules, Ages: ages, Opened: secretMetrics(registry),
-	}), run, nil
+	})
+	return keeper, func(ctx context.Context) error {
+		if !store.IsPostgres(conf.DatabaseURL.Reveal()) && keys.Sealing() != "" {
+			reseal(ctx, db, keys, log)
+		}
+		return signedIn(ctx)
+	}, nil
+}
+
+// reseal puts what older keys sealed under the first one: nobody else can, while
+// this daemon has the database. Replicas do not do so by themselves: one of them
+// may not have the newest key yet.
+func reseal(ctx context.Context, db *store.Store, keys secrets.Keys, log *slog.Logger) {
+	r, err := secrets.Rotate(ctx, db, keys, rollout.Daemon, nil)
+	if err != nil && ctx.Err() == nil {
+		log.ErrorContext(ctx, "secrets could not all be sealed under the first key; sluice secrets status says more", "resealed", r.Resealed, "error", err)
+	}
+	if r.Resealed > 0 {
+		log.InfoContext(ctx, "secrets were sealed anew under the first key", "values", r.Resealed, "key_id", keys.Sealing())
+	}
+	for _, why := range r.Stuck {
+		log.ErrorContext(ctx, "a sealed value cannot be opened", "reason", why)
+	}
 }
 
 // openProviders makes those that keep what references name.

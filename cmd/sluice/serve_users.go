@@ -13,6 +13,7 @@ import (
 	"github.com/sluicehq/sluice/api"
 	"github.com/sluicehq/sluice/internal/session"
 	"github.com/sluicehq/sluice/internal/settings"
+	"github.com/sluicehq/sluice/internal/sso"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -45,6 +46,22 @@ func sessionKeys(ctx context.Context, db *store.Store, conf settings.Settings) (
 		return nil, fmt.Errorf("session_keys: %w", err)
 	}
 	return keys, nil
+}
+
+// identityProvider is the one that people sign in with; nil when none is set.
+func identityProvider(conf settings.Settings) (*sso.Provider, error) {
+	if conf.OIDCIssuer == "" {
+		return nil, nil
+	}
+	roles, err := conf.RolesOfClaims()
+	if err != nil {
+		return nil, fmt.Errorf("oidc_roles: %w", err)
+	}
+	return sso.New(sso.Options{
+		Name: conf.OIDCName, Issuer: conf.OIDCIssuer, ClientID: conf.OIDCClientID, ClientSecret: conf.OIDCClientSecret.Reveal(),
+		RedirectURL: strings.TrimRight(conf.ExternalURL, "/") + api.SSOCallback, Scopes: conf.OIDCScopes,
+		RolesClaim: conf.OIDCRolesClaim, Roles: roles,
+	}), nil
 }
 
 // firstAdmin makes the user admin, and prints a password that nobody chose. A

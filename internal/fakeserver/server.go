@@ -39,6 +39,8 @@ type Server struct {
 	changed   chan struct{} // closed and replaced at each change
 	Set       []wire.Assignment
 	Large     map[string][]byte
+	Opened    map[string][]byte // in the place of Large, with the hash of its own
+	Shut      int               // status that refuses what is in Opened, 0 for none
 	Tokens    map[string]string // instance -> token
 	Registers []wire.RegisterRequest
 	Acks      []wire.AppliedRequest
@@ -238,7 +240,17 @@ func (f *Server) poll(w http.ResponseWriter, r *http.Request) {
 func (f *Server) data(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	raw, ok := f.Large[r.PathValue("hash")]
+	opened, secret := f.Opened[r.PathValue("hash")]
+	shut := f.Shut
 	f.mu.Unlock()
+	if secret && shut != 0 {
+		fail(w, shut, "REFUSED")
+		return
+	}
+	if secret {
+		raw, ok = opened, true
+		w.Header().Set(wire.DeliveredHashHeader, Hash(opened))
+	}
 	if !ok {
 		f.Update(func() { f.Misses++ })
 		fail(w, http.StatusNotFound, "NOT_FOUND")

@@ -14,7 +14,7 @@ import (
 const maxAnswer = 2 << 20
 
 // httpClient trusts the certificates of a file, or the system's; it follows no
-// redirect, which would send a token along.
+// redirect, which could take a token along.
 func httpClient(caFile string) (*http.Client, error) {
 	base, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -33,23 +33,26 @@ func httpClient(caFile string) (*http.Client, error) {
 		}
 		transport.TLSClientConfig.RootCAs = pool
 	}
-	return &http.Client{
-		Transport:     bounded{transport},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
+	return &http.Client{Transport: bounded{transport}}, nil
 }
 
-// bounded ends answers that are longer than any that is wanted.
+// bounded ends answers that are longer than any that is wanted, and takes a
+// redirect for no answer: what it says is not from who was asked.
 type bounded struct{ next http.RoundTripper }
 
 // RoundTrip asks, and bounds the answer.
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := b.next.RoundTrip(r)
-	if err == nil {
-		res.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(res.Body, maxAnswer), res.Body}
+	if err != nil {
+		return nil, err
 	}
-	return res, err
+	if res.StatusCode/100 == 3 {
+		res.Body.Close()
+		return nil, errors.New("a redirect, which is not followed")
+	}
+	res.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(res.Body, maxAnswer), res.Body}
+	return res, nil
 }

@@ -133,9 +133,6 @@ func (k Keys) GoString() string { return k.String() }
 // LogValue is String, for slog.
 func (k Keys) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
-// errUnknownKey is of a value whose key is not among the keys any more.
-var errUnknownKey = errors.New("is sealed under a key that master_key does not have")
-
 func (k Keys) find(id string) (key, bool) {
 	for _, one := range k.list {
 		if one.id == id {
@@ -180,7 +177,8 @@ func (k Keys) open(v store.SealedValue) (any, error) {
 func (k Keys) openRaw(v store.SealedValue) ([]byte, error) {
 	one, ok := k.find(v.KeyID)
 	if !ok {
-		return nil, fmt.Errorf("%w: %s", errUnknownKey, v.KeyID)
+		// Another replica may have it already, or have it still.
+		return nil, away("is sealed under a key that master_key does not have: " + v.KeyID)
 	}
 	size := one.aead.NonceSize()
 	if len(v.Box) < size {

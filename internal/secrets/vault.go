@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -209,7 +210,10 @@ func explain(err error) error {
 	case s != 0:
 		return fmt.Errorf("the server answers %d", s)
 	}
-	return away("the server does not answer")
+	if _, ok := errors.AsType[*url.Error](err); ok || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return away("the server does not answer")
+	}
+	return away("the server answers what Vault would not: see secrets.vault.url")
 }
 
 const (
