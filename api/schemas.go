@@ -42,6 +42,7 @@ func (a *API) registerSchema(c echo.Context) error {
 		if err != nil {
 			return err
 		}
+		a.wakeSources(c.Request().Context()) // a profile may have waited for it
 		return c.JSON(http.StatusCreated, out)
 	}
 	return conflict("schema " + req.SchemaID + " changes all the time; try again")
@@ -193,7 +194,7 @@ func wireSchema(e profile.SchemaEdition) wire.Schema {
 	return wire.Schema{
 		SchemaID: e.ID, Version: e.Version, SchemaDefinition: e.Definition, Hash: e.Hash, Compatibility: string(e.Compatibility),
 		Status: string(e.Status), ComparedWith: e.ComparedWith, Breaks: convert(e.Breaks, wireBreak),
-		CreatedAt: e.CreatedAt, CreatedBy: e.CreatedBy, ApprovedAt: maybe(e.ApprovedAt), ApprovedBy: e.ApprovedBy,
+		CreatedAt: maybe(e.CreatedAt), CreatedBy: e.CreatedBy, ApprovedAt: maybe(e.ApprovedAt), ApprovedBy: e.ApprovedBy,
 		DeprecatedAt: maybe(e.DeprecatedAt), DeprecatedBy: e.DeprecatedBy, DeprecationReason: e.Deprecation,
 	}
 }

@@ -6,9 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sluicehq/sluice/api"
 	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -209,4 +213,51 @@ func TestProductionOnlyAgainstApproved(t *testing.T) {
 	w.approved(wire.SchemaOrder{})
 	order.Strategy = "Rolling"
 	w.want(w.call(w.tokens[api.Operator], "POST", "/deployments", order), 201)
+}
+
+// A schema of Git that breaks its word is approved by the same door: what waits
+// for that, and for nothing else, starts.
+func TestApprovingASchemaOfGit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.profile()
+	w.version("1.0.0", data("1s"))
+	waiting := func(guard string) string {
+		d := w.waiting(guard)
+		w.must(w.store.Create(t.Context(), rollout.Decision{Next: d, Changed: true}))
+		return d.ID
+	}
+	guard := "schema pay.v2 breaks the Backward compatibility that it declared: $.a: is allowed by the version before and not by this version"
+	other := waiting("data grew from 10 to 3000 bytes; " + guard)
+	w.want(w.admin("POST", "/schemas/pay.v2/approve", nil), 404, "NOT_FOUND")
+	w.want(w.admin("POST", "/schemas/pay.v2/approve", wire.SchemaOrder{Version: "1.0.0"}), 404, "NOT_FOUND")
+	id := waiting(guard) // which supersedes the other
+	w.want(w.admin("POST", "/schemas/pay.v1/approve", nil), 404, "NOT_FOUND")
+	var out wire.Schema
+	w.want(w.admin("POST", "/schemas/pay.v2/approve", wire.SchemaOrder{Reason: "agreed"}), 200).into(t, &out)
+	if len(out.Started) != 1 || out.Started[0] != id || out.SchemaID != "pay.v2" {
+		t.Errorf("started %+v and not %s", out, other)
+	}
+	w.until("it starts", func() bool {
+		d, err := w.store.Deployment(t.Context(), id)
+		w.must(err)
+		return d.Approved && d.State != rollout.Pending
+	})
+	w.want(w.admin("POST", "/schemas/pay.v2/approve", nil), 404, "NOT_FOUND")
+}
+
+// waiting is a deployment that waits for a person.
+func (w *world) waiting(guard string) rollout.Deployment {
+	w.t.Helper()
+	v, err := w.store.Version(w.t.Context(), name, "1.0.0")
+	w.must(err)
+	r, err := w.store.Profile(w.t.Context(), name)
+	w.must(err)
+	now, err := w.store.Now(w.t.Context())
+	w.must(err)
+	return rollout.Deployment{
+		ID: uuid.NewString(), Profile: name, Kind: rollout.Forward, Version: v.Number, Hash: v.Hash, State: rollout.Pending, CreatedAt: now,
+		Selector: fleet.Selector{Service: r.Service, Environment: r.Environment}, Strategy: r.Strategy, Health: r.Health,
+		Guard: guard, Awaiting: rollout.AwaitingApproval, InitiatedBy: "ann",
+	}
 }

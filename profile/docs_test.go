@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/sluicehq/sluice/profile"
@@ -34,5 +35,34 @@ func TestStrategiesOfTheGuide(t *testing.T) {
 		if !seen[kind] {
 			t.Errorf("docs/strategies.md has no example of %s", kind)
 		}
+	}
+}
+
+var schemaExample = regexp.MustCompile("(?s)```yaml\n(type: object.*?)```")
+
+// The guide's example of what breaks is what is found.
+func TestBreaksOfTheGuide(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../docs/schemas.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	editions := schemaExample.FindAllStringSubmatch(string(guide), -1)
+	if len(editions) != 2 {
+		t.Fatalf("the guide has %d schemas", len(editions))
+	}
+	was, is := compile(t, editions[0][1]), compile(t, editions[1][1])
+	var want strings.Builder
+	for _, direction := range []profile.Compatibility{profile.CompatibilityBackward, profile.CompatibilityForward} {
+		for _, b := range is.Against(was, direction) {
+			open := ""
+			if b.OpenName {
+				open = " (open name)"
+			}
+			fmt.Fprintf(&want, "%-9s %s: %s%s\n", b.Direction, b.Path, b.Message, open)
+		}
+	}
+	if !strings.Contains(string(guide), "```text\n"+want.String()+"```") {
+		t.Errorf("found\n%s", want.String())
 	}
 }

@@ -17,19 +17,20 @@ type RegisterSchemaRequest struct {
 	Compatibility string `json:"compatibility,omitempty"`
 }
 
-// Schema is one version of a registered schema.
+// Schema is one version of a registered schema. Of a schema of Git, which its approval answers with, only the id,
+// the status and what it started are there.
 type Schema struct {
 	SchemaID         string          `json:"schemaId"`
-	Version          string          `json:"version"`
+	Version          string          `json:"version,omitempty"`
 	SchemaDefinition json.RawMessage `json:"schemaDefinition,omitempty"` // left out of lists
-	Hash             string          `json:"hash"`                       // SHA-256, hex, of the definition as canonical JSON
-	Compatibility    string          `json:"compatibility"`
+	Hash             string          `json:"hash,omitempty"`             // SHA-256, hex, of the definition as canonical JSON
+	Compatibility    string          `json:"compatibility,omitempty"`
 	Status           string          `json:"status"`
 	ComparedWith     string          `json:"comparedWith,omitempty"` // the version that it was compared with when it was registered
 	Breaks           []SchemaBreak   `json:"breaks"`                 // how it parts with that one
 	// Violations are profiles whose newest version does not satisfy it. The answers to registering and approving have them.
 	Violations        []SchemaViolation `json:"violations,omitempty"`
-	CreatedAt         time.Time         `json:"createdAt"`
+	CreatedAt         *time.Time        `json:"createdAt,omitempty"`
 	CreatedBy         string            `json:"createdBy,omitempty"`
 	ApprovedAt        *time.Time        `json:"approvedAt,omitempty"`
 	ApprovedBy        string            `json:"approvedBy,omitempty"`

@@ -106,7 +106,7 @@ func newSchemaList(conn *connection) *cobra.Command {
 		return listing{value: list, kind: "schema", names: names, empty: "no schemas are registered", table: func(l look) table {
 			t := table{header: []string{"SCHEMA", "VERSION", "STATUS", "COMPATIBILITY", "BREAKS", "MADE", "BY"}, paint: paintSchemaStatus(2)}
 			for _, s := range list {
-				t.rows = append(t.rows, []string{s.SchemaID, s.Version, s.Status, s.Compatibility, breaksWord(s), l.ago(s.CreatedAt), dash(s.CreatedBy)})
+				t.rows = append(t.rows, []string{s.SchemaID, s.Version, s.Status, s.Compatibility, breaksWord(s), l.agoPtr(s.CreatedAt), dash(s.CreatedBy)})
 			}
 			return t
 		}}, nil
@@ -287,7 +287,7 @@ func schemaSheet(s wire.Schema, done string) listing {
 			p := sheet{l: l}
 			p.head(s.SchemaID+" "+s.Version, s.Status, paintSchemaStatus(0)(0, s.Status))
 			p.say("compatible", s.Compatibility)
-			p.say("made", strings.TrimSpace(l.ago(s.CreatedAt)+" "+s.CreatedBy))
+			p.say("made", strings.TrimSpace(l.agoPtr(s.CreatedAt)+" "+s.CreatedBy))
 			p.say("approved", s.ApprovedBy)
 			p.say("deprecated", s.DeprecationReason)
 			b.WriteString(p.b.String())
