@@ -39,7 +39,7 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"DELETE /instances/:id": "Developer Admin instance", "POST /instances/:id/heartbeat": "instance",
 		"POST /instances/:id/applied": "instance", "GET /instances/:id/watch": "instance", "GET /instances/:id/configs": "instance",
 		"GET /instances/:id/configs/:name/:hash/data": "instance",
-		"POST /schemas": "Developer Admin", "GET /schemas": everybody, "GET /schemas/:id": everybody,
+		"POST /validate": "Developer Admin", "POST /schemas": "Developer Admin", "GET /schemas": everybody, "GET /schemas/:id": everybody,
 		"POST /schemas/:id/validate": "Developer Admin", "POST /schemas/:id/approve": "Admin", "POST /schemas/:id/deprecate": "Admin",
 		"POST /notifications/:target/test": "Admin", "GET /audit": everybody, "GET /statuses/:commit": everybody, "GET /sources": everybody, "POST /sources/:id/sync": "Operator Admin",
 	}

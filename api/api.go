@@ -17,6 +17,7 @@ import (
 	"github.com/sluicehq/sluice/internal/session"
 	"github.com/sluicehq/sluice/internal/sso"
 	"github.com/sluicehq/sluice/notify"
+	"github.com/sluicehq/sluice/reconciler"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
@@ -33,6 +34,10 @@ type Options struct {
 	Logger     *slog.Logger
 	Now        func() time.Time     // for rate limits; time.Now when nil
 	SyncSource func(id string) bool // wakes a source's sync; false for an unknown one
+	// Preview tells what a pull request with some files would be told, of the source
+	// "" where there is only one; reconciler.ErrUnknownSource and ErrWhichSource are
+	// its refusals. When nil, files are looked at by themselves.
+	Preview func(ctx context.Context, source string, files map[string][]byte, partial bool) (reconciler.Preview, error)
 	// TestNotification sends a sample to a target and gives its answer;
 	// notify.ErrUnknown for a name that no target has.
 	TestNotification func(ctx context.Context, target string) (answer string, err error)
@@ -79,6 +84,7 @@ type API struct {
 	guesses   coord.Limiter // of addresses that have tokens looked up at the urgent doors
 	lockout   *lockout
 	hashing   chan struct{} // bounds the passwords that are checked at once
+	previews  chan struct{} // bounds the trees that are looked at at once
 
 	readingMu sync.Mutex
 	reading   map[string]int // open event streams by caller
@@ -118,6 +124,9 @@ func New(opts Options) (*API, error) {
 	if opts.SyncSource == nil {
 		opts.SyncSource = func(string) bool { return false }
 	}
+	if opts.Preview == nil {
+		opts.Preview = previewAlone(opts.Store, opts.Logger)
+	}
 	if opts.TestNotification == nil {
 		opts.TestNotification = func(context.Context, string) (string, error) { return "", notify.ErrUnknown }
 	}
@@ -146,6 +155,7 @@ func New(opts Options) (*API, error) {
 		guesses:   coord.NewMinutes(opts.Now, maxStrangers),
 		lockout:   newLockout(opts.Now),
 		hashing:   make(chan struct{}, maxHashing),
+		previews:  make(chan struct{}, maxPreviews),
 		reading:   map[string]int{},
 		marks:     newWatermark(opts.Store),
 		outage:    &outage{log: opts.Logger},

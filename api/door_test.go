@@ -112,6 +112,36 @@ func TestLimiterIsBounded(t *testing.T) {
 	w.want(w.call(w.tokens[api.Viewer], "GET", "/configs", nil), 200) // who has a token is not bothered
 }
 
+// Addresses that a caller makes up get it nothing, with or without a proxy that
+// is trusted: what a proxy was told by others does not count.
+func TestMadeUpAddresses(t *testing.T) {
+	t.Parallel()
+	for _, trusted := range [][]netip.Prefix{nil, {netip.MustParsePrefix("127.0.0.0/8")}} {
+		w := newWorld(t, func(o *api.Options) { o.LimitFactor, o.Now, o.TrustedProxies = 1, fixed(time.Now()), trusted })
+		handler := w.api.Handler()
+		through := 0
+		for n := range 10_000 {
+			r, err := http.NewRequestWithContext(t.Context(), "POST", "/api/v1/authentication/login", strings.NewReader("["))
+			w.must(err)
+			r.RemoteAddr = "192.0.2.1:1"
+			made := fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&255, n&255)
+			if trusted != nil { // the proxy appends whom it saw
+				r.RemoteAddr, made = "127.0.0.1:1", made+", 192.0.2.1"
+			}
+			r.Header.Set("X-Forwarded-For", made)
+			r.Header.Set("X-Real-Ip", made)
+			r.Header.Set("Forwarded", "for="+made)
+			out := httptest.NewRecorder()
+			if handler.ServeHTTP(out, r); out.Code != 429 {
+				through++
+			}
+		}
+		if through != 10 || api.LimiterKeys(w.api) > 2 {
+			t.Errorf("trusting %v, %d tries came through and %d callers are remembered", trusted, through, api.LimiterKeys(w.api))
+		}
+	}
+}
+
 func fixed(now time.Time) func() time.Time { return func() time.Time { return now } }
 
 // A handler that panics answers for itself alone, says nothing of why, and is counted.

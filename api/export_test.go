@@ -63,6 +63,37 @@ func Explain(a *API, err error) (status int, text string) {
 	return p.status, p.code + p.message
 }
 
+// DecodeSchema is what the server makes of the body of a registration.
+func DecodeSchema(body string) (e profile.SchemaEdition, status int, err error) {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body))
+	var req wire.RegisterSchemaRequest
+	var definition []byte
+	if err = decode(echo.New().NewContext(r, httptest.NewRecorder()), &req); err == nil {
+		if definition, err = textOrObject("schemaDefinition", req.SchemaDefinition); err == nil {
+			if e, _, err = profile.NewEdition(profile.Draft{ID: req.SchemaID, Version: req.Version, Definition: definition, Compatibility: profile.Compatibility(req.Compatibility)}, nil); err != nil {
+				err = refusedDraft(err)
+			}
+		}
+	}
+	if p, ok := errors.AsType[*problem](err); ok {
+		status = p.status
+	}
+	return e, status, err
+}
+
+// DecodeTree is what the server makes of the body of a validation.
+func DecodeTree(body string) (files map[string][]byte, status int, err error) {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body))
+	var req wire.ValidateRequest
+	if err = decode(echo.New().NewContext(r, httptest.NewRecorder()), &req); err == nil {
+		files, err = filesOf(&req)
+	}
+	if p, ok := errors.AsType[*problem](err); ok {
+		status = p.status
+	}
+	return files, status, err
+}
+
 // DecodeHeartbeat is what the server makes of a heartbeat's body.
 func DecodeHeartbeat(body string) (s fleet.Sample, status int, err error) {
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body))

@@ -50,6 +50,11 @@ func (w *world) matrix() *matrix {
 		"nobody": "", "stranger": "slt_made-up", "instance": m.mine.token, "another instance": m.other.token,
 		"expired": w.token(api.Admin, store.Token{ExpiresAt: time.Now().Add(-time.Second)}), "revoked": w.revoked(),
 	}
+	w.person("gone", api.Admin)
+	w.person("left", api.Admin)
+	m.callers["signed out"], m.callers["disabled"] = w.session("left"), w.session("gone")
+	w.want(w.call(m.callers["signed out"], "POST", "/authentication/logout", nil), 204)
+	w.want(w.admin("PUT", "/users/gone", `{"disabled": true}`), 200)
 	for role, token := range w.tokens {
 		m.callers[string(role)] = token
 	}

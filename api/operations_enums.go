@@ -65,6 +65,8 @@ func enumerations() map[string][]string {
 		"SchemaBreak.direction":               texts(profile.CompatibilityBackward, profile.CompatibilityForward),
 		"RegisterSchemaRequest.compatibility": texts(profile.Compatibilities()...),
 
+		"ProfileForecast.bump": {profile.BumpNone.String(), profile.Patch.String(), profile.Minor.String(), profile.Major.String()},
+
 		"CommitStatus.state": texts(rollout.StatusPending, rollout.StatusSuccess, rollout.StatusFailure, rollout.StatusError),
 
 		"User.role":             texts(userRoles()...),

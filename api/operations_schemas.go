@@ -39,6 +39,12 @@ func schemaOperations() map[string]operation {
 			requires: []string{"configData"},
 			answers:  []answer{gives(200, "Whether it is valid, and what is wrong.", wire.ValidateDataResponse{})},
 		},
+		"POST /validate": {
+			id: "validateFiles", tag: tagSources, summary: "Check files as a pull request would be checked",
+			text:    "A whole tree, or one file as path and content, against what the source has. Nothing is stored. At most 2,000 files of 1 MiB, 8 MiB together.",
+			body:    wire.ValidateRequest{Path: "payment-service/production.yaml", Content: "apiVersion: sluice/v1\n"},
+			answers: []answer{gives(200, "What is wrong, and what would become of each profile.", wire.ValidateResponse{})}, errors: []int{404},
+		},
 		"POST /schemas/:id/approve": {
 			id: "approveSchema", tag: tagSchemas, summary: "Approve a version of a schema",
 			text: "Production deploys only against Approved. Nothing that runs is touched: the answer lists the profiles whose newest version does not " +

@@ -29,7 +29,7 @@ func TestPaces(t *testing.T) {
 		},
 		"waiting": {
 			"GET /api/v1/deployments/:id/events", "GET /api/v1/instances/:id/watch", "GET /api/v1/instances/:id/configs",
-			"POST /webhooks/:forge", "GET /api/v1/audit",
+			"POST /api/v1/validate", "POST /webhooks/:forge", "GET /api/v1/audit",
 		},
 	} {
 		if got := api.DoorsOf(w.api, pace); !slices.Equal(got, want) {

@@ -109,6 +109,7 @@ func (a *API) list() []route {
 		{"GET", v1 + "/instances/:id/configs", theInstance, 0, 0, waiting, a.poll},
 		{"GET", v1 + "/instances/:id/configs/:name/:hash/data", theInstance, 0, 0, prompt, a.assignedData},
 
+		{"POST", v1 + "/validate", developer, 100, treeBody, waiting, a.validateFiles},
 		{"POST", v1 + "/schemas", developer, 10, dataBody, prompt, a.registerSchema},
 		{"GET", v1 + "/schemas", everybody, 10, 0, prompt, a.listSchemas},
 		{"GET", v1 + "/schemas/:id", everybody, 10, 0, prompt, a.getSchema},

@@ -175,10 +175,11 @@ func (r *Reconciler) lookAgain(ctx context.Context, head string) (Result, error)
 	if err != nil {
 		return Result{}, err
 	}
-	p, err := r.planOf(ctx, st, []observation{obs})
-	if err != nil {
+	seen := []observation{obs}
+	if err := st.loadAround(ctx, r.store, r.git, r.source.Path, seen); err != nil {
 		return Result{}, err
 	}
+	p := makePlan(st, seen)
 	p.SchemasSeen = through
 	if len(obs.Sightings) > 0 {
 		p.Facts = append([]rollout.Fact{{
@@ -222,18 +223,15 @@ func (o *observer) again(ctx context.Context, c gitsource.Commit, files []string
 	return o.look(ctx, observation{Commit: c, Again: true}, affected)
 }
 
-// planOf reads what the store says about what was seen, and plans.
-func (r *Reconciler) planOf(ctx context.Context, st state, seen []observation) (plan, error) {
-	if err := st.loadProfiles(ctx, r.store, seen); err != nil {
-		return plan{}, err
+// loadAround reads all that a plan needs to know about what was seen.
+func (st *state) loadAround(ctx context.Context, store Reads, git Git, root string, seen []observation) error {
+	if err := st.loadProfiles(ctx, store, seen); err != nil {
+		return err
 	}
-	if err := st.loadEditions(ctx, r.git, r.store, r.source.Path, seen); err != nil {
-		return plan{}, err
+	if err := st.loadEditions(ctx, git, store, root, seen); err != nil {
+		return err
 	}
-	if err := st.loadApprovals(ctx, r.store, seen); err != nil {
-		return plan{}, err
-	}
-	return makePlan(st, seen), nil
+	return st.loadApprovals(ctx, store, seen)
 }
 
 // registeredBefore reads the edition of a registered schema that a version was

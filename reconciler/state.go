@@ -37,7 +37,7 @@ type state struct {
 type content struct{ profile, hash string }
 
 // loadSource reads the part of the state that says which files to look at.
-func loadSource(ctx context.Context, store Store, source SourceOptions, head string, reach rollout.Reach) (state, error) {
+func loadSource(ctx context.Context, store Reads, source SourceOptions, head string, reach rollout.Reach) (state, error) {
 	st := state{
 		Source: source.ID, Head: head, Policy: source.HoldPolicy, Approvals: source.RequiredApprovals, Reach: reach,
 		Records:  make(map[string]profile.Record),
@@ -71,7 +71,7 @@ func loadSource(ctx context.Context, store Store, source SourceOptions, head str
 
 // loadProfiles reads what the store says about every profile that the
 // observations name, and about those whose file they saw.
-func (st *state) loadProfiles(ctx context.Context, store Store, observations []observation) error {
+func (st *state) loadProfiles(ctx context.Context, store Reads, observations []observation) error {
 	owners := st.owners()
 	names := make(map[string]struct{})
 	hashes := make(map[content]struct{})
@@ -106,7 +106,7 @@ func (st *state) loadProfiles(ctx context.Context, store Store, observations []o
 	return nil
 }
 
-func (st *state) loadProfile(ctx context.Context, store Store, name string) error {
+func (st *state) loadProfile(ctx context.Context, store Reads, name string) error {
 	rec, mine := st.Records[name]
 	if !mine {
 		source, taken, err := store.ProfileOwner(ctx, name)

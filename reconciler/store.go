@@ -8,9 +8,8 @@ import (
 	"github.com/sluicehq/sluice/rollout"
 )
 
-// Store is what the reconciler reads of the database, and the door to its one
-// transaction.
-type Store interface {
+// Reads is what the reconciler reads of the database.
+type Reads interface {
 	// SourceHead is the commit that the source was last synced to, "" before the first sync.
 	SourceHead(ctx context.Context, source string) (string, error)
 	// SourceProfiles reads the profiles that the source manages, retired ones too.
@@ -29,12 +28,18 @@ type Store interface {
 	ActiveDeployment(ctx context.Context, name string) (rollout.Deployment, error)
 	// Problems reads the source's files that could not be read at its head.
 	Problems(ctx context.Context, source string) ([]profile.SourceProblem, error)
+	SchemaStore
+}
+
+// Store is what the reconciler reads of the database, and the door to its one
+// transaction.
+type Store interface {
+	Reads
 	// RecordSourceFailure keeps why a sync failed; the empty reason clears it.
 	RecordSourceFailure(ctx context.Context, source, reason string) error
 	// InTx runs fn in one transaction and commits it when fn returns nil.
 	InTx(ctx context.Context, fn func(tx Tx) error) error
 	CheckStore
-	SchemaStore
 }
 
 // Tx is the reconciler's one transaction: all that a sync found, or nothing.

@@ -132,10 +132,10 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	p, err := r.planOf(ctx, st, seen)
-	if err != nil {
+	if err := st.loadAround(ctx, r.store, r.git, r.source.Path, seen); err != nil {
 		return Result{}, err
 	}
+	p := makePlan(st, seen)
 	p.Facts = append([]rollout.Fact{{
 		Type: why, EntityType: "source", EntityID: r.source.ID, Actor: actor,
 		Details: map[string]any{"from": from, "to": to, "commits": len(seen)},

@@ -73,6 +73,9 @@ func (s *Store) SealedByFingerprint(ctx context.Context, name string, fingerprin
 // SealedValues reads those sealed values of a profile that have one of the ids, by id. Whatever is another profile's is
 // not there.
 func (s *Store) SealedValues(ctx context.Context, name string, ids []string) (map[string]SealedValue, error) {
+	if len(ids) == 0 {
+		return map[string]SealedValue{}, nil
+	}
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return nil, fmt.Errorf("read sealed values of %s: %w", name, err)

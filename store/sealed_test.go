@@ -42,6 +42,9 @@ func TestSealedValuesBelongToTheirProfile(t *testing.T) {
 		if len(found) != 1 || string(found["sv_own"].Box) != "box of sv_own" {
 			t.Errorf("found %v, want the profile's own alone", found)
 		}
+		if none, err := w.SealedValues(ctx, payments, nil); err != nil || len(none) != 0 {
+			t.Errorf("of no id: %v, %v", none, err)
+		}
 		v, ok, err := w.SealedByFingerprint(ctx, payments, []byte("mark of sv_own"))
 		w.must(err)
 		if !ok || v.ID != "sv_own" {

@@ -18,8 +18,8 @@ type LoginResponse struct {
 // CodeRequest is the body of POST /authentication/sso: the code that a browser
 // brought, and the verifier of the challenge that it was asked for with.
 type CodeRequest struct {
-	Code     string `json:"code"`
-	Verifier string `json:"verifier"`
+	Code     string `json:"code"`     // as the browser brought it, good for a minute
+	Verifier string `json:"verifier"` // whose SHA-256 is the challenge
 }
 
 // User is a person who signs in. The answer to a sign-in has the first two alone.

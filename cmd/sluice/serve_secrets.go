@@ -28,7 +28,7 @@ func openSecrets(conf settings.Settings, sh *shell, db *store.Store, log *slog.L
 	if err != nil {
 		return nil, nil, fmt.Errorf("sops_age_keys: %w", err)
 	}
-	providers, run, err := openProviders(conf, sh, log)
+	providers, signedIn, err := openProviders(conf, sh, log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -36,14 +36,15 @@ func openSecrets(conf settings.Settings, sh *shell, db *store.Store, log *slog.L
 	for i, rule := range conf.Secrets.Allow {
 		rules[i] = secrets.Rule{Profiles: rule.Profiles, References: rule.References}
 	}
-	return secrets.New(secrets.Options{
-			Keys: keys, Boxes: db, Providers: providers, Allow: rules, Ages: ages, Opened: secretMetrics(registry),
-		}), func(ctx context.Context) error {
-			if !store.IsPostgres(conf.DatabaseURL.Reveal()) && keys.Sealing() != "" {
-				reseal(ctx, db, keys, log)
-			}
-			return run(ctx)
-		}, nil
+	keeper = secrets.New(secrets.Options{
+		Keys: keys, Boxes: db, Providers: providers, Allow: rules, Ages: ages, Opened: secretMetrics(registry),
+	})
+	return keeper, func(ctx context.Context) error {
+		if !store.IsPostgres(conf.DatabaseURL.Reveal()) && keys.Sealing() != "" {
+			reseal(ctx, db, keys, log)
+		}
+		return signedIn(ctx)
+	}, nil
 }
 
 // reseal puts what older keys sealed under the first one: nobody else can, while

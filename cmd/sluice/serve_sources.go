@@ -41,6 +41,7 @@ type sourceSet struct {
 	reconcilers map[string]*reconciler.Reconciler
 	approvals   map[string]*reconciler.Approvals // of the sources whose forge has reviews
 	every       map[string]time.Duration         // how often those are looked at
+	alone       reconciler.PreviewOptions        // what files of no source are looked at against
 }
 
 // openSources opens the mirror of each source and gives it a reconciler.
@@ -48,6 +49,7 @@ func openSources(ctx context.Context, conf settings.Settings, db *store.Store, p
 	set := &sourceSet{
 		mirrors: map[string]*gitsource.Mirror{}, reconcilers: map[string]*reconciler.Reconciler{},
 		approvals: map[string]*reconciler.Approvals{}, every: map[string]time.Duration{},
+		alone: reconciler.PreviewOptions{Store: db, Reach: parts.reach, Logger: parts.log},
 	}
 	for _, src := range conf.Sources {
 		if err := set.open(ctx, conf, src, db, parts); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -74,7 +73,7 @@ func (t *diskTree) files(sub string) ([]string, error) {
 			return fs.SkipDir
 		case d.IsDir():
 			return nil
-		case profile.YAMLFile(name), isSchemaFile(name):
+		case profile.YAMLFile(name), profile.SchemaFile(name):
 			out = append(out, name)
 		}
 		return nil
@@ -100,11 +99,6 @@ func (t *diskTree) shown(name string) string {
 		return short
 	}
 	return file
-}
-
-func isSchemaFile(name string) bool {
-	ext := path.Ext(name)
-	return path.Base(path.Dir(name)) == "schemas" && (ext == ".json" || ext == ".yaml" || ext == ".yml")
 }
 
 // locate returns the root and the name below it for a path: an explicit root, or the directory itself, or for a file the

@@ -16,6 +16,8 @@ func quicken(files map[string]string) (map[string]string, error) {
 		{paymentFile, "latencyThreshold: 50.0 ", "latencyThreshold: 300.0 "},
 		{paymentFile, "windows:\n  deny: [\"Fri 16:00-Mon 06:00 Europe/Berlin\"]\n", ""},
 		{paymentFile, "data:\n", "data:\n  timeout: 200ms\n"},
+		// The demo has no Vault.
+		{paymentFile, `"vault:secret/payment#api_key"`, `"env:SLUICE_SECRET_PAYMENT_API_KEY"`},
 		{searchFile, "phaseInterval: 2m", "phaseInterval: 1s\nhealth:\n  checkInterval: 1s\n  latencyThreshold: 300"},
 	}
 	for _, e := range edits {

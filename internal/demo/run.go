@@ -193,14 +193,19 @@ func (r *run) newDaemon(name string) (*daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the daemon's log: %w", err)
 	}
+	settings := filepath.Join(r.dir, name+".yaml")
+	rule := "secrets: {allow: [{profiles: payment-service.*, references: [\"env:SLUICE_SECRET_PAYMENT_*\"]}]}\n"
+	if err := os.WriteFile(settings, []byte(rule), 0o600); err != nil {
+		return nil, fmt.Errorf("write the daemon's settings: %w", err)
+	}
 	d := &daemon{
 		binary: r.opts.Binary, addr: addr, logs: logs,
 		args: []string{
 			"serve", "--listen", addr, "--data-dir", filepath.Join(r.dir, name),
 			"--source-id", "configs", "--source-url", r.repo.url(), "--allow-file-urls",
-			"--poll-interval", "300ms", "--min-poll-interval", "100ms", "--rate-limit-factor", "100",
+			"--config", settings, "--poll-interval", "300ms", "--min-poll-interval", "100ms", "--rate-limit-factor", "100",
 		},
-		env: []string{"SLUICE_ADMIN_PASSWORD=" + password, "SLUICE_REGISTRATION_TOKEN=" + registrationToken},
+		env: []string{"SLUICE_ADMIN_PASSWORD=" + password, "SLUICE_REGISTRATION_TOKEN=" + registrationToken, "SLUICE_SECRET_PAYMENT_API_KEY=key-of-no-provider"},
 	}
 	if r.database != nil {
 		d.env = append(d.env, "SLUICE_DATABASE_URL="+r.database.url, "SLUICE_MIGRATE=true")

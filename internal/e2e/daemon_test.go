@@ -30,7 +30,8 @@ type daemon struct {
 	data    string
 	addr    string
 	args    []string
-	log     string // file with everything that every process of it printed
+	env     []string // beside the credentials
+	log     string   // file with everything that every process of it printed
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
@@ -69,7 +70,7 @@ func (d *daemon) launch(env ...string) {
 	cmd := exec.Command(d.program, d.args...)
 	cmd.Dir = filepath.Dir(d.log)
 	cmd.Env = append(os.Environ(), "SLUICE_ADMIN_PASSWORD="+adminPassword, "SLUICE_REGISTRATION_TOKEN="+registrationToken)
-	cmd.Env = append(cmd.Env, env...)
+	cmd.Env = append(append(cmd.Env, d.env...), env...)
 	cmd.Stdout, cmd.Stderr = logs, logs
 	if err := cmd.Start(); err != nil {
 		d.t.Fatal(err)
