@@ -116,3 +116,26 @@ func Demoted(a *API, address string) bool {
 	c.Set(paceKey, urgent)
 	return a.lookUpContext(c) != r.Context()
 }
+
+// Uploaded is what the server makes of a body's configData; status is that of a refusal.
+func Uploaded(raw []byte) (data profile.Data, status int, err error) {
+	data, err = uploaded(raw)
+	if p, ok := errors.AsType[*problem](err); ok {
+		status = p.status
+	}
+	return data, status, err
+}
+
+// Defined is what the server makes of the body of POST /configs; status is that
+// of a refusal.
+func Defined(body string) (p profile.Profile, status int, err error) {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body))
+	var req wire.CreateConfigRequest
+	if err = decode(echo.New().NewContext(r, httptest.NewRecorder()), &req); err == nil {
+		p, err = newDefinition(req).read()
+	}
+	if refused, ok := errors.AsType[*problem](err); ok {
+		status = refused.status
+	}
+	return p, status, err
+}

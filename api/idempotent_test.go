@@ -190,3 +190,42 @@ func (w *world) asOperator(method, path string, body any, headers ...string) ans
 	w.t.Helper()
 	return w.call(w.tokens[api.Operator], method, path, body, headers...)
 }
+
+// A table of keys that is locked holds nobody up for long who takes a change back.
+func TestUrgentBehindALockedKeyTable(t *testing.T) {
+	t.Parallel()
+	w := newWorldOn(t, postgres(t), time.Minute)
+	w.profile()
+	w.version("1.0.0", data("1s"))
+	w.version("1.0.1", data("2s"))
+	one := w.register("one")
+	w.complete("1.0.0", one)
+	w.reaches(w.deploy("1.0.1").ID, "InProgress")
+	db, err := sql.Open("pgx", w.path)
+	w.must(err)
+	defer db.Close()
+	lock, err := db.BeginTx(t.Context(), nil)
+	w.must(err)
+	_, err = lock.ExecContext(t.Context(), "LOCK TABLE idempotency_keys IN ACCESS EXCLUSIVE MODE")
+	w.must(err)
+	began := time.Now()
+	w.want(w.asOperator("POST", "/configs/"+name+"/rollback", `{"reason": "it hurts"}`, "Idempotency-Key", "b"), 200)
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	w.must(lock.Rollback())
+}
+
+// What failed by the server's fault may be asked for again with the same key.
+func TestIdempotencyKeyAfterAFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create()
+	w.raw(`ALTER TABLE config_versions RENAME TO hidden`)
+	ask := func() answer {
+		return w.developer("POST", "/configs/"+mine+"/versions", `{"configData": {"a": 1}}`, "Idempotency-Key", "one")
+	}
+	w.want(ask(), 500, "INTERNAL_ERROR")
+	w.raw(`ALTER TABLE hidden RENAME TO config_versions`)
+	w.want(ask(), 201)
+}

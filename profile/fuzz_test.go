@@ -110,3 +110,29 @@ func FuzzSchema(f *testing.F) {
 		}
 	})
 }
+
+// FuzzOverrides: what a deployment overrides is refused or sound, and data files read as data does.
+func FuzzOverrides(f *testing.F) {
+	for _, seed := range []string{
+		`{"steps": [10, 100]}`, `{"phaseInterval": "2m", "autoPromote": false}`, `{"enabled": false, "metrics": []}`, `{"type": "Direct"}`,
+		`{"batchSize": 1e1}`, "{\t\"endpoint\": \"/x\"\r\n}", `[]`, `{"a": "\u0000"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		for _, kind := range profile.StrategyTypes() {
+			s, wrong := profile.OverStrategy(profile.DefaultStrategy(kind), src)
+			if len(wrong) == 0 && (s.Type != kind || len(s.Problems()) > 0) {
+				t.Fatalf("%q makes %+v", src, s)
+			}
+		}
+		if h, wrong := profile.OverHealth(profile.DefaultHealth(profile.Production), src); len(wrong) == 0 && len(h.Problems()) > 0 {
+			t.Fatalf("%q makes %+v", src, h)
+		}
+		if d, err := profile.ParseData("data.yaml", src); err == nil {
+			if again, err := profile.DecodeData(profile.Canonical(d)); err != nil || profile.Hash(again) != profile.Hash(d) {
+				t.Fatalf("%q reads back as something else (%v)", src, err)
+			}
+		}
+	})
+}
