@@ -202,13 +202,14 @@ func (a *API) fits(c echo.Context, r profile.Record, data profile.Data) (hash st
 
 // sealed keeps the secrets that data holds as they are from being stored so.
 func (a *API) sealed(c echo.Context, name string, data profile.Data) (profile.Data, error) {
-	if !profile.HasSecretValues(data) {
-		return data, nil
+	if a.opts.Secrets != nil && profile.HasSecrets(data) {
+		kept, err := a.opts.Secrets.Seal(c.Request().Context(), name, data)
+		return kept, notSealed(err)
 	}
-	if a.opts.Secrets == nil {
+	if profile.HasSecretValues(data) {
 		return nil, invalidField("configData", `holds {"type": "secret"} values, and this server has no master key to seal them: set one, or use {"$secret": "vault:path#key"}`)
 	}
-	return a.opts.Secrets.Seal(c.Request().Context(), name, data)
+	return data, nil
 }
 
 // answerVersion answers with a version, without its data, and the tag of the whole.
