@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -87,4 +88,17 @@ func (a *API) notOpened(c echo.Context, v store.AssignedVersion, err error) erro
 		return unavailable(message)
 	}
 	return conflict(message)
+}
+
+// notSealed tells who uploads which secret cannot be taken, and why.
+func notSealed(err error) error {
+	refused, ok := errors.AsType[*secrets.Error](err)
+	if !ok {
+		return err
+	}
+	place := "configData" + strings.TrimPrefix(refused.Path, "$")
+	if refused.Away {
+		return unavailable(place + ": " + refused.Reason)
+	}
+	return invalidField(place, refused.Reason)
 }

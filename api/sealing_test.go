@@ -119,3 +119,34 @@ func TestSecretsThatCannotBeOpened(t *testing.T) {
 		t.Error("it is not said when to ask again")
 	}
 }
+
+// Who uploads is told, field by field, what cannot be taken; and what was taken is
+// nowhere in the database as it was given.
+func TestSecretsOfUploadsAreChecked(t *testing.T) {
+	t.Parallel()
+	var gone atomic.Bool
+	w := newWorld(t, keeping(&gone))
+	const name = "payment-desk.staging"
+	w.want(w.admin("POST", "/configs", wire.CreateConfigRequest{Name: name, Environment: "Staging"}), 201)
+	upload := func(data string) answer {
+		return w.admin("POST", "/configs/"+name+"/versions", `{"configData": `+data+`}`)
+	}
+	for data, want := range map[string]string{
+		`{"db": {"password": {"type": "secret", "value": "***"}}}`: "configData.db.password",
+		`{"key": {"$secret": "env:SLUICE_SECRET_CART"}}`:           "configData.key",
+	} {
+		if got := w.want(upload(data), 400, "VALIDATION_ERROR"); !strings.Contains(string(got.body), `"field":"`+want+`"`) {
+			t.Errorf("%s is answered %s, want the field %s", data, got.body, want)
+		}
+	}
+	first := w.want(upload(`{"key": {"type": "secret", "value": "canary-uploaded-5150"}}`), 201)
+	again := w.want(upload(`{"key": {"type": "secret", "value": "canary-uploaded-5150"}}`), 409)
+	shown := w.want(w.admin("GET", "/configs/"+name+"/versions/1.0.0", nil), 200)
+	v, err := w.store.Version(t.Context(), name, "1.0.0")
+	w.must(err)
+	for _, text := range []string{string(first.body), string(again.body), string(shown.body), string(profile.Canonical(v.Data))} {
+		if strings.Contains(text, "canary") {
+			t.Errorf("the secret is in %s", text)
+		}
+	}
+}

@@ -9,12 +9,10 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/sluicehq/sluice/api/wire"
-	"github.com/sluicehq/sluice/internal/secrets"
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/store"
 )
@@ -204,22 +202,14 @@ func (a *API) fits(c echo.Context, r profile.Record, data profile.Data) (hash st
 
 // sealed keeps the secrets that data holds as they are from being stored so.
 func (a *API) sealed(c echo.Context, name string, data profile.Data) (profile.Data, error) {
-	if a.opts.Secrets == nil {
-		if profile.HasSecretValues(data) {
-			return nil, invalidField("configData", `holds {"type": "secret"} values, and this server has no master key to seal them: set one, or use {"$secret": "vault:path#key"}`)
-		}
-		return data, nil
+	if a.opts.Secrets != nil && profile.HasSecrets(data) {
+		kept, err := a.opts.Secrets.Seal(c.Request().Context(), name, data)
+		return kept, notSealed(err)
 	}
-	out, err := a.opts.Secrets.Seal(c.Request().Context(), name, data)
-	refused, ok := errors.AsType[*secrets.Error](err)
-	switch {
-	case ok && refused.Away:
-		return nil, unavailable("configData" + strings.TrimPrefix(refused.Path, "$") + ": " + refused.Reason)
-	case ok:
-		return nil, invalid("the secrets in configData cannot be kept",
-			wire.FieldError{Field: "configData" + strings.TrimPrefix(refused.Path, "$"), Message: refused.Reason})
+	if profile.HasSecretValues(data) {
+		return nil, invalidField("configData", `holds {"type": "secret"} values, and this server has no master key to seal them: set one, or use {"$secret": "vault:path#key"}`)
 	}
-	return out, err
+	return data, nil
 }
 
 // answerVersion answers with a version, without its data, and the tag of the whole.
