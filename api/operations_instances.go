@@ -72,8 +72,9 @@ func instanceOperations() map[string]operation {
 		},
 		"GET /instances/:id/configs/:name/:hash/data": {
 			id: "getAssignedData", tag: tagInstance, summary: "Fetch assigned data",
-			text:    "The data of what is assigned to the instance now, byte by byte as it was hashed.",
+			text:    "The data of what is assigned to the instance now, its secrets opened. 409 when one of them cannot be opened.",
 			answers: []answer{gives(200, "The data.", json.RawMessage{})},
+			errors:  []int{409},
 		},
 	}
 }

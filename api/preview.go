@@ -83,7 +83,7 @@ func (a *API) previewTurn(ctx context.Context, d rollout.Deployment, by order) (
 		return out, nil
 	}
 	out.Kind, out.ToVersion, out.Hold = previewTurn, d.Previous, previewHold(dec.Hold)
-	out.Explanation = fmt.Sprintf("%s goes back from %s to %s at once, and %s is on hold", instances(out.Instances), d.Version, d.Previous, d.Profile)
+	out.Explanation = fmt.Sprintf("at once %s from %s to %s, and %s is on hold", instancesGo(out.Instances), d.Version, d.Previous, d.Profile)
 	return out, nil
 }
 
@@ -100,8 +100,8 @@ func (a *API) previewBack(ctx context.Context, way backTo, by order) (out wire.R
 		ConfigName: way.record.Name, Kind: previewNew, FromVersion: way.from, ToVersion: way.to,
 		Instances: len(dec.Assign), Hold: previewHold(dec.Hold),
 	}
-	out.Explanation = fmt.Sprintf("%s is given %s at once instead of %s, by a deployment of its own, and %s is on hold",
-		instances(out.Instances), way.to, way.from, way.record.Name)
+	out.Explanation = fmt.Sprintf("at once %s from %s to %s, by a deployment of its own, and %s is on hold",
+		instancesGo(out.Instances), way.from, way.to, way.record.Name)
 	active, err := a.opts.Store.ActiveDeployment(ctx, way.record.Name)
 	switch {
 	case err == nil:
@@ -147,11 +147,11 @@ func previewHold(h *rollout.Hold) *wire.Hold {
 	return &out
 }
 
-func instances(n int) string {
+func instancesGo(n int) string {
 	if n == 1 {
-		return "1 instance"
+		return "1 instance goes back"
 	}
-	return fmt.Sprintf("%d instances", n)
+	return fmt.Sprintf("%d instances go back", n)
 }
 
 func orNothing(version string) string {

@@ -95,6 +95,25 @@ func askings() []asking {
 		{`PUT /configs/p {"serviceType":"Worker"}`, func(ctx context.Context, c *client.Client) error {
 			return one(c.UpdateConfig(ctx, "p", wire.UpdateConfigRequest{ServiceType: "Worker"}, `"t"`))
 		}},
+		{`POST /schemas {"schemaId":"s","schemaDefinition":{},"compatibility":"Full"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.RegisterSchema(ctx, wire.RegisterSchemaRequest{SchemaID: "s", SchemaDefinition: json.RawMessage(`{}`), Compatibility: "Full"}))
+		}},
+		{`GET /schemas?limit=2&status=Draft`, func(ctx context.Context, c *client.Client) error {
+			return one(c.Schemas(ctx, client.SchemaFilter{List: client.List{Limit: 2}, Status: "Draft"}))
+		}},
+		{`GET /schemas/s?version=1.0.0`, func(ctx context.Context, c *client.Client) error { return one(c.Schema(ctx, "s", "1.0.0")) }},
+		{`POST /schemas/s/validate {"configData":{"a":1}}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.ValidateData(ctx, "s", wire.ValidateDataRequest{ConfigData: json.RawMessage(`{"a":1}`)}))
+		}},
+		{`POST /schemas/s/approve {"version":"1.0.0"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.ApproveSchema(ctx, "s", wire.SchemaOrder{Version: "1.0.0"}))
+		}},
+		{`POST /schemas/s/deprecate {"reason":"old"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.DeprecateSchema(ctx, "s", wire.SchemaOrder{Reason: "old"}))
+		}},
+		{`POST /validate {"path":"a.yaml","content":"a: 1"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.ValidateFiles(ctx, wire.ValidateRequest{Path: "a.yaml", Content: "a: 1"}))
+		}},
 		{`DELETE /configs/p`, func(ctx context.Context, c *client.Client) error { return c.DeleteConfig(ctx, "p") }},
 		{`POST /configs/p/versions {"version":"1.0.0","configData":{"a":1}}`, func(ctx context.Context, c *client.Client) error {
 			return one(c.UploadVersion(ctx, "p", wire.UploadRequest{Version: "1.0.0", ConfigData: json.RawMessage(`{"a":1}`)}))

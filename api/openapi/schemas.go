@@ -149,7 +149,7 @@ func jsonName(field reflect.StructField) string {
 func (s *Schemas) schema(t, but reflect.Type) (*Schema, error) {
 	known := map[reflect.Type]*Schema{
 		reflect.TypeFor[time.Time]():       {Type: "string", Format: "date-time"},
-		reflect.TypeFor[json.RawMessage](): {},
+		reflect.TypeFor[json.RawMessage](): {Description: "Any JSON."}, // not empty: generators stumble over a schema that is true
 		reflect.TypeFor[[]byte]():          {Type: "string", ContentEncoding: "base64"},
 		reflect.TypeFor[int64]():           {Type: "integer", Format: "int64"},
 	}

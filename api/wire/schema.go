@@ -92,30 +92,30 @@ type SchemaOrder struct {
 // ValidateRequest is the body of POST /validate: files, or one file as path and content.
 type ValidateRequest struct {
 	Source string `json:"source,omitempty"` // id of a source: what the files are against what is there; needed when there are several
-	Files  []File `json:"files,omitempty"`
+	Files  []File `json:"files,omitempty"`  // at most 2,000 of 1 MiB, 8 MiB together
 	// Partial says that the files are laid over those of the source's last commit, instead of being all there are.
 	Partial bool   `json:"partial,omitempty"`
-	Path    string `json:"path,omitempty"`
-	Content string `json:"content,omitempty"`
+	Path    string `json:"path,omitempty"`    // of one file, that is laid over those of the source's last commit
+	Content string `json:"content,omitempty"` // of that file
 }
 
 // File is one file of a repository.
 type File struct {
-	Path    string `json:"path"` // from the repository's root, with slashes
-	Content string `json:"content"`
+	Path    string `json:"path"`    // from the repository's root, with slashes
+	Content string `json:"content"` // as text, of at most 1 MiB
 }
 
 // ValidateResponse is what a pull request with the files would be told.
 type ValidateResponse struct {
 	IsValid  bool              `json:"isValid"`
-	Problems []FileProblem     `json:"problems"`
-	Warnings []FileProblem     `json:"warnings"`
+	Problems []FileProblem     `json:"problems"` // for which a profile would make no version, or not be deployed
+	Warnings []FileProblem     `json:"warnings"` // with which it would all the same
 	Profiles []ProfileForecast `json:"profiles"`
 }
 
 // FileProblem is what is wrong with a file, at a place.
 type FileProblem struct {
-	File    string `json:"file"`
+	File    string `json:"file"`             // its path in the repository
 	Line    int    `json:"line,omitempty"`   // from 1; left out when the whole file is meant
 	Column  int    `json:"column,omitempty"` // from 1
 	Field   string `json:"field,omitempty"`  // JSON path such as $.data.maxRetries
@@ -125,7 +125,7 @@ type FileProblem struct {
 // ProfileForecast is what would become of one profile.
 type ProfileForecast struct {
 	Name           string `json:"name"`
-	File           string `json:"file"`
+	File           string `json:"file"` // its path in the repository
 	IsValid        bool   `json:"isValid"`
 	CurrentVersion string `json:"currentVersion,omitempty"` // the newest that there is
 	Version        string `json:"version,omitempty"`        // that it would become; left out when its data stays as it is

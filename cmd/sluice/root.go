@@ -60,7 +60,7 @@ func newRootCommand(sh *shell) *cobra.Command {
 	grouped(groupFiles, newValidateCommand(sh), newDiffCommand(sh), newExplainCommand(sh))
 	grouped(groupLook, newGetCommand(sh), newDescribeCommand(sh), newWatchCommand(sh), newHealthCommand(sh), newHistoryCommand(sh), newReportCommand(sh), newStatusCommand(sh),
 		newAuditCommand(sh))
-	grouped(groupAct, newRollbackCommand(sh), newDeployCommand(sh), newConfigCommand(sh), newReleaseCommand(sh), newPauseCommand(sh), newResumeCommand(sh),
+	grouped(groupAct, newRollbackCommand(sh), newDeployCommand(sh), newConfigCommand(sh), newSchemaCommand(sh), newReleaseCommand(sh), newPauseCommand(sh), newResumeCommand(sh),
 		newPromoteCommand(sh), newCancelCommand(sh), newRetryCommand(sh), newFreezeCommand(sh), newUnfreezeCommand(sh),
 		newSyncCommand(sh), newDeregisterCommand(sh))
 	grouped(groupAccess, newLoginCommand(sh), newLogoutCommand(sh), newUserCommand(sh), newTokenCommand(sh), newContextCommand(sh), newWhoamiCommand(sh))

@@ -14,21 +14,30 @@ import (
 )
 
 func newValidateCommand(sh *shell) *cobra.Command {
-	var root string
+	var root, source string
 	var format *string
+	var asks bool
+	var conn *connection
 	cmd := &cobra.Command{
 		Use:   "validate PATH...",
 		Short: "Check profiles, bases and schemas",
 		Long: `Check files or whole directories of configuration as the daemon would at merge.
 
 A directory is taken as the root of a repository; for a file the root is the nearest Git work tree above it, or the
-file's directory. Exit code 0: all valid. 1: problems found. 2: the check could not run.`,
+file's directory.
+
+With --remote, or --server or --context, the daemon answers what a pull request would be told: it knows the schemas
+that were registered, and what version each profile would become. A directory is then a whole tree, whose missing
+files leave Git, and a file is laid over the source's last commit. Exit code 0: all valid. 1: problems found. 2: the check could not run.`,
 		Args:          func(_ *cobra.Command, args []string) error { return needArgs(args, 1, "a file or directory") },
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(*format); err != nil {
 				return trouble(err)
+			}
+			if asks || cmd.Flags().Changed("server") || cmd.Flags().Changed("context") {
+				return conn.validate(cmd.Context(), *format, root, source, args)
 			}
 			report, err := validatePaths(root, args)
 			if err != nil {
@@ -44,6 +53,11 @@ file's directory. Exit code 0: all valid. 1: problems found. 2: the check could 
 		},
 	}
 	cmd.Flags().StringVar(&root, "root", "", "directory that is the root of the repository or of the source's path")
+	cmd.Flags().BoolVar(&asks, "remote", false, "ask the daemon, as --server and --context do too")
+	cmd.Flags().StringVar(&source, "source", "", "with a daemon: the source that the files are of; needed when it has several")
+	conn = connected(sh, cmd)
+	cmd.PersistentPreRunE = nil // without a daemon, what is wrong with the choice of one does not matter
+	conn.completeFlag(cmd, "source", sourceNames)
 	format = outputFlag(cmd)
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return trouble(err) })
 	return cmd

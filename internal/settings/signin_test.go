@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -34,5 +35,24 @@ func TestSignInSettings(t *testing.T) {
 		case err == nil || !strings.Contains(err.Error(), want):
 			t.Errorf("%s\ngave %v, want %q", file, err, want)
 		}
+	}
+}
+
+// TestAccessGuide loads the settings that the guide to access shows.
+func TestAccessGuide(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../docs/access.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(guide), "```yaml\n")[1:]
+	for _, block := range blocks {
+		file, _, _ := strings.Cut(block, "```")
+		if _, err := settings.Load(settings.Input{File: []byte(file), ReadFile: func(string) ([]byte, error) { return []byte("a secret"), nil }}); err != nil {
+			t.Errorf("%s\nis refused: %v", file, err)
+		}
+	}
+	if len(blocks) != 2 {
+		t.Errorf("the guide has %d blocks", len(blocks))
 	}
 }
