@@ -1,5 +1,7 @@
 package profile
 
+import "maps"
+
 // text is what people write about a field; everything else is asked of the decoders.
 type text struct {
 	about   string
@@ -115,10 +117,7 @@ var profileTexts = with(headTexts, map[string]text{
 
 func with(base, more map[string]text) map[string]text {
 	all := make(map[string]text, len(base)+len(more))
-	for _, texts := range []map[string]text{base, more} {
-		for path, t := range texts {
-			all[path] = t
-		}
-	}
+	maps.Copy(all, base)
+	maps.Copy(all, more)
 	return all
 }

@@ -126,11 +126,12 @@ func auditListing(events []wire.AuditEvent) listing {
 	return listing{value: events, kind: "event", names: names, empty: "no events", table: func(l look) table {
 		t := table{header: []string{"ID", "WHEN", "WHAT", "OF", "BY", "DETAILS"}, spare: []string{"ID"}}
 		for _, e := range events {
-			of := e.EntityID
-			if e.EntityType != "" && e.EntityType != "profile" && e.EntityType != "config" {
-				of = e.EntityType + " " + of
+			of, details := e.EntityID, e.Details
+			if name, ok := details["profile"].(string); ok { // says more to people than a deployment's id, which -o json has
+				of, details = name, maps.Clone(details)
+				delete(details, "profile")
 			}
-			t.rows = append(t.rows, []string{fmt.Sprint(e.ID), l.ago(e.CreatedAt), e.EventType, dash(strings.TrimSpace(of)), dash(e.User), detailsText(e.Details)})
+			t.rows = append(t.rows, []string{fmt.Sprint(e.ID), l.ago(e.CreatedAt), e.EventType, dash(of), dash(e.User), detailsText(details)})
 		}
 		return t
 	}}

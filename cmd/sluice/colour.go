@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sluicehq/sluice/profile"
 )
@@ -25,11 +26,9 @@ func (c *colouring) String() string { return string(*c) }
 
 // Set takes auto, always or never.
 func (c *colouring) Set(text string) error {
-	for _, known := range colourings() {
-		if text == known {
-			*c = colouring(text)
-			return nil
-		}
+	if slices.Contains(colourings(), text) {
+		*c = colouring(text)
+		return nil
 	}
 	if guess := profile.Nearest(text, colourings()); guess != "" {
 		return fmt.Errorf("did you mean %s?", guess)

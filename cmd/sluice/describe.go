@@ -30,41 +30,41 @@ type sheet struct {
 	b strings.Builder
 }
 
-func (p *sheet) head(text, state string, c colour) {
-	fmt.Fprintf(&p.b, "%s  %s\n\n", p.l.paint(bold, oneLine(text)), p.l.paint(c, oneLine(state)))
+func (s *sheet) head(text, state string, c colour) {
+	fmt.Fprintf(&s.b, "%s\n\n", strings.TrimRight(s.l.paint(bold, oneLine(text))+"  "+s.l.paint(c, oneLine(state)), " "))
 }
 
 // say writes a line, broken where the terminal ends; nothing for "".
-func (p *sheet) say(word, text string) {
+func (s *sheet) say(word, text string) {
 	if text == "" {
 		return
 	}
-	for i, line := range p.l.wrap(clean(text), max(30, p.l.Width-16)) {
+	for i, line := range s.l.wrap(clean(text), max(30, s.l.Width-16)) {
 		if i > 0 {
 			word = ""
 		}
-		fmt.Fprintf(&p.b, "  %s  %s\n", p.l.paint(dim, pad(word, 12)), line)
+		fmt.Fprintf(&s.b, "  %s  %s\n", s.l.paint(dim, pad(word, 12)), line)
 	}
 }
 
 // table writes a table below its title, indented.
-func (p *sheet) table(title string, t table) {
+func (s *sheet) table(title string, t table) {
 	if len(t.rows) == 0 {
 		return
 	}
-	fmt.Fprintf(&p.b, "\n  %s\n", p.l.paint(dim, title))
-	l := p.l
+	fmt.Fprintf(&s.b, "\n  %s\n", s.l.paint(dim, title))
+	l := s.l
 	l.Width -= 4
 	for _, line := range t.lines(l, layout{narrow: true}) {
-		p.b.WriteString("    " + line)
+		s.b.WriteString("    " + line)
 	}
 }
 
 // block writes text as it is, indented.
-func (p *sheet) block(text string) {
-	p.b.WriteString("\n")
+func (s *sheet) block(text string) {
+	s.b.WriteString("\n")
 	for line := range strings.Lines(strings.TrimRight(text, "\n") + "\n") {
-		p.b.WriteString("    " + line)
+		s.b.WriteString("    " + line)
 	}
 }
 
@@ -108,10 +108,14 @@ func drawProfile(p wire.Config, deployments []wire.Deployment, instances []wire.
 	out.say("description", p.Description)
 	out.say("runs", dash(p.CurrentVersion))
 	if p.DesiredVersion != p.CurrentVersion {
-		out.say(p.Origin+" says", dash(p.DesiredVersion))
+		word := "Git says"
+		if p.Origin == "API" {
+			word = "uploaded"
+		}
+		out.say(word, dash(p.DesiredVersion))
 	}
 	if h := p.Hold; h != nil {
-		out.say("hold", fmt.Sprintf("refuses %s since %s, by %s: %s", dash(h.RefusedVersion), l.ago(h.CreatedAt), h.Actor, h.Reason))
+		out.say("hold", fmt.Sprintf("refuses %s, begun %s by %s: %s", dash(h.RefusedVersion), l.ago(h.CreatedAt), h.Actor, h.Reason))
 		if h.ExpiresAt != nil {
 			out.say("", "ends by itself at "+h.ExpiresAt.UTC().Format("2006-01-02 15:04 MST"))
 		}

@@ -38,33 +38,29 @@ does, and what the last checks said. It has at most the last 100 checks.`,
 const shownChecks = 10
 
 func drawHealth(h wire.DeploymentHealth, l look) string {
-	var b strings.Builder
+	out := &sheet{l: l}
 	lines := l.gate(h.Verdict)
 	if len(lines) == 0 {
 		lines = []string{"", "  nothing was judged yet"}
 	}
-	b.WriteString(strings.Join(lines[1:], "\n") + "\n\n")
-	instances := table{header: []string{"  HOST", "HEALTH", "LIVENESS", "RUNS", "SHOULD RUN", "SINCE", "ERROR"}, spare: []string{"SINCE", "SHOULD RUN", "LIVENESS"}}
+	out.b.WriteString(strings.Join(lines[1:], "\n") + "\n")
+	instances := table{header: []string{"HOST", "HEALTH", "LIVENESS", "RUNS", "SHOULD RUN", "SINCE", "ERROR"}, spare: []string{"SINCE", "SHOULD RUN", "LIVENESS"}}
 	for _, t := range h.Targets {
-		instances.rows = append(instances.rows, []string{"  " + t.Hostname, dash(t.Health), dash(t.Liveness), dash(t.AppliedVersion), dash(t.DesiredVersion), l.agoPtr(t.AppliedAt), dash(t.Error)})
+		instances.rows = append(instances.rows, []string{t.Hostname, dash(t.Health), dash(t.Liveness), dash(t.AppliedVersion), dash(t.DesiredVersion), l.agoPtr(t.AppliedAt), dash(t.Error)})
 	}
-	b.WriteString(strings.Join(instances.lines(l, layout{narrow: true}), ""))
-	if len(h.Checks) == 0 {
-		return b.String()
-	}
-	b.WriteString("\n")
-	checks := table{header: []string{"  CHECKED", "PHASE", "OUTCOME", "WHY"}, paint: func(column int, text string) colour {
+	out.table("instances", instances)
+	checks := table{header: []string{"CHECKED", "PHASE", "OUTCOME", "WHY"}, paint: func(column int, text string) colour {
 		if column == 2 {
 			return outcomeColour(text)
 		}
 		return plain
 	}}
 	for _, c := range h.Checks[:min(shownChecks, len(h.Checks))] {
-		checks.rows = append(checks.rows, []string{"  " + l.ago(c.At), fmt.Sprint(c.Phase), c.Verdict.Outcome, dash(c.Verdict.Reason)})
+		checks.rows = append(checks.rows, []string{l.ago(c.At), fmt.Sprint(c.Phase), c.Verdict.Outcome, dash(c.Verdict.Reason)})
 	}
-	b.WriteString(strings.Join(checks.lines(l, layout{narrow: true}), ""))
+	out.table("last checks", checks)
 	if more := len(h.Checks) - shownChecks; more > 0 {
-		fmt.Fprintf(&b, "  %s %s more, -o json has them\n", l.glyphs().more, plural(more, "check"))
+		fmt.Fprintf(&out.b, "    %s %s more, -o json has them\n", l.glyphs().more, plural(more, "check"))
 	}
-	return b.String()
+	return out.b.String()
 }

@@ -44,8 +44,8 @@ var commandOf = map[string]string{
 	"POST /configs/{name}/versions": "config upload", "PATCH /configs/{name}/versions/{version}": "config tag",
 	"DELETE /configs/{name}/versions/{version}": "config delete-version",
 
-	"POST /schemas": "- schema register", "GET /schemas": "- schema list", "GET /schemas/{id}": "- schema get",
-	"POST /schemas/{id}/validate": "- schema validate", "POST /schemas/{id}/approve": "- schema approve", "POST /schemas/{id}/deprecate": "- schema deprecate",
+	"POST /schemas": "schema register", "GET /schemas": "schema list", "GET /schemas/{id}": "schema get",
+	"POST /schemas/{id}/validate": "schema validate", "POST /schemas/{id}/approve": "schema approve", "POST /schemas/{id}/deprecate": "schema deprecate",
 
 	"POST /validate": "validate",
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,10 +48,8 @@ func outputFlag(cmd *cobra.Command) *string {
 
 // checkFormat refuses an unknown -o before anything is asked for.
 func checkFormat(format string) error {
-	for _, f := range formats() {
-		if f == format {
-			return nil
-		}
+	if slices.Contains(formats(), format) {
+		return nil
 	}
 	if guess := profile.Nearest(format, formats()); guess != "" {
 		return fmt.Errorf("unknown output format %q, did you mean %s?", format, guess)

@@ -262,11 +262,11 @@ func (b *rollback) picture(ctx context.Context, p wire.RollbackPreview, l look) 
 	var freeze wire.Freeze
 	var wait sync.WaitGroup
 	// Whatever of this does not come in time is left out.
-	wait.Go(func() { from, _ = b.remote.c.Version(ctx, p.ConfigName, p.FromVersion) }) //nolint:errcheck // see above
-	wait.Go(func() { freeze, _ = b.remote.c.Freeze(ctx) })                             //nolint:errcheck // see above
+	wait.Go(func() { from, _ = b.remote.c.Version(ctx, p.ConfigName, p.FromVersion) })
+	wait.Go(func() { freeze, _ = b.remote.c.Freeze(ctx) })
 	wait.Go(func() {
 		if p.ToVersion != "" {
-			to, _ = b.remote.c.Version(ctx, p.ConfigName, p.ToVersion) //nolint:errcheck // see above
+			to, _ = b.remote.c.Version(ctx, p.ConfigName, p.ToVersion)
 		}
 	})
 	wait.Wait()
@@ -299,12 +299,8 @@ func drawRollback(p wire.RollbackPreview, from, to wire.Version, freeze wire.Fre
 	if p.Hold != nil {
 		say("hold", fmt.Sprintf("%s is refused until other content is merged or sluice release ends the hold", oneLine(p.FromVersion)))
 	}
-	if p.DesiredVersion != "" && p.DesiredVersion != p.ToVersion {
-		origin := "API says"
-		if from.Commit != "" {
-			origin = "Git says"
-		}
-		say(origin, fmt.Sprintf("%s, and goes on saying so: revert it there too", oneLine(p.DesiredVersion)))
+	if p.DesiredVersion != "" && p.DesiredVersion != p.ToVersion && from.Commit != "" {
+		say("Git says", fmt.Sprintf("%s, and goes on saying so: revert it there too", oneLine(p.DesiredVersion)))
 	}
 	if freeze.Frozen {
 		say("frozen", "by "+oneLine(freeze.Actor)+": "+oneLine(freeze.Reason)+"; a rollback goes on all the same")

@@ -61,7 +61,7 @@ func (t table) line(n int, row []string, kept, widths []int, l look, how layout)
 	for at, i := range kept {
 		text := row[i]
 		last := at == len(kept)-1
-		if room := l.Width - used; last && how.narrow && room >= t.leastLast() {
+		if room := l.Width - used; last && how.narrow && room > 0 {
 			text = l.cut(text, room)
 		}
 		shown := text
