@@ -1,8 +1,8 @@
 package profile
 
 import (
+	"encoding/hex"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -150,7 +150,7 @@ func (n schemaNode) target() (to schemaNode, ok bool) {
 
 func (d *schemaDoc) at(ref string) (to schemaNode, ok bool) {
 	pointer, isPointer := strings.CutPrefix(ref, "#")
-	pointer, err := url.PathUnescape(pointer)
+	pointer, err := fromFragment(pointer)
 	if !isPointer || err != nil || pointer != "" && !strings.HasPrefix(pointer, "/") {
 		return to, false
 	}
@@ -268,11 +268,47 @@ func (d *schemaDoc) compile(ptr string) (s *jsonschema.Schema) {
 	}
 	segments := strings.Split(ptr, "/")
 	for i := range segments {
-		segments[i] = url.PathEscape(segments[i])
+		segments[i] = toFragment(segments[i])
 	}
 	s, err := d.compiler.Compile(schemaURL + "#" + strings.Join(segments, "/"))
 	if err != nil {
 		return nil
 	}
 	return s
+}
+
+// toFragment writes text as it stands in the fragment of a URL. A pure package has no net/url.
+func toFragment(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == '~':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// fromFragment reads the fragment of a URL.
+func fromFragment(text string) (string, error) {
+	first, rest, more := strings.Cut(text, "%")
+	if !more {
+		return text, nil
+	}
+	var b strings.Builder
+	b.WriteString(first)
+	for part := range strings.SplitSeq(rest, "%") {
+		if len(part) < 2 {
+			return "", fmt.Errorf("%q ends within an escape", shorten(text))
+		}
+		c, err := hex.DecodeString(part[:2])
+		if err != nil {
+			return "", fmt.Errorf("%q is no fragment: %w", shorten(text), err)
+		}
+		b.Write(c)
+		b.WriteString(part[2:])
+	}
+	return b.String(), nil
 }

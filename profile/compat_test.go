@@ -48,6 +48,7 @@ func TestCompatibility(t *testing.T) {
 		{"required names are properties", `{required: [a, b]}`, `{required: [a, b], minProperties: 2}`, "", ""},
 		{"moved to a definition", `{properties: {a: {type: string, maxLength: 3}}}`, `{properties: {a: {$ref: "#/$defs/t"}}, $defs: {t: {type: string, maxLength: 3}}}`, "", ""},
 		{"a definition that changed", `{properties: {a: {$ref: "#/$defs/t"}}, $defs: {t: {maxLength: 3}}}`, `{properties: {a: {$ref: "#/$defs/t"}}, $defs: {t: {maxLength: 2}}}`, "$.properties.a.$ref.maxLength", ""},
+		{"a definition with an odd name", `{properties: {a: {$ref: "#/$defs/x%20y~1z"}}, $defs: {"x y/z": {enum: [1, 2]}}}`, `{properties: {a: {$ref: "#/$defs/x%20y~1z"}}, $defs: {"x y/z": {enum: [1]}}}`, "$.properties.a", ""},
 		{"a definition that nobody uses", `{$defs: {t: {maxLength: 3}}}`, `{$defs: {t: {maxLength: 2}}}`, "", ""},
 		{"a tree that is wider at each level", `{properties: {v: {type: integer}, next: {$ref: "#"}}}`, `{properties: {v: {type: number}, next: {$ref: "#"}}}`, "", "$.properties.next.$ref.properties.v.type $.properties.v.type"},
 		{"split by allOf", `{type: object, properties: {a: {type: string}}, required: [a]}`, `{allOf: [{type: object}, {properties: {a: {type: string}}}, {required: [a]}]}`, "", ""},
