@@ -144,7 +144,7 @@ func TestFilters(t *testing.T) {
 	}
 	for path, field := range map[string]string{
 		"/configs?environment=Prod": "environment", "/configs?serviceType=Cloud": "serviceType", "/configs?held=maybe": "held", "/configs?retired=x": "retired",
-		"/configs?enviroment=Production": "enviroment", "/configs?environment=Staging&environment=Production": "environment", "/configs?limit=-1": "limit",
+		"/configs?env=Production": "env", "/configs?environment=Staging&environment=Production": "environment", "/configs?limit=-1": "limit",
 		"/configs/" + name + "/versions?tag=x": "tag",
 		"/deployments?status=Running":          "status", "/deployments?environment=prod": "environment", "/deployments?name=x": "name",
 		"/instances?health=Fine": "health", "/instances?environment=prod": "environment", "/instances?service=x": "service",

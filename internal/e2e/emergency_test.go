@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,7 +52,7 @@ func TestEmergencyDoorUnderAFlood(t *testing.T) {
 		t.Parallel()
 		sc := newScene(t)
 		before, after := sc.twoCommits(f.rollbacks)
-		s := &stage{t: t, scene: sc}
+		s := &stage{scene: sc}
 		s.daemon = newDaemon(t, testenv.Binary(t), away(t, sc)...)
 		s.start()
 		s.api = s.signIn()
@@ -170,7 +169,6 @@ type inundation struct {
 	stop  context.CancelFunc
 	group sync.WaitGroup
 	began time.Time
-	asked atomic.Int64
 	mu    sync.Mutex
 	got   map[int]int // answers by status
 }
