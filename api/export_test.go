@@ -38,6 +38,13 @@ func Wakes(a *API, instanceID string) (wakes <-chan struct{}, stop func()) {
 	return a.marks.subscribe(ctx, a.opts.Bus, instanceID).wake, cancel
 }
 
+// Watching says that somebody looks at the store for streams and polls.
+func Watching(a *API) bool {
+	a.marks.mu.Lock()
+	defer a.marks.mu.Unlock()
+	return a.marks.running
+}
+
 // Wake makes the streams of an instance look at the store.
 func Wake(a *API, instanceID string) { a.marks.tell(instanceID) }
 

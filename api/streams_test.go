@@ -150,6 +150,7 @@ func TestOnlyWhoIsConcernedIsWoken(t *testing.T) {
 	w.version("1.0.0", data("1s"))
 	one := w.register("one")
 	w.complete("1.0.0", one)
+	w.until("the polls of before to be forgotten", func() bool { return !api.Watching(w.api) })
 	wakes, stop := api.Wakes(w.api, one.id)
 	defer stop()
 	<-wakes // the first look does not know what changed
