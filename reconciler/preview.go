@@ -44,6 +44,7 @@ type PreviewOptions struct {
 	Source SourceOptions
 	Git    Git // the source's mirror; nil: there is no source, and the files are all there is
 	Reach  rollout.Reach
+	Keeper profile.Keeper // may be nil
 	Logger *slog.Logger
 	// Partial lays the files over those of the source's synced commit; otherwise
 	// they are all there are, and whatever is missing leaves Git.
@@ -95,7 +96,9 @@ func PreviewFiles(ctx context.Context, o PreviewOptions, files map[string][]byte
 	if !o.Partial || head == "" { // before the first sync the files are all there are
 		tree.base, o.Partial = "", false
 	}
-	obs, err := tree.observe(ctx, newObserver(tree, o.Source.Path, o.Logger, st, o.Store), o.Partial)
+	seeing := newObserver(tree, o.Source.Path, o.Logger, st, o.Store)
+	seeing.keeper = o.Keeper
+	obs, err := tree.observe(ctx, seeing, o.Partial)
 	if err != nil {
 		return p, err
 	}
@@ -109,7 +112,7 @@ func PreviewFiles(ctx context.Context, o PreviewOptions, files map[string][]byte
 
 // Preview looks at files as at a pull request of this source.
 func (r *Reconciler) Preview(ctx context.Context, files map[string][]byte, partial bool) (Preview, error) {
-	o := PreviewOptions{Store: r.store, Source: r.source, Git: r.git, Reach: r.reach, Logger: r.log, Partial: partial}
+	o := PreviewOptions{Store: r.store, Source: r.source, Git: r.git, Reach: r.reach, Keeper: r.keeper, Logger: r.log, Partial: partial}
 	return fetched(ctx, r.git, func() (Preview, error) { return PreviewFiles(ctx, o, files) })
 }
 

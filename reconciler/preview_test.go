@@ -131,3 +131,24 @@ func TestPreviewsWithoutASource(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", indent(got), indent(want))
 	}
 }
+
+// closed opens no secret.
+type closed struct{}
+
+func (closed) RefProblem(string, string) string { return "nobody keeps it" }
+
+func (closed) SopsProblem(profile.SopsFile) string { return "nobody has its key" }
+
+// A secret that will not open is said where it stands, as a pull request is told.
+func TestPreviewsOfSecretsThatWillNotOpen(t *testing.T) {
+	t.Parallel()
+	p, err := reconciler.PreviewFiles(t.Context(), reconciler.PreviewOptions{Store: newFakeStore(), Keeper: closed{}}, bytesOf(files{
+		"a.yaml": doc("a", `key: {$secret: "vault:secret/a#key"}`),
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Warnings) == 0 || !strings.Contains(fmt.Sprint(p.Warnings), "the secret will not open: nobody keeps it") {
+		t.Errorf("it warns of %v", p.Warnings)
+	}
+}

@@ -43,6 +43,8 @@ func TestCompletionOfLiveNames(t *testing.T) {
 		{"shop.development", []string{"describe", "profile", ""}},
 		{"1.0.0", []string{"deploy", "shop.development", ""}},
 		{"1.0.0", []string{"rollback", "shop.development", "--to", ""}},
+		{"1.0.0", []string{"config", "tag", "shop.development", ""}},
+		{"shop.development", []string{"config", "delete", "s"}},
 		{"1.1.0", []string{"diff", "shop.development", "1.0.0", "1.1"}},
 		{instance + "\tshop on shop-01", []string{"deregister", ""}},
 		{"shop", []string{"get", "instances", "--service", ""}},

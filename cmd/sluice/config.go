@@ -157,6 +157,7 @@ changed at the same moment: then it fails, and may be tried again.`,
 		Args: needs(1, "a profile: sluice config update NAME --strategy Rolling"),
 	}
 	f.add(cmd)
+	conn.completes(cmd, profileNames)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var req wire.UpdateConfigRequest
 		if err := f.lay(cmd, conn.sh, nil, &req); err != nil {
@@ -190,6 +191,7 @@ stays, and its versions, deployments and audit events can still be read. One tha
 never had a version is removed. Needs the role Admin.`,
 		Args: needs(1, "a profile: sluice config delete NAME"),
 	}
+	conn.completes(cmd, profileNames)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r, err := conn.open()

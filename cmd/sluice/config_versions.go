@@ -68,6 +68,7 @@ Without a tag it says which there are.`,
 			return nil
 		},
 	}
+	conn.completes(cmd, profileNames, versionNames)
 	cmd.Flags().StringSliceVar(&remove, "remove", nil, "a tag to take away; may be given more than once")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r, err := conn.open()
@@ -115,6 +116,7 @@ func newConfigDeprecate(conn *connection) *cobra.Command {
 rollback may still go to it. --undo takes it back.`,
 		Args: needs(2, "a profile and one of its versions: sluice config deprecate NAME VERSION --reason TEXT"),
 	}
+	conn.completes(cmd, profileNames, versionNames)
 	cmd.Flags().StringVar(&reason, "reason", "", "why (required)")
 	cmd.Flags().BoolVar(&undo, "undo", false, "take it back")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -149,6 +151,7 @@ version runs anywhere, is held, is tagged stable, or is where a rollback would g
 Needs the role Admin.`,
 		Args: needs(2, "a profile and one of its versions: sluice config delete-version NAME VERSION"),
 	}
+	conn.completes(cmd, profileNames, versionNames)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r, err := conn.open()

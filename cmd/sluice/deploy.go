@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/profile"
 )
 
 const deployLong = `Roll out a version that the profile has already, by its strategy or another one.
@@ -20,19 +22,23 @@ role Admin and a reason, and is kept in the audit log.`
 
 func newDeployCommand(sh *shell) *cobra.Command {
 	var req wire.CreateDeploymentRequest
+	var strategy, health []string
 	var watch bool
 	cmd := &cobra.Command{
 		Use:   "deploy PROFILE VERSION",
 		Short: "Roll out a version that the profile has",
 		Long:  deployLong,
 		Example: `  sluice deploy payment-service.production 1.4.0 --watch
-  sluice deploy payment-service.staging 1.4.0 --strategy Direct`,
+  sluice deploy payment-service.staging 1.4.0 --strategy Direct
+  sluice deploy payment-service.production 1.4.0 --override 'steps=[50, 100]' --health errorRateThreshold=1`,
 		Args: needs(2, "a profile and one of its versions: sluice deploy PROFILE VERSION (sluice get versions PROFILE lists them)"),
 	}
 	conn := connected(sh, cmd)
 	conn.completes(cmd, profileNames, versionNames)
 	format := outputFlag(cmd)
 	cmd.Flags().StringVar(&req.Strategy, "strategy", "", "Canary, Rolling, BlueGreen or Direct; otherwise as the profile says")
+	cmd.Flags().StringArrayVar(&strategy, "override", nil, "a field of the strategy for this deployment, as FIELD=VALUE; may be given more than once (sluice explain strategy)")
+	cmd.Flags().StringArrayVar(&health, "health", nil, "a field of the health section for this deployment, as FIELD=VALUE; may be given more than once (sluice explain health)")
 	cmd.Flags().StringSliceVar(&req.TargetInstances, "instance", nil, "only to this instance; may be given more than once")
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept in the audit log")
 	cmd.Flags().BoolVar(&req.Force, "force", false, "break the glass; needs the role Admin and --reason")
@@ -50,6 +56,13 @@ func newDeployCommand(sh *shell) *cobra.Command {
 			req.TargetInstances[i] = bare(id)
 		}
 		req.ConfigName, req.ConfigVersion = args[0], args[1]
+		var err error
+		if req.Config, err = overrides("--override", strategy); err != nil {
+			return err
+		}
+		if req.HealthCheck, err = overrides("--health", health); err != nil {
+			return err
+		}
 		r, err := conn.open()
 		if err != nil {
 			return err
@@ -68,6 +81,27 @@ func newDeployCommand(sh *shell) *cobra.Command {
 		return w.follow(cmd.Context(), d.ID)
 	}
 	return cmd
+}
+
+// overrides reads fields that were given as FIELD=VALUE, the value as in a
+// profile's file; nil when there are none. What fields there are the daemon says.
+func overrides(flag string, given []string) (json.RawMessage, error) {
+	if len(given) == 0 {
+		return nil, nil
+	}
+	fields := map[string]any{}
+	for _, text := range given {
+		field, value, ok := strings.Cut(text, "=")
+		if !ok || strings.TrimSpace(field) == "" {
+			return nil, fmt.Errorf("%s %q: wants FIELD=VALUE", flag, text)
+		}
+		read, err := profile.ParseData(flag, []byte("value: "+value))
+		if err != nil {
+			return nil, fmt.Errorf("%s %q: %w", flag, text, err)
+		}
+		fields[strings.TrimSpace(field)] = read["value"]
+	}
+	return json.Marshal(fields)
 }
 
 func deploymentStarted(d wire.Deployment, watched bool) listing {

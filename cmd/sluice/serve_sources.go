@@ -49,7 +49,7 @@ func openSources(ctx context.Context, conf settings.Settings, db *store.Store, p
 	set := &sourceSet{
 		mirrors: map[string]*gitsource.Mirror{}, reconcilers: map[string]*reconciler.Reconciler{},
 		approvals: map[string]*reconciler.Approvals{}, every: map[string]time.Duration{},
-		alone: reconciler.PreviewOptions{Store: db, Reach: parts.reach, Logger: parts.log},
+		alone: reconciler.PreviewOptions{Store: db, Reach: parts.reach, Keeper: parts.keeper, Logger: parts.log},
 	}
 	for _, src := range conf.Sources {
 		if err := set.open(ctx, conf, src, db, parts); err != nil {

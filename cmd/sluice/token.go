@@ -99,8 +99,21 @@ func scopeOf(t wire.Token) string {
 	return strings.Join(append(slices.Clone(t.Environments), t.Profiles...), ",")
 }
 
+// tokenNames are the ids of tokens, with their names.
+func tokenNames(ctx context.Context, r remote, _ []string) ([]cobra.Completion, error) {
+	tokens, err := r.c.Tokens(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []cobra.Completion
+	for _, t := range tokens {
+		out = append(out, described(t.ID, t.Name+" "+t.Role))
+	}
+	return out, nil
+}
+
 func newTokenRevoke(conn *connection) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "revoke ID", Short: "Revoke a token, at once",
 		Args: needs(1, "a token's id: sluice token revoke ID (sluice token list shows them)"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -115,4 +128,6 @@ func newTokenRevoke(conn *connection) *cobra.Command {
 			return err
 		},
 	}
+	conn.completes(cmd, tokenNames)
+	return cmd
 }
