@@ -1,9 +1,9 @@
 package api_test
 
 import (
+	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 
@@ -25,7 +25,7 @@ func database(t *testing.T) store.Options {
 	t.Helper()
 	switch engine := os.Getenv(engineEnv); engine {
 	case "", "sqlite":
-		return store.Options{URL: filepath.Join(t.TempDir(), "sluice.db")}
+		return store.Options{URL: testenv.Template(t, "sluice.db", migrateNew)}
 	case "postgres":
 		return postgres(t)
 	default:
@@ -40,13 +40,18 @@ func postgres(t *testing.T) store.Options {
 	server := testenv.SharedPostgres(t)
 	makeMigrated.Do(func() {
 		server.Exec(t, "postgres", "CREATE DATABASE "+migrated)
-		s, err := store.Open(t.Context(), store.Options{URL: server.URL(migrated)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(s.Migrate(t.Context()), s.Close()); err != nil {
+		if err := migrateNew(server.URL(migrated)); err != nil {
 			t.Fatal(err)
 		}
 	})
 	return store.Options{URL: server.CreateDatabase(t, migrated), Connections: 8}
+}
+
+// migrateNew gives a new database the schema.
+func migrateNew(url string) error {
+	s, err := store.Open(context.Background(), store.Options{URL: url})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Migrate(context.Background()), s.Close())
 }

@@ -53,9 +53,8 @@ func onEach(t *testing.T, test func(t *testing.T, w *world)) {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, driver: "sqlite", path: filepath.Join(t.TempDir(), "sluice.db")}
+	w := &world{t: t, driver: "sqlite", path: testenv.Template(t, "sluice.db", migrateNew)}
 	w.open()
-	w.must(w.Migrate(t.Context()))
 	w.furnish()
 	return w
 }
@@ -65,16 +64,21 @@ const migrated = "sluice_migrated"
 
 var makeMigrated sync.Once
 
+// migrateNew gives a new database the schema.
+func migrateNew(url string) error {
+	s, err := store.Open(context.Background(), store.Options{URL: url})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Migrate(context.Background()), s.Close())
+}
+
 func newPostgresWorld(t *testing.T) *world {
 	t.Helper()
 	server := testenv.SharedPostgres(t)
 	makeMigrated.Do(func() {
 		server.Exec(t, "postgres", "CREATE DATABASE "+migrated)
-		s, err := store.Open(t.Context(), store.Options{URL: server.URL(migrated)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(s.Migrate(t.Context()), s.Close()); err != nil {
+		if err := migrateNew(server.URL(migrated)); err != nil {
 			t.Fatal(err)
 		}
 	})
