@@ -18,6 +18,9 @@ var (
 	})
 )
 
+// raceFlags are those of the Makefile's RACE: what is built alike is built once.
+const raceFlags = "-gcflags=modernc.org/sqlite/lib=-race=false -d=checkptr=0"
+
 // build makes a program once, under name and with the tags.
 func build(name, tags string) func() error {
 	return sync.OnceValue(func() error {
@@ -26,7 +29,7 @@ func build(name, tags string) func() error {
 		}
 		args := []string{"build", "-tags", tags, "-o", filepath.Join(folder, name)}
 		if raceEnabled {
-			args = append(args, "-race")
+			args = append(args, "-race", raceFlags)
 		}
 		out, err := exec.Command("go", append(args, "github.com/sluicehq/sluice/cmd/sluice")...).CombinedOutput()
 		if err != nil {
