@@ -318,7 +318,7 @@ func TestGeneric(t *testing.T) {
 }
 
 // TestRefused: nothing that is not signed gets anywhere, and whoever has no
-// secret learns nothing (rows 27 and 28 of the test plan).
+// secret learns nothing.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, func(o *webhook.Options) { o.MaxBody = 128 << 10 })

@@ -69,7 +69,7 @@ func (h *heard) all() string {
 	return h.text.String()
 }
 
-// Row 60: unique strings stand for every secret that the daemon knows, it lives a
+// Unique strings stand for every secret that the daemon knows, it lives a
 // small life with good days and bad, and nothing that is said or kept has one of
 // them, but for the file of the instance that each is for.
 func TestNoSecretIsSaidOrKept(t *testing.T) {
