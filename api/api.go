@@ -83,6 +83,7 @@ type API struct {
 	emergency coord.Limiter // of the urgent doors: this process's own, so that Redis need not answer
 	guesses   coord.Limiter // of addresses that have tokens looked up at the urgent doors
 	lockout   *lockout
+	crowd     crowd
 	hashing   chan struct{} // bounds the passwords that are checked at once
 	previews  chan struct{} // bounds the trees that are looked at at once
 
@@ -154,6 +155,7 @@ func New(opts Options) (*API, error) {
 		emergency: coord.NewMinutes(opts.Now, maxCallers),
 		guesses:   coord.NewMinutes(opts.Now, maxStrangers),
 		lockout:   newLockout(opts.Now),
+		crowd:     newCrowd(),
 		hashing:   make(chan struct{}, maxHashing),
 		previews:  make(chan struct{}, maxPreviews),
 		reading:   map[string]int{},

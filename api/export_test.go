@@ -146,3 +146,15 @@ func Defined(body string) (p profile.Profile, status int, err error) {
 	}
 	return p, status, err
 }
+
+// Crowd takes every turn of readers until they are given back.
+func Crowd(a *API) (giveBack func()) {
+	for range cap(a.crowd) {
+		a.crowd <- struct{}{}
+	}
+	return func() {
+		for range cap(a.crowd) {
+			<-a.crowd
+		}
+	}
+}

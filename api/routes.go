@@ -136,7 +136,7 @@ func (a *API) routes() error {
 			errs = append(errs, fmt.Errorf("api: %s %s says not who may use it", r.method, r.path))
 			continue
 		}
-		a.echo.Add(r.method, r.path, r.handle, paced(r.pace), a.allowed(r), a.limited(r), bounded(r.body), a.idempotent(r))
+		a.echo.Add(r.method, r.path, r.handle, paced(r.pace), a.allowed(r), a.limited(r), bounded(r.body), a.inTurn(r), a.idempotent(r))
 	}
 	a.echo.RouteNotFound("/*", func(echo.Context) error {
 		return &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "there is nothing at this path"}
