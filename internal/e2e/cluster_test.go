@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -118,14 +119,21 @@ func (c *cluster) startAll(env ...string) {
 	c.inUse(len(c.replicas))
 }
 
+// exitAway is how a daemon ends whose database does not answer when it starts.
+const exitAway = 3
+
 // inUse waits until the balancer uses n replicas.
 func (c *cluster) inUse(n int) {
 	c.t.Helper()
 	eventually(c.t, fmt.Sprintf("%d replicas to be in use", n), func() bool {
 		for i, r := range c.replicas {
-			if r.cmd != nil && !r.running() && n == len(c.replicas) {
+			if r.cmd == nil || r.running() || n != len(c.replicas) {
+				continue
+			}
+			if r.cmd.ProcessState.ExitCode() != exitAway {
 				c.t.Fatalf("replica %d ended: %v", i, r.cmd.ProcessState)
 			}
+			r.launch() // as whatever watches over it would
 		}
 		return c.balancer.Ready() == n
 	})
@@ -212,13 +220,25 @@ func (c *cluster) promoteAll(commit string, from int) wire.Deployment {
 	return c.concludes(commit, "Completed")
 }
 
-// promotes waits until a deployment stands before its next phase and lets it go on.
+// promotes waits until a deployment stands before its next phase and lets it go
+// on. What a replica that was cut off holds in the database may keep it waiting:
+// then it is asked again, for that phase and no other.
 func (c *cluster) promotes(commit string, phase int) {
 	c.t.Helper()
 	d := c.awaitsPromotion(commit, phase)
-	if _, err := c.api.PromoteDeployment(c.t.Context(), d.ID, "go on"); err != nil {
+	eventually(c.t, "the promotion to be taken", func() bool {
+		_, err := c.api.Promote(c.t.Context(), d.ID, wire.PromoteRequest{Reason: "go on", Phase: phase})
+		switch {
+		case err == nil:
+			return true
+		case client.IsStatus(err, http.StatusServiceUnavailable):
+			return false
+		case client.IsStatus(err, http.StatusConflict):
+			return true // it was taken, and the answer lost
+		}
 		c.t.Fatal(err)
-	}
+		return false
+	})
 }
 
 // holds checks, at the end of a history, what must be true after every one. The
