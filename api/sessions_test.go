@@ -56,7 +56,8 @@ func TestSessionsOfAPerson(t *testing.T) {
 
 	// What an Admin changes ends what was begun before.
 	root := w.session("root")
-	for what, change := range map[string]string{"role": `{"role": "Viewer"}`, "password": `{"password": "another password"}`, "disabled": `{"disabled": true}`} {
+	for _, tt := range [][2]string{{"role", `{"role": "Viewer"}`}, {"password", `{"password": "another password"}`}, {"disabled", `{"disabled": true}`}} {
+		what, change := tt[0], tt[1]
 		w.must(w.store.RemoveUser(t.Context(), "ann", "test"))
 		w.person("ann", api.Operator)
 		two = w.session("ann")
