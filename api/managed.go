@@ -15,8 +15,8 @@ import (
 // by is who writes.
 func by(c echo.Context) store.By { return store.By{Actor: who(c).name, TraceID: traceID(c)} }
 
-// ours refuses writes to what a source manages, and to what is retired.
-func ours(r profile.Record) error {
+// writable refuses writes to what a source manages, and to what is retired.
+func writable(r profile.Record) error {
 	switch {
 	case r.Origin == profile.OriginGit:
 		return managedByGit(r)
@@ -121,7 +121,7 @@ func (a *API) putConfig(c echo.Context) error {
 	}
 	name := c.Param("name")
 	err := a.opts.Store.ChangeProfile(c.Request().Context(), name, by(c), func(k store.Kept) (profile.Record, error) {
-		if err := ours(k.Record); err != nil {
+		if err := writable(k.Record); err != nil {
 			return k.Record, err
 		}
 		if err := matches(c, wholeConfig(k)); err != nil {

@@ -33,7 +33,7 @@ func (a *API) uploadVersion(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := ours(k.Record); err != nil {
+	if err := writable(k.Record); err != nil {
 		return err
 	}
 	var req wire.UploadRequest
@@ -59,7 +59,7 @@ func (a *API) uploadVersion(c echo.Context) error {
 		Tags: req.Tags, Metadata: req.Metadata, Author: who(c).name, CreatedBy: who(c).name,
 	}
 	made, err := a.opts.Store.Upload(c.Request().Context(), name, by(c), func(k store.Kept, newest *profile.Version) (profile.Version, error) {
-		if err := errors.Join(ours(k.Record), matches(c, wholeConfig(k))); err != nil {
+		if err := errors.Join(writable(k.Record), matches(c, wholeConfig(k))); err != nil {
 			return v, err
 		}
 		v.Number, err = following(c, newest, v, req.Version)

@@ -25,7 +25,7 @@ func (r *Redis) Put(ctx context.Context, key string, value []byte, ttl time.Dura
 	if len(value) > maxCached {
 		return
 	}
-	_ = r.call(ctx, func(ctx context.Context) error {
+	_ = r.call(ctx, func(ctx context.Context) error { // it saves work alone, and call counts failures
 		return r.client.Set(ctx, cacheKey(key), value, ttl).Err()
 	})
 }

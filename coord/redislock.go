@@ -54,7 +54,7 @@ return 0`)
 
 // unlock tries once: what it does not give back, the ttl does.
 func (r *Redis) unlock(ctx context.Context, mutex *redsync.Mutex) {
-	_ = r.call(context.WithoutCancel(ctx), func(ctx context.Context) error {
+	_ = r.call(context.WithoutCancel(ctx), func(ctx context.Context) error { // call counts failures
 		_, err := mutex.UnlockContext(ctx)
 		if taken(err) || errors.Is(err, redsync.ErrLockAlreadyExpired) {
 			return nil // it is another's by now, or nobody's

@@ -122,7 +122,7 @@ func (f *Server) Restart() {
 func fail(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(wire.Error{Error: wire.ErrorDetail{Code: code, Message: strings.ToLower(code), TraceID: "abc"}})
+	_ = json.NewEncoder(w).Encode(wire.Error{Error: wire.ErrorDetail{Code: code, Message: strings.ToLower(code), TraceID: "abc"}}) // the client may be gone
 }
 
 func reply(w http.ResponseWriter, status int, v any) {
