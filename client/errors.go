@@ -27,12 +27,13 @@ type APIError struct {
 func (e *APIError) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Message)
-	for i, d := range e.Details {
-		sep := "; "
-		if i == 0 {
-			sep = ": "
+	sep := ": "
+	for _, d := range e.Details {
+		if e.Message == d.Field+" "+d.Message {
+			continue // it says that alone
 		}
 		fmt.Fprintf(&b, "%s%s: %s", sep, d.Field, d.Message)
+		sep = "; "
 	}
 	fmt.Fprintf(&b, " (%d", e.Status)
 	if e.Code != "" {

@@ -69,16 +69,16 @@ func printKeys(sh *shell, keys secrets.Keys, under map[string]int) error {
 		case under[id] > 0:
 			use = "still opens: run sluice secrets rotate"
 		}
-		fmt.Fprintf(sh.stdout, "%-32s %6d values  %s\n", id, under[id], use)
+		fmt.Fprintf(sh.stdout, "%-32s %13s  %s\n", id, plural(under[id], "value"), use)
 		delete(under, id)
 	}
 	lost := 0
 	for _, id := range slices.Sorted(maps.Keys(under)) {
-		fmt.Fprintf(sh.stdout, "%-32s %6d values  is not in master_key: they cannot be opened\n", id, under[id])
+		fmt.Fprintf(sh.stdout, "%-32s %13s  not in master_key: nothing opens them\n", id, plural(under[id], "value"))
 		lost += under[id]
 	}
 	if lost > 0 {
-		return notSo(fmt.Errorf("%d values are sealed under keys that master_key does not have: put them back, or give the secrets again", lost))
+		return notSo(fmt.Errorf("%s sealed under keys that master_key does not have: put them back, or give the secrets again", plural(lost, "value")))
 	}
 	return nil
 }
@@ -121,18 +121,18 @@ func wouldRotate(ctx context.Context, sh *shell, db *store.Store, keys secrets.K
 			n += values
 		}
 	}
-	fmt.Fprintf(sh.stdout, "%d values would be sealed anew under %s\n", n, keys.Sealing())
+	fmt.Fprintf(sh.stdout, "%s to be sealed anew under %s\n", plural(n, "value"), keys.Sealing())
 	return nil
 }
 
 func rotate(ctx context.Context, sh *shell, db *store.Store, keys secrets.Keys) error {
 	r, err := secrets.Rotate(ctx, db, keys, "sluice secrets rotate", func(n int) {
-		fmt.Fprintf(sh.stderr, "%d values\n", n)
+		fmt.Fprintf(sh.stderr, "%s\n", plural(n, "value"))
 	})
 	if err != nil {
-		return fmt.Errorf("%w (%d values were sealed anew; run it again to go on)", err, r.Resealed)
+		return fmt.Errorf("%w (%s sealed anew; run it again to go on)", err, plural(r.Resealed, "value"))
 	}
-	fmt.Fprintf(sh.stdout, "%d values were sealed anew under %s\n", r.Resealed, keys.Sealing())
+	fmt.Fprintf(sh.stdout, "%s sealed anew under %s\n", plural(r.Resealed, "value"), keys.Sealing())
 	for _, why := range r.Stuck {
 		fmt.Fprintf(sh.stderr, "not opened: %s\n", why)
 	}

@@ -95,11 +95,11 @@ func TestSecretsRotation(t *testing.T) {
 	c.wants(t, 0, "secrets", "status")
 	prints("2026                                  0 values  seals", "2025                                250 values  still opens: run sluice secrets rotate")
 	c.wants(t, 0, "secrets", "rotate", "--dry-run")
-	prints("250 values would be sealed anew under 2026")
+	prints("250 values to be sealed anew under 2026")
 	c.wants(t, 0, "secrets", "rotate")
-	prints("250 values were sealed anew under 2026", "2025                                  0 values  may be taken out of master_key")
+	prints("250 values sealed anew under 2026", "2025                                  0 values  may be taken out of master_key")
 	c.wants(t, 0, "secrets", "rotate")
-	prints("0 values were sealed anew")
+	prints("0 values sealed anew")
 	opened, err := opens(t, url, fresh, sealed)
 	if err != nil || opened["k249"] != "canary-249" {
 		t.Errorf("with the new key alone: %v, %v", opened["k249"], err)
@@ -107,7 +107,7 @@ func TestSecretsRotation(t *testing.T) {
 
 	c.env["SLUICE_MASTER_KEY"] = old
 	c.wants(t, 1, "secrets", "status")
-	prints("250 values  is not in master_key", "put them back, or give the secrets again")
+	prints("250 values  not in master_key", "put them back, or give the secrets again")
 	c.wants(t, 1, "secrets", "rotate")
 	prints("not opened: sv_")
 	c.env["SLUICE_MASTER_KEY"] = ""

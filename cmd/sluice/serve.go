@@ -76,9 +76,6 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := firstUsers(ctx, sh, db, conf); err != nil {
-		return err
-	}
 
 	replica := uuid.NewString()
 	measurer, reach, err := openMeasurer(conf, log, registry)
@@ -121,6 +118,10 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	}
 	proxies, err := prefixes("trusted_proxies", conf.TrustedProxies)
 	if err != nil {
+		return err
+	}
+	// Last, so that what is wrong with the settings is said before a password is shown once.
+	if err := firstUsers(ctx, sh, db, conf); err != nil {
 		return err
 	}
 	door, err := api.New(api.Options{
