@@ -17,8 +17,8 @@ SIMULATIONS := ./internal/simulation ./internal/gatebench
 # Real daemons that mostly wait for leases to end: beside the other tests they take no time of their own, unless the race
 # detector makes each of them slow. make test/race has it on them too.
 DAEMONS := ./internal/e2e
-# Take their turn after the daemons, so that two processors have about the same to do.
-SLOW := ./store ./gitsource
+# Takes its turn after the daemons, so that two processors have about the same to do.
+SLOW := ./store
 
 # The race detector looks at everything but SQLite, which is C translated to Go: with it every test of the embedded
 # database takes several times as long, and finds nothing of ours there.
@@ -44,7 +44,7 @@ test: test-deps ## Run every test, with the race detector but for the simulation
 	go test -timeout 20m $(SIMULATIONS)
 	go build $(RACE) ./...
 	{ failed=0; go test -timeout 20m $(DAEMONS) || failed=1; \
-	  go test $(RACE) -p 1 -timeout 20m -coverprofile=coverage-slow.out $(SLOW) || failed=1; \
+	  go test $(RACE) -timeout 20m -coverprofile=coverage-slow.out $(SLOW) || failed=1; \
 	  $(API_ON_POSTGRES) || failed=1; exit $$failed; } & beside=$$!; \
 	failed=0; go test $(RACE) -p 1 -timeout 20m -coverprofile=coverage.out $$(go list ./... | grep -vxFf <(go list $(SIMULATIONS) $(DAEMONS) $(SLOW))) || failed=1; \
 	wait $$beside || failed=1; tail -n +2 coverage-slow.out >>coverage.out; exit $$failed
