@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/spans"
 )
 
 // EngineOptions are what an engine may be told. The zero value of each field
@@ -218,10 +220,12 @@ func (e *Engine) Step(ctx context.Context, claim Claim) error {
 }
 
 func (e *Engine) step(ctx context.Context, claim Claim, aside func()) error {
+	began := time.Now()
 	d, snap, now, err := e.read(ctx, claim.DeploymentID)
 	if err != nil {
 		return err
 	}
+	ctx = spans.With(ctx, d.Span())
 	dec := Decide(d, snap, now)
 	if asks := Asks(d, snap, dec, now); len(asks) > 0 {
 		aside()
@@ -243,6 +247,7 @@ func (e *Engine) step(ctx context.Context, claim Claim, aside func()) error {
 	if err := e.store.Step(ctx, claim, dec); err != nil {
 		return fmt.Errorf("store the step of deployment %s: %w", d.ID, err)
 	}
+	tellStep(d, dec, began, time.Now())
 	e.stored(ctx, d, dec)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 )
 
 // Options say which database to open.
@@ -87,6 +88,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err == nil && !opts.ReadOnly {
 		s.jobs, err = river.NewClient(s.engine.river(s.write.usual), &river.Config{
 			Logger: slog.New(slog.DiscardHandler), PollOnly: true, Test: river.TestConfig{Time: jobClock{s}},
+			Middleware: []rivertype.Middleware{&tracedJobs{}},
 		})
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/sluicehq/sluice/rollout"
 )
@@ -138,6 +139,7 @@ func NewOutbox(s *Store, opts OutboxOptions) (*Outbox, error) {
 	client, err := river.NewClient(s.engine.river(s.write.usual), &river.Config{
 		Queues:            s.routing.configured(),
 		Workers:           workers,
+		Middleware:        []rivertype.Middleware{&tracedJobs{}},
 		Logger:            slog.New(slog.DiscardHandler),
 		PollOnly:          true,
 		FetchCooldown:     outboxPoll / 2,

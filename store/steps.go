@@ -287,6 +287,9 @@ func (tx *Tx) sourceOf(ctx context.Context, d rollout.Deployment) (source string
 // apply does everything of a decision but the deployment's own row.
 func (tx *Tx) apply(ctx context.Context, dec rollout.Decision) error {
 	d := dec.Next
+	if d.State.Final() {
+		tx.ended = append(tx.ended, d)
+	}
 	if err := tx.switchTraffic(ctx, d, dec.Switch); err != nil {
 		return err
 	}
