@@ -153,5 +153,5 @@ func agentLogger(cmd *cobra.Command, level, format string) (*slog.Logger, error)
 	if format != "json" && format != "text" {
 		return nil, fmt.Errorf("--log-format %q: want json or text", format)
 	}
-	return telemetry.NewLogger(cmd.ErrOrStderr(), format, l), nil
+	return telemetry.NewLogger(cmd.ErrOrStderr(), format, telemetry.NewLevels(l)), nil
 }
