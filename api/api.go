@@ -62,6 +62,9 @@ type Options struct {
 	SSO         *sso.Provider // that people may sign in with; nil for none
 	ExternalURL string        // that people reach this server by; "" is as they ask
 
+	// LogLevels are what this replica logs; when nil, there is nothing to change.
+	LogLevels LogLevels
+
 	// SharedLimits makes a limiter of this process count for all replicas; nil
 	// leaves each to itself.
 	SharedLimits func(local coord.Limiter) coord.Limiter
@@ -130,6 +133,9 @@ func New(opts Options) (*API, error) {
 	}
 	if opts.TestNotification == nil {
 		opts.TestNotification = func(context.Context, string) (string, error) { return "", notify.ErrUnknown }
+	}
+	if opts.LogLevels == nil {
+		opts.LogLevels = plainLevels{}
 	}
 	if opts.Cache == nil {
 		opts.Cache = coord.NewLRU(ownCacheBytes)

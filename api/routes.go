@@ -125,6 +125,9 @@ func (a *API) list() []route {
 		{"GET", v1 + "/sources", everybody, 30, 0, prompt, a.listSources},
 		{"POST", v1 + "/sources/:id/sync", operator, 30, 0, prompt, a.syncSource},
 		{"POST", v1 + "/notifications/:target/test", admin, 10, 0, prompt, a.testNotification},
+		{"GET", v1 + "/logging", admin, 60, 0, prompt, a.getLogging},
+		{"PUT", v1 + "/logging", admin, 30, smallBody, prompt, a.putLogging},
+		{"DELETE", v1 + "/logging", admin, 30, 0, prompt, a.deleteLogging},
 	}
 }
 
