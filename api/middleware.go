@@ -48,6 +48,7 @@ func (a *API) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 			if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
 				panic(cause)
 			}
+			a.metrics.panics.Inc()
 			a.log.ErrorContext(c.Request().Context(), "handler panicked", "route", c.Path(), "panic", fmt.Sprint(cause),
 				"stack", string(debug.Stack()))
 			err = &problem{status: http.StatusInternalServerError, code: "INTERNAL_ERROR", message: "something went wrong; the log has more under the trace id"}
@@ -77,6 +78,7 @@ func (a *API) secured(next echo.HandlerFunc) echo.HandlerFunc {
 func (a *API) measured(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
+		defer counted(a.metrics.inFlight)()
 		err := next(c)
 		if err != nil {
 			c.Error(err) // so that the status is known here
@@ -85,7 +87,7 @@ func (a *API) measured(next echo.HandlerFunc) echo.HandlerFunc {
 		if route == "" {
 			route = "unknown"
 		}
-		a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)).Observe(time.Since(start).Seconds())
+		observe(c, a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)), time.Since(start))
 		return nil
 	}
 }

@@ -23,6 +23,9 @@ func (r *Reconciler) apply(ctx context.Context, from, to string, p plan) error {
 			return fmt.Errorf("read the clock: %w", err)
 		}
 		w := writer{tx: tx, now: now, trace: trace, newID: r.newID, fail: r.fail}
+		if from != to { // otherwise it is no commit that brings what is deployed
+			w.seenAt = now.Add(-r.sighted.ago(to))
+		}
 		for _, step := range []func(context.Context, plan) error{
 			w.premises, w.versions, w.deployments, w.endings, w.problems, w.words, w.seen,
 		} {
@@ -36,11 +39,12 @@ func (r *Reconciler) apply(ctx context.Context, from, to string, p plan) error {
 
 // writer writes the parts of a plan through one transaction.
 type writer struct {
-	tx    Tx
-	now   time.Time
-	trace string
-	newID func() string
-	fail  func(point string)
+	tx     Tx
+	now    time.Time
+	seenAt time.Time // when the source was seen to have moved; zero when it has not
+	trace  string
+	newID  func() string
+	fail   func(point string)
 }
 
 // premises checks that what the plan took for granted still holds.
@@ -84,7 +88,7 @@ func (w *writer) deployments(ctx context.Context, p plan) error {
 		}
 	}
 	for _, d := range p.Deployments {
-		d.ID, d.CreatedAt, d.TraceID = w.newID(), w.now, w.trace
+		d.ID, d.CreatedAt, d.SeenAt, d.TraceID = w.newID(), w.now, w.seenAt, w.trace
 		dec := rollout.Decision{Next: d, Changed: true, Wake: w.now, Facts: []rollout.Fact{{
 			Type: rollout.FactCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
 			Details: map[string]any{

@@ -21,6 +21,8 @@ type Tx struct {
 	// facts are written last: the audit log's head is everybody's, and is held
 	// for as short a time as can be.
 	facts []rollout.Fact
+	// superseded are told of after the commit.
+	superseded []rollout.Deployment
 }
 
 const (
@@ -118,6 +120,9 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 		return fmt.Errorf("%w: %w", errCommit, s.engine.explain(err))
 	}
 	committed = true
+	for _, d := range own.superseded {
+		s.superseded(d)
+	}
 	return nil
 }
 
