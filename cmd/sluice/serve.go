@@ -58,7 +58,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	}
 	log.InfoContext(ctx, "starting", "version", programVersion(), "settings", conf)
 	registry := telemetry.NewRegistry(programVersion())
-	tracing, err := telemetry.NewTracerProvider(ctx, sh.getenv, programVersion())
+	tracing, err := telemetry.NewTracerProvider(ctx, sh.getenv, "sluice", programVersion())
 	if err != nil {
 		return fmt.Errorf("set up tracing: %w", err)
 	}

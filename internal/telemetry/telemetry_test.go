@@ -102,7 +102,7 @@ func TestLevelCanBeChanged(t *testing.T) {
 
 func TestTracesWithoutAnExporter(t *testing.T) {
 	t.Parallel()
-	provider, err := telemetry.NewTracerProvider(t.Context(), func(string) string { return "" }, "test")
+	provider, err := telemetry.NewTracerProvider(t.Context(), func(string) string { return "" }, "sluice", "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestTracesAreExported(t *testing.T) {
 	for k, v := range env {
 		t.Setenv(k, v)
 	}
-	provider, err := telemetry.NewTracerProvider(t.Context(), func(k string) string { return env[k] }, "test")
+	provider, err := telemetry.NewTracerProvider(t.Context(), func(k string) string { return env[k] }, "sluice", "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestExportCanBeTurnedOff(t *testing.T) {
 	t.Parallel()
 	for _, off := range []map[string]string{{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}} {
 		off["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
-		provider, err := telemetry.NewTracerProvider(t.Context(), func(k string) string { return off[k] }, "test")
+		provider, err := telemetry.NewTracerProvider(t.Context(), func(k string) string { return off[k] }, "sluice", "test")
 		if err != nil {
 			t.Fatal(err)
 		}
