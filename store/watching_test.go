@@ -73,6 +73,7 @@ func TestPropagation(t *testing.T) {
 		if took, ok := propagation(); !ok || took != 7*time.Second {
 			t.Errorf("took %s, %t", took, ok)
 		}
+		w.must(w.InsertVersion(t.Context(), w.version("1.2.0", "3s")))
 		d = w.deployment("1.2.0")
 		d.ID, d.CreatedAt, d.SeenAt = uuid.NewString(), w.clock(), w.clock().Add(-3*time.Second)
 		w.must(w.Create(t.Context(), rollout.Decision{Next: d, Changed: true,
