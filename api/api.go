@@ -50,6 +50,8 @@ type Options struct {
 	LimitFactor    float64                  // multiplies every rate limit; 1 when 0, negative for no limits
 	Degraded       func() map[string]string // parts that work less well, with why; may be nil
 	WriteTimeout   time.Duration            // of one event to a slow reader; 10 s when 0
+	// Validated is told how long data took to be checked by a schema; it may be nil.
+	Validated func(ctx context.Context, took time.Duration)
 
 	// Secrets seals what is given and opens what is delivered; nil refuses the one
 	// and delivers references as they stand.
@@ -155,7 +157,7 @@ func New(opts Options) (*API, error) {
 	}
 	a := &API{
 		opts: opts, echo: echo.New(), log: opts.Logger, draining: make(chan struct{}),
-		metrics:   newMetrics(opts.Registry, opts.Store),
+		metrics:   newMetrics(opts.Registry),
 		limits:    opts.SharedLimits(coord.NewMinutes(opts.Now, maxCallers)),
 		strangers: opts.SharedLimits(coord.NewMinutes(opts.Now, maxStrangers)),
 		emergency: coord.NewMinutes(opts.Now, maxCallers),
@@ -168,6 +170,7 @@ func New(opts Options) (*API, error) {
 		marks:     newWatermark(opts.Store),
 		outage:    &outage{log: opts.Logger},
 	}
+	opts.Registry.MustRegister(newStock(opts.Store, a.leaving.Load))
 	a.described = sync.OnceValues(a.describeOnce)
 	a.echo.HideBanner, a.echo.HidePort = true, true
 	a.echo.HTTPErrorHandler = a.answerError
