@@ -33,6 +33,9 @@ RACE := -race -gcflags='modernc.org/sqlite/lib=-race=false -d=checkptr=0'
 # The API suite runs on SQLite with the others, and once more on PostgreSQL.
 API_ON_POSTGRES := SLUICE_TEST_ENGINE=postgres go test -count=1 -timeout 20m ./api
 
+# The image and the Compose files, in a module of their own.
+CHECKS := (cd deploy/checks && go test -timeout 20m ./...)
+
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z\/-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,7 +69,7 @@ test: test-deps ## Run every test, with the race detector but for the simulation
 	go build $(RACE) ./...
 	{ failed=0; go test -timeout 20m $(DAEMONS) || failed=1; \
 	  go test $(RACE) -timeout 20m -coverprofile=coverage-slow.out $(SLOW) || failed=1; \
-	  $(API_ON_POSTGRES) || failed=1; exit $$failed; } & beside=$$!; \
+	  $(API_ON_POSTGRES) || failed=1; $(CHECKS) || failed=1; exit $$failed; } & beside=$$!; \
 	failed=0; go test $(RACE) -p 1 -timeout 20m -coverprofile=coverage.out $$(go list ./... | grep -vxFf <(go list $(SIMULATIONS) $(DAEMONS) $(SLOW))) || failed=1; \
 	wait $$beside || failed=1; tail -n +2 coverage-slow.out >>coverage.out; exit $$failed
 
