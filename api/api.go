@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -47,6 +48,7 @@ type Options struct {
 	TrustedProxies []netip.Prefix           // whose X-Forwarded-For is believed; none by default
 	KeepAlive      time.Duration            // of streams; 15 s when 0
 	SecureCookies  bool                     // browsers reach this server over https alone
+	Limits         map[string]int           // rate limits a minute in place of our own, by door: "POST /configs"
 	LimitFactor    float64                  // multiplies every rate limit; 1 when 0, negative for no limits
 	Degraded       func() map[string]string // parts that work less well, with why; may be nil
 	WriteTimeout   time.Duration            // of one event to a slow reader; 10 s when 0
@@ -57,6 +59,8 @@ type Options struct {
 	// and delivers references as they stand.
 	Secrets Secrets
 
+	// SessionLife is how long people stay signed in; 12 hours when 0.
+	SessionLife time.Duration
 	// SessionKeys sign the tokens of people who signed in, and Issuer is who says so
 	// in them; keys of this process's own, and "sluice", when they are not given.
 	SessionKeys *session.Keys
@@ -148,6 +152,7 @@ func New(opts Options) (*API, error) {
 	if opts.Issuer == "" {
 		opts.Issuer = "sluice"
 	}
+	opts.SessionLife = cmp.Or(opts.SessionLife, sessionLife)
 	if opts.SessionKeys == nil {
 		keys, err := session.ParseKeys(session.NewSecret())
 		if err != nil {
