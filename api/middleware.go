@@ -60,7 +60,9 @@ func (a *API) measured(next echo.HandlerFunc) echo.HandlerFunc {
 		if route == "" {
 			route = "unknown"
 		}
-		a.log.DebugContext(c.Request().Context(), "request answered", "method", knownMethod(c.Request().Method), "route", route, "status", c.Response().Status)
+		if !quiet[c.Path()] {
+			a.log.DebugContext(c.Request().Context(), "request answered", "method", knownMethod(c.Request().Method), "route", route, "status", c.Response().Status)
+		}
 		observe(c, a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)), time.Since(start))
 		return nil
 	}
