@@ -186,7 +186,7 @@ func (a *API) applied(c echo.Context) error {
 			tellAnswered(assigned, ack, who(c).instance.Hostname, a.opts.Store.Clock())
 		}
 		if req.OK {
-			a.metrics.reload.Observe(took.Seconds())
+			observe(c, a.metrics.reload, took)
 			a.propagated(c, req.ConfigName)
 		}
 	}
@@ -202,6 +202,6 @@ func (a *API) propagated(c echo.Context, profileName string) {
 		a.log.WarnContext(ctx, "a propagation could not be measured", "error", err)
 	}
 	if ok {
-		a.metrics.propagation.Observe(took.Seconds())
+		observe(c, a.metrics.propagation, took)
 	}
 }

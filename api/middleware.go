@@ -21,6 +21,7 @@ func (a *API) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 			if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
 				panic(cause)
 			}
+			a.metrics.panics.Inc()
 			a.log.ErrorContext(c.Request().Context(), "handler panicked", "route", c.Path(), "panic", fmt.Sprint(cause),
 				"stack", string(debug.Stack()))
 			err = &problem{status: http.StatusInternalServerError, code: "INTERNAL_ERROR", message: "something went wrong; the log has more under the trace id"}
@@ -50,6 +51,7 @@ func (a *API) secured(next echo.HandlerFunc) echo.HandlerFunc {
 func (a *API) measured(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
+		defer counted(a.metrics.inFlight)()
 		err := next(c)
 		if err != nil {
 			c.Error(err) // so that the status is known here
@@ -59,7 +61,7 @@ func (a *API) measured(next echo.HandlerFunc) echo.HandlerFunc {
 			route = "unknown"
 		}
 		a.log.DebugContext(c.Request().Context(), "request answered", "method", knownMethod(c.Request().Method), "route", route, "status", c.Response().Status)
-		a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)).Observe(time.Since(start).Seconds())
+		observe(c, a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)), time.Since(start))
 		return nil
 	}
 }

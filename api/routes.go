@@ -133,8 +133,8 @@ func (a *API) list() []route {
 
 // routes puts the doors into the router, each behind its guards.
 func (a *API) routes() error {
-	var errs []error
-	for _, r := range a.list() {
+	errs := []error{a.checkLimits()}
+	for _, r := range a.doors() {
 		if r.who == nil {
 			errs = append(errs, fmt.Errorf("api: %s %s says not who may use it", r.method, r.path))
 			continue

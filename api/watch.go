@@ -114,8 +114,7 @@ func (a *API) watch(c echo.Context) error {
 	if err != nil {
 		return nil // the reader is gone
 	}
-	a.metrics.streams.Inc()
-	defer a.metrics.streams.Dec()
+	defer counted(a.metrics.streams)()
 	a.keepTold(c, s, set, changed)
 	return nil
 }

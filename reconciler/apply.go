@@ -24,6 +24,9 @@ func (r *Reconciler) apply(ctx context.Context, from, to string, p plan) error {
 			return fmt.Errorf("read the clock: %w", err)
 		}
 		w := writer{tx: tx, now: now, trace: trace, traceparent: traceparent, newID: r.newID, fail: r.fail}
+		if from != to { // otherwise it is no commit that brings what is deployed
+			w.seenAt = now.Add(-r.sighted.ago(to))
+		}
 		for _, step := range []func(context.Context, plan) error{
 			w.premises, w.versions, w.deployments, w.endings, w.problems, w.words, w.seen,
 		} {
@@ -37,11 +40,11 @@ func (r *Reconciler) apply(ctx context.Context, from, to string, p plan) error {
 
 // writer writes the parts of a plan through one transaction.
 type writer struct {
-	tx    Tx
-	now   time.Time
-	trace string
-	// traceparent is the pass's span.
-	traceparent string
+	tx          Tx
+	now         time.Time
+	seenAt      time.Time // when the source was seen to have moved; zero when it has not
+	trace       string
+	traceparent string // of the pass's span
 	newID       func() string
 	fail        func(point string)
 }
@@ -87,7 +90,8 @@ func (w *writer) deployments(ctx context.Context, p plan) error {
 		}
 	}
 	for _, d := range p.Deployments {
-		d.ID, d.CreatedAt, d.TraceID, d.TraceParent = w.newID(), w.now, w.trace, w.traceparent
+		d.ID, d.CreatedAt, d.SeenAt = w.newID(), w.now, w.seenAt
+		d.TraceID, d.TraceParent = w.trace, w.traceparent
 		dec := rollout.Decision{Next: d, Changed: true, Wake: w.now, Facts: []rollout.Fact{{
 			Type: rollout.FactCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
 			Details: map[string]any{

@@ -58,7 +58,10 @@ func (r *Reconciler) Sync(ctx context.Context) (Result, error) {
 	}
 	began := time.Now()
 	res, err := r.contained(ctx)
-	r.metrics.SyncDone(r.source.ID, time.Since(began), err)
+	r.metrics.SyncDone(ctx, r.source.ID, time.Since(began), err)
+	if behind := r.sighted.since(); err != nil && behind > 0 {
+		r.metrics.Lag(r.source.ID, behind)
+	}
 	if recordErr := r.recordOutcome(ctx, err); recordErr != nil && err == nil {
 		err = recordErr
 	}
@@ -94,6 +97,7 @@ func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 		if err != nil {
 			return Result{}, fmt.Errorf("synced commit of %s: %w", r.source.ID, err)
 		}
+		r.sighted.see(head, synced)
 		if synced == head {
 			r.metrics.Lag(r.source.ID, 0)
 			res, err := r.lookAgain(ctx, head)
@@ -111,6 +115,7 @@ func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 			r.fail("K3")
 			r.fail("K3/" + r.source.ID)
 			fetched = true
+			r.sighted.see(head, synced)
 			if synced == head {
 				continue
 			}
@@ -151,6 +156,7 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 		return Result{}, err
 	}
 	tellVersions(ctx, st, p, began, time.Now())
+	r.sighted = sighted{}
 	r.metrics.Lag(r.source.ID, 0)
 	r.metrics.VersionsMade(r.source.ID, len(p.Versions))
 	r.metrics.ValidationFailures(r.source.ID, len(p.Problems))

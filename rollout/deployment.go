@@ -103,6 +103,7 @@ type Deployment struct {
 	Group       string    // of a BlueGreen: the group that takes the version first, "" before it starts
 
 	CommittedAt    time.Time // when the commit was made, by its committer; zero without one
+	SeenAt         time.Time // when the daemon saw the branch at the commit; zero without one
 	CreatedAt      time.Time
 	StartedAt      time.Time // first left Pending
 	PhaseEnteredAt time.Time

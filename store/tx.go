@@ -24,6 +24,8 @@ type Tx struct {
 	// ended are deployments that this transaction ends: their traces are told of it
 	// once it is committed.
 	ended []rollout.Deployment
+	// superseded are told of after the commit.
+	superseded []rollout.Deployment
 }
 
 const (
@@ -123,6 +125,9 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	committed = true
 	for _, d := range own.ended {
 		rollout.TellEnd(d)
+	}
+	for _, d := range own.superseded {
+		s.superseded(d)
 	}
 	return nil
 }

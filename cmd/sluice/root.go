@@ -56,7 +56,7 @@ func newRootCommand(sh *shell) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	grouped(groupRun, newServeCommand(sh), newAgentCommand(), newDemoCommand(sh))
+	grouped(groupRun, newServeCommand(sh), newHealthcheckCommand(sh), newAgentCommand(), newDemoCommand(sh))
 	grouped(groupFiles, newValidateCommand(sh), newDiffCommand(sh), newExplainCommand(sh))
 	grouped(groupLook, newGetCommand(sh), newDescribeCommand(sh), newWatchCommand(sh), newHealthCommand(sh), newHistoryCommand(sh), newReportCommand(sh), newStatusCommand(sh),
 		newAuditCommand(sh))
