@@ -141,7 +141,7 @@ cover: ## Show the coverage of the last make test, package by package, and write
 
 .PHONY: docs
 docs: ## Write the generated parts of docs/ again
-	go test ./internal/settings -run TestReference -update
+	go test ./internal/settings ./profile ./cmd/sluice -run TestReference -update
 
 .PHONY: tidy
 tidy: ## Tidy all modules

@@ -47,7 +47,7 @@ func (a *API) beginSessionOf(c echo.Context, user store.User, id string) (out wi
 	if err := a.opts.Store.BeginSession(ctx, store.Session{IDHash: HashToken(id), Address: addressKey(c), ExpiresAt: expires}, user); err != nil {
 		return out, err
 	}
-	a.metrics.signIns.WithLabelValues("signed in").Inc()
+	a.metrics.signIns.WithLabelValues(signedIn).Inc()
 	a.log.InfoContext(ctx, "signed in", "user", user.Name, "address", c.RealIP())
 	return wire.LoginResponse{Token: token, ExpiresAt: expires, User: wire.User{Username: user.Name, Role: user.Role}}, nil
 }
