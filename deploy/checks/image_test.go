@@ -102,7 +102,7 @@ func checkReproducible(t *testing.T, files string, img *image) {
 		{"cp", "-a", files + "/.", dir},
 		{"git", "init", "-q", dir},
 		{"git", "-C", dir, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "--allow-empty", "-m", "Another commit"},
-		{"make", "-s", "-C", dir, "build", "VERSION=" + testVersion, "COMMIT=" + testCommit, "DATE=" + testDate},
+		{"env", "GOFLAGS=-buildvcs=true", "make", "-s", "-C", dir, "build", "VERSION=" + testVersion, "COMMIT=" + testCommit, "DATE=" + testDate},
 	} {
 		run(t, args[0], args[1:]...)
 	}
