@@ -42,7 +42,7 @@ func TestReferencesAreChecked(t *testing.T) {
 		{"migration.yaml", `include "sluice.migrationHook" "-10"`, `include "sluice.migrationHook" "0"`, "is not there before Job"},
 		{"migration.yaml", "secretName: {{ default $name $url.existingSecret }}", `secretName: {{ include "sluice.fullname" . }}`, "is not there before Job"},
 		{"autoscaler.yaml", "name: {{ include \"sluice.fullname\" . }}\n  minReplicas", "name: sluice-server\n  minReplicas", "scales sluice-server"},
-		{"disruption-budget.yaml", "matchLabels: {{-", "matchLabels: {tier: x} #{{-", "selects no pods"},
+		{"disruption-budget.yaml", `matchLabels: {{- include "sluice.serverSelector" . | nindent 6 }}`, "matchLabels: {tier: server}", "selects no pods"},
 		{"ingress.yaml", "port: {name: http}", "port: {name: https}", "port https"},
 		{"service-monitor.yaml", "- port: http", "- port: metrics", "port metrics"},
 		{"network-policy.yaml", "port: http, protocol", "port: api, protocol", "port api"},

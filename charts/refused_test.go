@@ -11,7 +11,7 @@ func TestRefusedValues(t *testing.T) {
 	for _, c := range []struct{ name, values, want string }{
 		{"no database", "{}", "secrets.databaseUrl: give value or existingSecret"},
 		{"a database beside the embedded one", "mode: single" + database, "set mode to cluster"},
-		{"a secret twice", "secrets: {databaseUrl: {value: postgres://x, existingSecret: y}}", "secrets.databaseUrl: value and existingSecret"},
+		{"a secret twice", "secrets: {databaseUrl: {value: postgres://x, existingSecret: mine}}", "secrets.databaseUrl: value and existingSecret"},
 		{"a file with neither", "mode: single\nsecrets: {files: [{name: a}]}", "secrets.files: a has neither value nor existingSecret"},
 		{"a file with both", "mode: single\nsecrets: {files: [{name: a, value: b, existingSecret: c}]}", "secrets.files: a has value and existingSecret"},
 		{"a file twice", "mode: single\nsecrets: {files: [{name: a, value: b}, {name: a, value: c}]}", "secrets.files: a is given twice"},

@@ -35,16 +35,24 @@ func podsOf(objects []runtime.Object) []pod {
 	return pods
 }
 
-// Every pod may run in a namespace that enforces the restricted standard.
-func TestPodSecurity(t *testing.T) {
+// restricted says why a namespace that enforces the restricted standard would
+// not let a pod in.
+func restricted(t *testing.T) func(pod) string {
+	t.Helper()
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
-	refusal := func(p pod) string {
-		return policy.AggregateCheckResults(evaluator.EvaluatePod(restricted, p.meta, p.spec)).ForbiddenDetail()
+	level := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+	return func(p pod) string {
+		result := policy.AggregateCheckResults(evaluator.EvaluatePod(level, p.meta, p.spec))
+		return result.ForbiddenDetail()
 	}
+}
+
+// Every pod may run in a namespace that enforces the restricted standard.
+func TestPodSecurity(t *testing.T) {
+	refusal := restricted(t)
 	for _, scenario := range scenarios(t) {
 		pods := podsOf(mustDecode(t, mustRender(t, scenario)))
 		if len(pods) == 0 {
