@@ -36,6 +36,27 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// A field that the API does not know, or that is there twice, is found.
+func TestStrictDecoding(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{"enableServiceLinks: false", "enableServiceLink: false", `unknown field "spec.template.spec.enableServiceLink"`},
+		{"args: [serve]", "args: [serve]\n          args: [serve]", "already set"},
+		{"maxUnavailable: 0}", "maxUnavailable: 0, paused: false}", `unknown field "spec.strategy.rollingUpdate.paused"`},
+		{"args: [serve]", "args: serve", "cannot unmarshal"},
+	} {
+		files := mustRender(t, "cluster")
+		const name = "sluice/templates/deployment.yaml"
+		edited := strings.Replace(files[name], c.old, c.new, 1)
+		if edited == files[name] {
+			t.Fatalf("there is no %q to change", c.old)
+		}
+		files[name] = edited
+		if _, err := decode(files); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %q is in no error: %v", c.new, c.want, err)
+		}
+	}
+}
+
 // Values without a database are what helm lint sees of a bare chart.
 func TestLintOfTheDefaults(t *testing.T) {
 	for _, m := range lint.RunAll(chartFolder, nil, namespace).Messages {

@@ -3,6 +3,8 @@ package charts
 import (
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +52,32 @@ func TestReadme(t *testing.T) {
 	}
 }
 
+var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+
+// What the README shows are values that the chart takes.
+func TestReadmeValues(t *testing.T) {
+	page, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := yamlBlock.FindAllStringSubmatch(string(page), -1)
+	if len(blocks) < 3 {
+		t.Errorf("%s shows %d values", readme, len(blocks))
+	}
+	for _, block := range blocks {
+		values := parseValues(t, block[1])
+		if values["secrets"] == nil {
+			values["secrets"] = loadValues(t, "cluster")["secrets"]
+		}
+		files, err := render(loadChart(t), values, nil)
+		if err != nil {
+			t.Errorf("%v in\n%s", err, block[1])
+			continue
+		}
+		mustDecode(t, files)
+	}
+}
+
 // rows writes a row for each value that has a comment of its own. A mapping
 // whose values have none is one value.
 func rows(t *testing.T, table *strings.Builder, prefix string, mapping *yaml.Node) {
@@ -57,7 +85,7 @@ func rows(t *testing.T, table *strings.Builder, prefix string, mapping *yaml.Nod
 	for i := 0; i < len(mapping.Content); i += 2 {
 		key, value := mapping.Content[i], mapping.Content[i+1]
 		name := prefix + key.Value
-		if value.Kind == yaml.MappingNode && value.Style&yaml.FlowStyle == 0 && (key.HeadComment == "" || value.Content[0].HeadComment != "") {
+		if commented(value) {
 			rows(t, table, name+".", value)
 			continue
 		}
@@ -66,6 +94,11 @@ func rows(t *testing.T, table *strings.Builder, prefix string, mapping *yaml.Nod
 		}
 		fmt.Fprintf(table, "| `%s` | `%s` | %s |\n", name, flow(t, value), comment(key.HeadComment))
 	}
+}
+
+// commented says that something inside of a value has a comment of its own.
+func commented(value *yaml.Node) bool {
+	return slices.ContainsFunc(value.Content, func(n *yaml.Node) bool { return n.HeadComment != "" || commented(n) })
 }
 
 func comment(text string) string {
