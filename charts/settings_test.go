@@ -22,7 +22,7 @@ import (
 var theirs = map[string]string{
 	"postgres-app/uri":              "postgres://sluice:5f0c1be2@postgres/sluice",
 	"redis/url":                     "redis://redis:6379/0",
-	"sluice-keys/master-key":        "2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+	"sluice-keys/master-key":        "2026-11:hc1XojWQQsPFUAAApYQptrxJOL5rOaQ3ODyYdMvpvbg=",
 	"sluice-keys/session-keys":      "q8uYv2rT0mXk5Zp1Lw7NcJ4hB9sD3fGe6aVi",
 	"sluice-registration/token":     "q8uYv2rT0mXk5Zp1Lw7NcJ4hB9sD3fGe6aVi",
 	"sluice-admin/password":         "q8uYv2rT0mXk5Zp1",
