@@ -14,15 +14,17 @@ import (
 // notRun says of each page why its blocks marked "sh norun" are not run here.
 // Their sluice commands are parsed all the same, by cmd/sluice.
 var notRun = map[string]string{
-	"README.md":        "make demo and make test have tests of their own; the other block is the shape of a day's work",
-	"CONTRIBUTING.md":  "make, from where the tests themselves are run",
-	"docs/agent.md":    "stands beside a program with metrics and health URLs of its own",
-	"docs/cli.md":      "speaks to two servers by names that are not there; pauses whatever is under way",
-	"docs/images.md":   "needs a container engine, and minutes; deploy/checks carries out what it can",
-	"docs/openapi.md":  "asks a server by name; writes the description again",
-	"docs/schemas.md":  "names files that the reader has",
-	"docs/secrets.md":  "needs sops",
-	"docs/webhooks.md": "writes below /run/secrets and asks a server by name",
+	"README.md":                     "make demo and make test have tests of their own; the other block is the shape of a day's work",
+	"CONTRIBUTING.md":               "make, from where the tests themselves are run",
+	"docs/agent.md":                 "stands beside a program with metrics and health URLs of its own",
+	"docs/cli.md":                   "speaks to two servers by names that are not there; pauses whatever is under way",
+	"docs/images.md":                "needs a container engine, and minutes; deploy/checks carries out what it can",
+	"docs/openapi.md":               "asks a server by name; writes the description again",
+	"docs/schemas.md":               "names files that the reader has",
+	"docs/secrets.md":               "needs sops",
+	"docs/webhooks.md":              "writes below /run/secrets and asks a server by name",
+	"charts/sluice/README.md":       "needs a cluster",
+	"examples/kubernetes/README.md": "needs a cluster",
 }
 
 // scripts are the pages that are run, with how many blocks a script runs.
