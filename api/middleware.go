@@ -1,8 +1,6 @@
 package api
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -10,32 +8,9 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sluicehq/sluice/internal/telemetry"
 )
-
-const traceKey = "sluice.trace"
-
-// traced gives each request a trace id, its span's if it has one.
-func (a *API) traced(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		id := ""
-		if span := trace.SpanContextFromContext(c.Request().Context()); span.HasTraceID() {
-			id = span.TraceID().String()
-		} else {
-			random := make([]byte, 16)
-			rand.Read(random)
-			id = hex.EncodeToString(random)
-		}
-		c.Set(traceKey, id)
-		c.Response().Header().Set("X-Trace-Id", id)
-		return next(c)
-	}
-}
-
-func traceID(c echo.Context) string {
-	id, _ := c.Get(traceKey).(string)
-	return id
-}
 
 // recovered keeps one request's panic from the others.
 func (a *API) recovered(next echo.HandlerFunc) echo.HandlerFunc {
@@ -87,7 +62,8 @@ func (a *API) measured(next echo.HandlerFunc) echo.HandlerFunc {
 		if route == "" {
 			route = "unknown"
 		}
-		observe(c, a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)), time.Since(start))
+		telemetry.Observe(c.Request().Context(), a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)),
+			time.Since(start).Seconds())
 		return nil
 	}
 }

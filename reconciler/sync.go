@@ -7,10 +7,11 @@ import (
 	"runtime/debug"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/gitsource"
+	"github.com/sluicehq/sluice/internal/spans"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -55,9 +56,10 @@ func (r *Reconciler) Sync(ctx context.Context) (Result, error) {
 			r.log.WarnContext(ctx, "no lock, syncing without", "error", err)
 		}
 	}
+	r.span = ""
 	began := time.Now()
 	res, err := r.contained(ctx)
-	r.metrics.SyncDone(ctx, r.source.ID, time.Since(began), err)
+	r.metrics.SyncDone(spans.With(ctx, r.span), r.source.ID, time.Since(began), err)
 	if behind := r.sighted.since(); err != nil && behind > 0 {
 		r.metrics.Lag(r.source.ID, behind)
 	}
@@ -83,12 +85,14 @@ func (r *Reconciler) contained(ctx context.Context) (res Result, err error) {
 	return r.sync(ctx)
 }
 
-func (r *Reconciler) sync(ctx context.Context) (Result, error) {
+func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 	head, err := r.git.Head(ctx)
 	if err != nil {
 		return Result{}, err
 	}
 	fetched := false
+	tell := func(Result, error) {}
+	defer func() { tell(res, err) }()
 	for range maxReplans {
 		synced, err := r.store.SourceHead(ctx, r.source.ID)
 		if err != nil {
@@ -104,8 +108,10 @@ func (r *Reconciler) sync(ctx context.Context) (Result, error) {
 			return res, err
 		}
 		if !fetched {
+			ctx, tell = r.news(ctx)
+			r.span = spans.Format(ctx)
 			r.fail("K1")
-			if head, err = r.git.Fetch(ctx); err != nil {
+			if head, err = r.fetch(ctx); err != nil {
 				return Result{}, err
 			}
 			r.fail("K3")
@@ -124,6 +130,12 @@ func (r *Reconciler) sync(ctx context.Context) (Result, error) {
 	return Result{}, fmt.Errorf("source %s keeps changing under the sync: %w", r.source.ID, rollout.ErrStale)
 }
 
+func (r *Reconciler) fetch(ctx context.Context) (head string, err error) {
+	ctx, span := spans.Start(ctx, "git.fetch")
+	defer func() { spans.End(span, err) }()
+	return r.git.Fetch(ctx)
+}
+
 // advance brings the store from one commit to another.
 func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, error) {
 	if err := r.requireSigned(ctx, from, to); err != nil {
@@ -133,22 +145,20 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	seen, why, err := r.observe(ctx, st, to)
+	p, seen, why, err := r.validate(ctx, &st, to)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := st.loadAround(ctx, r.store, r.git, r.source.Path, seen); err != nil {
-		return Result{}, err
-	}
-	p := makePlan(st, seen)
 	p.Facts = append([]rollout.Fact{{
 		Type: why, EntityType: "source", EntityID: r.source.ID, Actor: actor,
 		Details: map[string]any{"from": from, "to": to, "commits": len(seen)},
 	}}, p.Facts...)
+	began := time.Now()
 	if err := r.apply(ctx, from, to, p); err != nil {
 		return Result{}, err
 	}
 	r.sighted = sighted{}
+	tellVersions(ctx, st, p, began, time.Now())
 	r.metrics.Lag(r.source.ID, 0)
 	r.metrics.VersionsMade(r.source.ID, len(p.Versions))
 	r.metrics.ValidationFailures(r.source.ID, len(p.Problems))
@@ -159,6 +169,22 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen),
 		Versions: len(p.Versions), Deployments: len(p.Deployments), Problems: len(p.Problems),
 	}, nil
+}
+
+// validate reads and checks what the new commits bring, and plans what follows.
+func (r *Reconciler) validate(ctx context.Context, st *state, to string) (p plan, seen []observation, why string, err error) {
+	ctx, span := spans.Start(ctx, "config.validate", attribute.String("sluice.commit", to))
+	defer func() {
+		span.SetAttributes(attribute.Int("sluice.commits", len(seen)), attribute.Int("sluice.problems", len(p.Problems)))
+		spans.End(span, err)
+	}()
+	if seen, why, err = r.observe(ctx, *st, to); err != nil {
+		return p, nil, "", err
+	}
+	if err := st.loadAround(ctx, r.store, r.git, r.source.Path, seen); err != nil {
+		return p, nil, "", err
+	}
+	return makePlan(*st, seen), seen, why, nil
 }
 
 // observe looks at the commits from the synced one to the new head, or at the
@@ -227,12 +253,4 @@ func (r *Reconciler) recordOutcome(ctx context.Context, err error) error {
 	}
 	r.told, r.recorded = true, reason
 	return nil
-}
-
-// traceID is the trace that ctx belongs to, "" outside of one.
-func traceID(ctx context.Context) string {
-	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
-		return span.TraceID().String()
-	}
-	return ""
 }

@@ -85,6 +85,7 @@ type Deployment struct {
 	InitiatedBy string
 	Cause       string // why it exists: the commit's first line, or the reason a person gave
 	TraceID     string
+	TraceParent string // of what asked for it, a webhook's sync or a request, as W3C Trace Context writes it
 	Force       string // reason for which the glass was broken, "" otherwise
 	RetryOf     string // ID of the deployment that it is another try of, "" otherwise
 	Guard       string // why it needs approval before it starts, "" otherwise

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/spans"
 )
 
 // EngineOptions are what an engine may be told. The zero value of each field
@@ -32,7 +34,6 @@ type EngineOptions struct {
 
 // EngineMetrics are told what happens. Every field may be nil.
 type EngineMetrics struct {
-	Finished func(d Deployment)                  // reached a final state
 	Claimed  func(took time.Duration, n int)     // so many due deployments
 	Stepped  func(took time.Duration, err error) // one step; ErrStale is no failure
 	Panicked func(deploymentID string)           // a step panicked
@@ -223,10 +224,12 @@ func (e *Engine) Step(ctx context.Context, claim Claim) error {
 }
 
 func (e *Engine) step(ctx context.Context, claim Claim, aside func()) error {
+	began := time.Now()
 	d, snap, now, err := e.read(ctx, claim.DeploymentID)
 	if err != nil {
 		return err
 	}
+	ctx = spans.With(ctx, d.Span())
 	dec := Decide(d, snap, now)
 	if asks := Asks(d, snap, dec, now); len(asks) > 0 {
 		aside()
@@ -248,6 +251,7 @@ func (e *Engine) step(ctx context.Context, claim Claim, aside func()) error {
 	if err := e.store.Step(ctx, claim, dec); err != nil {
 		return fmt.Errorf("store the step of deployment %s: %w", d.ID, err)
 	}
+	tellStep(d, dec, began, time.Now())
 	e.stored(ctx, d, dec)
 	return nil
 }
@@ -314,9 +318,6 @@ func (e *Engine) tell(ctx context.Context, before Deployment, dec Decision) {
 	}
 	if m.RollBack != nil && rollsBack(before, next) {
 		m.RollBack(next)
-	}
-	if m.Finished != nil && !before.State.Final() && next.State.Final() {
-		m.Finished(next)
 	}
 	if before.State != next.State || before.Phase != next.Phase {
 		e.opts.Logger.InfoContext(ctx, "deployment moved", "deployment", next.ID, "profile", next.Profile,

@@ -141,7 +141,7 @@ func NewOutbox(s *Store, opts OutboxOptions) (*Outbox, error) {
 	client, err := river.NewClient(s.engine.river(s.write.usual), &river.Config{
 		Queues:            s.routing.configured(),
 		Workers:           workers,
-		Middleware:        []rivertype.Middleware{opts.timed()},
+		Middleware:        []rivertype.Middleware{&tracedJobs{}, opts.timed()},
 		Logger:            slog.New(slog.DiscardHandler),
 		PollOnly:          true,
 		FetchCooldown:     outboxPoll / 2,

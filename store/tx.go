@@ -21,8 +21,9 @@ type Tx struct {
 	// facts are written last: the audit log's head is everybody's, and is held
 	// for as short a time as can be.
 	facts []rollout.Fact
-	// superseded are told of after the commit.
-	superseded []rollout.Deployment
+	// ended are deployments that this transaction ends: their traces and counts are told
+	// of it once it is committed.
+	ended []rollout.Deployment
 }
 
 const (
@@ -120,8 +121,9 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 		return fmt.Errorf("%w: %w", errCommit, s.engine.explain(err))
 	}
 	committed = true
-	for _, d := range own.superseded {
-		s.superseded(d)
+	for _, d := range own.ended {
+		rollout.TellEnd(d)
+		s.ended(d)
 	}
 	return nil
 }

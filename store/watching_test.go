@@ -68,7 +68,7 @@ func TestPropagation(t *testing.T) {
 		}
 		a, err := w.AssignmentsOf(t.Context(), "i-1")
 		w.must(err)
-		_, err = w.Acknowledge(t.Context(), fleet.Ack{InstanceID: "i-1", Profile: payments, Version: d.Version, Hash: d.Hash, Generation: a[0].Generation, OK: true})
+		_, _, err = w.Acknowledge(t.Context(), fleet.Ack{InstanceID: "i-1", Profile: payments, Version: d.Version, Hash: d.Hash, Generation: a[0].Generation, OK: true})
 		w.must(err)
 		if took, ok := propagation(); !ok || took != 7*time.Second {
 			t.Errorf("took %s, %t", took, ok)
@@ -81,7 +81,7 @@ func TestPropagation(t *testing.T) {
 		w.advance(time.Second)
 		a, err = w.AssignmentsOf(t.Context(), "i-1")
 		w.must(err)
-		_, err = w.Acknowledge(t.Context(), fleet.Ack{InstanceID: "i-1", Profile: payments, Version: d.Version, Hash: d.Hash, Generation: a[0].Generation, OK: true})
+		_, _, err = w.Acknowledge(t.Context(), fleet.Ack{InstanceID: "i-1", Profile: payments, Version: d.Version, Hash: d.Hash, Generation: a[0].Generation, OK: true})
 		w.must(err)
 		if took, ok := propagation(); !ok || took != 4*time.Second {
 			t.Errorf("took %s since the commit was seen, %t", took, ok)

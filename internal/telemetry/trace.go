@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
@@ -40,6 +41,20 @@ func NewTracerProvider(ctx context.Context, getenv func(string) string, service,
 	}
 	return sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(redacted{exporter}),
 		sdktrace.WithIDGenerator(spans.Generator{})), nil
+}
+
+// NewExportingProvider exports every span to an OTLP/HTTP endpoint, whatever the
+// environment says, and soon. The caller shuts it down.
+func NewExportingProvider(ctx context.Context, endpoint, service, version string) (*sdktrace.TracerProvider, error) {
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"))
+	if err != nil {
+		return nil, fmt.Errorf("trace exporter for %s: %w", endpoint, err)
+	}
+	return sdktrace.NewTracerProvider(
+		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", service), attribute.String("service.version", version))),
+		sdktrace.WithBatcher(redacted{exporter}, sdktrace.WithBatchTimeout(100*time.Millisecond)), sdktrace.WithSampler(sdktrace.AlwaysSample()),
+		sdktrace.WithIDGenerator(spans.Generator{}),
+	), nil
 }
 
 // newExporter speaks the protocol of OTEL_EXPORTER_OTLP_PROTOCOL, or of its twin

@@ -237,6 +237,7 @@ CREATE TABLE config_assignments (
     apply_micros       INTEGER NOT NULL DEFAULT 0,
     apply_error        TEXT NOT NULL DEFAULT '',
     opened_generation  INTEGER NOT NULL DEFAULT 0, -- whose secrets it was given
+    traceparent        TEXT NOT NULL DEFAULT '', -- of the deployment's span
     PRIMARY KEY (instance_id, config_name),
     FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version)
 );
@@ -405,6 +406,7 @@ CREATE TABLE webhook_deliveries (
     pull_request INTEGER NOT NULL DEFAULT 0,
     comment_id   INTEGER NOT NULL DEFAULT 0,
     received_at  INTEGER NOT NULL,
+    traceparent  TEXT NOT NULL DEFAULT '', -- of the request that brought it
     PRIMARY KEY (forge, delivery_id, source_id)
 );
 CREATE INDEX webhook_deliveries_received ON webhook_deliveries (received_at);
