@@ -118,6 +118,8 @@ cover: ## Show the coverage of the last make test, package by package, and write
 .PHONY: docs
 docs: ## Write the generated parts of docs/ again
 	go test ./internal/settings -run TestReference -update
+	go test ./internal/e2e -run 'TestWatching$$' -update
+	go run ./deploy/grafana
 
 .PHONY: tidy
 tidy: ## Tidy both modules
