@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -47,6 +48,7 @@ type Options struct {
 	TrustedProxies []netip.Prefix           // whose X-Forwarded-For is believed; none by default
 	KeepAlive      time.Duration            // of streams; 15 s when 0
 	SecureCookies  bool                     // browsers reach this server over https alone
+	Limits         map[string]int           // rate limits a minute in place of our own, by door: "POST /configs"
 	LimitFactor    float64                  // multiplies every rate limit; 1 when 0, negative for no limits
 	Degraded       func() map[string]string // parts that work less well, with why; may be nil
 	WriteTimeout   time.Duration            // of one event to a slow reader; 10 s when 0
@@ -57,12 +59,17 @@ type Options struct {
 	// and delivers references as they stand.
 	Secrets Secrets
 
+	// SessionLife is how long people stay signed in; 12 hours when 0.
+	SessionLife time.Duration
 	// SessionKeys sign the tokens of people who signed in, and Issuer is who says so
 	// in them; keys of this process's own, and "sluice", when they are not given.
 	SessionKeys *session.Keys
 	Issuer      string
 	SSO         *sso.Provider // that people may sign in with; nil for none
 	ExternalURL string        // that people reach this server by; "" is as they ask
+
+	// LogLevels are what this replica logs; when nil, there is nothing to change.
+	LogLevels LogLevels
 
 	// SharedLimits makes a limiter of this process count for all replicas; nil
 	// leaves each to itself.
@@ -133,6 +140,9 @@ func New(opts Options) (*API, error) {
 	if opts.TestNotification == nil {
 		opts.TestNotification = func(context.Context, string) (string, error) { return "", notify.ErrUnknown }
 	}
+	if opts.LogLevels == nil {
+		opts.LogLevels = plainLevels{}
+	}
 	if opts.Cache == nil {
 		opts.Cache = coord.NewLRU(ownCacheBytes)
 	}
@@ -142,6 +152,7 @@ func New(opts Options) (*API, error) {
 	if opts.Issuer == "" {
 		opts.Issuer = "sluice"
 	}
+	opts.SessionLife = cmp.Or(opts.SessionLife, sessionLife)
 	if opts.SessionKeys == nil {
 		keys, err := session.ParseKeys(session.NewSecret())
 		if err != nil {

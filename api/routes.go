@@ -125,13 +125,16 @@ func (a *API) list() []route {
 		{"GET", v1 + "/sources", everybody, 30, 0, prompt, a.listSources},
 		{"POST", v1 + "/sources/:id/sync", operator, 30, 0, prompt, a.syncSource},
 		{"POST", v1 + "/notifications/:target/test", admin, 10, 0, prompt, a.testNotification},
+		{"GET", v1 + "/logging", admin, 60, 0, prompt, a.getLogging},
+		{"PUT", v1 + "/logging", admin, 30, smallBody, prompt, a.putLogging},
+		{"DELETE", v1 + "/logging", admin, 30, 0, prompt, a.deleteLogging},
 	}
 }
 
 // routes puts the doors into the router, each behind its guards.
 func (a *API) routes() error {
-	var errs []error
-	for _, r := range a.list() {
+	errs := []error{a.checkLimits()}
+	for _, r := range a.doors() {
 		if r.who == nil {
 			errs = append(errs, fmt.Errorf("api: %s %s says not who may use it", r.method, r.path))
 			continue

@@ -40,13 +40,11 @@ func (r *Reconciler) apply(ctx context.Context, from, to string, p plan) error {
 
 // writer writes the parts of a plan through one transaction.
 type writer struct {
-	tx  Tx
-	now time.Time
-	// seenAt is when the source was seen to have moved; zero when it has not.
-	seenAt time.Time
-	trace  string
-	// traceparent is the pass's span.
-	traceparent string
+	tx          Tx
+	now         time.Time
+	seenAt      time.Time // when the source was seen to have moved; zero when it has not
+	trace       string
+	traceparent string // of the pass's span
 	newID       func() string
 	fail        func(point string)
 }
@@ -92,7 +90,8 @@ func (w *writer) deployments(ctx context.Context, p plan) error {
 		}
 	}
 	for _, d := range p.Deployments {
-		d.ID, d.CreatedAt, d.SeenAt, d.TraceID, d.TraceParent = w.newID(), w.now, w.seenAt, w.trace, w.traceparent
+		d.ID, d.CreatedAt, d.SeenAt = w.newID(), w.now, w.seenAt
+		d.TraceID, d.TraceParent = w.trace, w.traceparent
 		dec := rollout.Decision{Next: d, Changed: true, Wake: w.now, Facts: []rollout.Fact{{
 			Type: rollout.FactCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
 			Details: map[string]any{

@@ -157,8 +157,8 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	if err := r.apply(ctx, from, to, p); err != nil {
 		return Result{}, err
 	}
-	r.sighted = sighted{}
 	tellVersions(ctx, st, p, began, time.Now())
+	r.sighted = sighted{}
 	r.metrics.Lag(r.source.ID, 0)
 	r.metrics.VersionsMade(r.source.ID, len(p.Versions))
 	r.metrics.ValidationFailures(r.source.ID, len(p.Problems))

@@ -206,6 +206,7 @@ func (e *Engine) stepSafely(ctx context.Context, claim Claim, aside func()) (fin
 	}
 	switch {
 	case err == nil || ctx.Err() != nil:
+		log.DebugContext(ctx, "step done", "took", time.Since(start).Round(time.Millisecond).String())
 		return true
 	case errors.Is(err, ErrStale):
 		log.DebugContext(ctx, "another was quicker; looking again", "error", err)

@@ -51,7 +51,7 @@ func newServeCommand(sh *shell) *cobra.Command {
 // serve puts the daemon together and runs it until ctx ends. Read it from top
 // to bottom: this is all the wiring there is.
 func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
-	log, err := newLog(sh, conf)
+	log, levels, err := newLog(sh, conf)
 	if err != nil {
 		return err
 	}
@@ -123,6 +123,10 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	limits, err := conf.LimitsOfOperations()
+	if err != nil {
+		return fmt.Errorf("rate_limits: %w", err)
+	}
 	// Last, so that what is wrong with the settings is said before a password is shown once.
 	if err := firstUsers(ctx, sh, db, conf); err != nil {
 		return err
@@ -131,9 +135,9 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		Secrets: keeper,
 		Store:   db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
 		SyncSource: sources.wake, Preview: sources.preview, TestNotification: notifier.Test, TrustedProxies: proxies,
-		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor,
-		SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, SSO: provider,
-		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks, Validated: validated,
+		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor, Limits: limits,
+		SessionLife: conf.SessionLifetime, SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, SSO: provider,
+		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks, LogLevels: levels, Validated: validated,
 	})
 	if err != nil {
 		return err
@@ -172,13 +176,13 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	for _, part := range []func(context.Context) error{rollouts, sources.run, sweeper(db, log), retention(db, conf, registry, log)} {
 		group.Go(func() error { return part(deciding) })
 	}
-	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets} {
+	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets, logging{db, levels, log}.follow(replicas.bus)} {
 		group.Go(func() error { return part(inner) })
 	}
 	group.Go(func() error {
 		<-running.Done()
 		defer stopInner()
-		log.Info("stopping")
+		log.InfoContext(ctx, "stopping")
 		door.Unready()
 		stopDeciding()
 		if ctx.Err() != nil { // asked to, not forced to: there is time for load balancers to notice
@@ -189,16 +193,17 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	})
 	log.InfoContext(ctx, "ready", "replica", replica, "address", listener.Addr().String(), "sources", len(conf.Sources))
 	err = group.Wait()
-	log.Info("stopped")
+	log.InfoContext(ctx, "stopped")
 	return err
 }
 
-func newLog(sh *shell, conf settings.Settings) (*slog.Logger, error) {
+func newLog(sh *shell, conf settings.Settings) (*slog.Logger, *telemetry.Levels, error) {
 	level, err := telemetry.ParseLevel(conf.LogLevel)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return telemetry.NewLogger(sh.stderr, conf.LogFormat, level), nil
+	levels := telemetry.NewLevels(level)
+	return telemetry.NewLogger(sh.stderr, conf.LogFormat, levels), levels, nil
 }
 
 // openStore opens the database and brings its schema up to date, or where that

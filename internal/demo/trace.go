@@ -78,7 +78,7 @@ func reloads(spans []collector.Span) (found []collector.Span) {
 	for _, s := range spans {
 		byID[s.ID] = s
 	}
-	way := []string{"config.deploy.instance", "config.deploy", "source.sync", "POST /webhooks/generic"}
+	way := []string{"config.deploy.instance", "config.deploy", "source.sync", "POST /webhooks/:forge"}
 	for _, s := range spans {
 		if s.Name != "config.reload" {
 			continue

@@ -13,7 +13,7 @@ import (
 func TestEveryNamedTestExists(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..")
-	page, err := os.ReadFile(filepath.Join(root, "docs", "testing.md"))
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,13 +32,20 @@ func TestEveryNamedTestExists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(page), -1)
-	if len(named) < 50 {
-		t.Errorf("the page names %d tests", len(named))
-	}
-	for _, name := range named {
-		if !there[name[1]] {
-			t.Errorf("docs/testing.md names %s, which is no test", name[1])
+	named, checked := regexp.MustCompile("`(Test\\w+)`"), 0
+	for _, path := range pages {
+		page, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for _, name := range named.FindAllStringSubmatch(string(page), -1) {
+			checked++
+			if !there[name[1]] {
+				t.Errorf("%s names %s, which is no test", path, name[1])
+			}
+		}
+	}
+	if checked < 150 {
+		t.Errorf("the pages name %d tests", checked)
 	}
 }

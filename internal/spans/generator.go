@@ -5,15 +5,14 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
 
 // Generator gives a span the id that [Tell] asks for, and makes random ones
-// otherwise. Every tracer provider of this program has it.
+// otherwise. Every tracer provider of this program has it. It is an IDGenerator
+// of OpenTelemetry's SDK, which is not imported here: the client uses this
+// package too, and must not bring the SDK into programs that have none.
 type Generator struct{}
-
-var _ sdktrace.IDGenerator = Generator{}
 
 type idKey struct{}
 

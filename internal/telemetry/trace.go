@@ -31,7 +31,7 @@ func NewTracerProvider(ctx context.Context, getenv func(string) string, service,
 	if err != nil {
 		return nil, fmt.Errorf("telemetry resource: %w", err)
 	}
-	if !exports(getenv) {
+	if !Exports(getenv) {
 		return sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSampler(sdktrace.NeverSample()),
 			sdktrace.WithIDGenerator(spans.Generator{})), nil
 	}
@@ -70,7 +70,8 @@ func newExporter(ctx context.Context, getenv func(string) string) (*otlptrace.Ex
 	return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: want http/protobuf or grpc", protocol)
 }
 
-func exports(getenv func(string) string) bool {
+// Exports says whether spans are to go anywhere.
+func Exports(getenv func(string) string) bool {
 	if getenv("OTEL_SDK_DISABLED") == "true" || getenv("OTEL_TRACES_EXPORTER") == "none" {
 		return false
 	}

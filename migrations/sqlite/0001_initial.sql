@@ -206,6 +206,16 @@ CREATE TABLE freezes (
 );
 CREATE UNIQUE INDEX freezes_active ON freezes (one) WHERE ended_at IS NULL;
 
+-- What the daemons log until expires_at, other than they are configured. The last word is kept, in force or not.
+CREATE TABLE log_levels (
+    one        INTEGER PRIMARY KEY DEFAULT 1 CHECK (one = 1),
+    level      TEXT NOT NULL, -- '' is as configured
+    components TEXT NOT NULL, -- those that have another one
+    actor      TEXT NOT NULL,
+    begun_at   INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+
 CREATE TABLE service_instances (
     instance_id     TEXT PRIMARY KEY,
     service_name    TEXT NOT NULL,
@@ -535,6 +545,7 @@ DROP TABLE config_schemas;
 DROP TABLE health_samples;
 DROP TABLE config_assignments;
 DROP TABLE service_instances;
+DROP TABLE log_levels;
 DROP TABLE freezes;
 DROP TABLE config_holds;
 DROP TABLE deployment_checks;
