@@ -174,7 +174,7 @@ func (w *watched) figures() {
 		`sluice_deployments_total{strategy="Canary",status="Superseded"}`:                        is(0),
 		`sluice_rollbacks_total{trigger="gate"}`:                                                 is(1),
 		`sluice_rollbacks_total{trigger="person"}`:                                               is(0),
-		`sluice_config_validation_failures_total{source="configs"}`:                              is(0),
+		`sluice_config_validation_failures_total{source="configs"}`:                              is(1),
 		`sluice_deployment_duration_seconds_count`:                                               is(3),
 		`sluice_rollback_duration_seconds_count`:                                                 is(1),
 		`sluice_config_reload_duration_seconds_count`:                                            atLeast(2 * members),
