@@ -152,6 +152,8 @@ cover: ## Show the coverage of the last make test, package by package, and write
 .PHONY: docs
 docs: ## Write the generated parts of docs/ again
 	go test ./internal/settings ./profile ./cmd/sluice -run TestReference -update
+	go test ./internal/e2e -run 'TestWatching$$' -update
+	go run ./deploy/grafana
 	cd charts && go test -vet=off . -update
 
 .PHONY: tidy
