@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gets what the tests need beside Go: git, pgrep, curl, jq, PostgreSQL 15+, Redis 7+, Prometheus and
+# Gets what the tests need beside Go: git, pgrep, curl, jq, openssl, PostgreSQL 15+, Redis 7+, Prometheus and
 # Alertmanager. On Debian as root what is missing is installed; elsewhere one line says what to install.
 # The tests start servers of their own: none that runs already is touched, and none that is
 # installed here is started.
@@ -9,6 +9,7 @@ missing=()
 command -v git >/dev/null 2>&1 || missing+=(git)
 command -v curl >/dev/null 2>&1 || missing+=(curl)
 command -v jq >/dev/null 2>&1 || missing+=(jq)
+command -v openssl >/dev/null 2>&1 || missing+=(openssl)
 command -v pgrep >/dev/null 2>&1 || missing+=(procps)
 command -v redis-server >/dev/null 2>&1 || missing+=(redis-server)
 command -v prometheus >/dev/null 2>&1 || missing+=(prometheus)
