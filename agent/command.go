@@ -10,6 +10,11 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sluicehq/sluice/internal/spans"
 )
 
 // maxOutput bounds what is kept of a command's output or of a refusal's body, in bytes.
@@ -17,18 +22,24 @@ const maxOutput = 1 << 10
 
 // run runs a command by sh -c in a process group of its own, which is killed at the timeout. An
 // error holds the last lines of the output. The agent's own settings, among them its token, are not
-// passed on.
+// passed on. What the command starts can join the trace, if there is one, by TRACEPARENT.
 func run(ctx context.Context, command string, timeout time.Duration, env ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Env = append(ownEnvironment(), env...)
+	if parent := spans.Format(ctx); parent != "" {
+		cmd.Env = append(cmd.Env, "TRACEPARENT="+parent)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	var out tail
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
+	if cmd.ProcessState != nil { // it ran
+		trace.SpanFromContext(ctx).SetAttributes(attribute.Int("process.exit.code", cmd.ProcessState.ExitCode()))
+	}
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // a daemon it started holds its output open
 		return nil

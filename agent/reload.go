@@ -13,6 +13,10 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // errNotRunning says that there is no program to tell. It will read the file when it starts.
@@ -35,18 +39,31 @@ func parseSignal(name string) (syscall.Signal, error) {
 	return sig, nil
 }
 
+// way is how the program is told, "" when it is not.
+func (r Reload) way() string {
+	switch {
+	case r.Signal != "":
+		return "signal"
+	case r.Command != "":
+		return "command"
+	case r.URL != "":
+		return "http"
+	}
+	return ""
+}
+
 // reload tells the program to load file. Errors wrap errNotRunning when there is none.
 func (r Reload) reload(ctx context.Context, hc *http.Client, file string) error {
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	switch {
-	case r.Signal != "":
+	switch r.way() {
+	case "signal":
 		return r.signal(ctx)
-	case r.Command != "":
+	case "command":
 		if err := run(ctx, r.Command, r.Timeout, "SLUICE_FILE="+file); err != nil {
 			return fmt.Errorf("reload command: %w", err)
 		}
-	case r.URL != "":
+	case "http":
 		return r.post(ctx, hc)
 	}
 	return nil
@@ -57,6 +74,7 @@ func (r Reload) post(ctx context.Context, hc *http.Client) error {
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
+	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(req.Header))
 	res, err := hc.Do(req)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("reload: %w: connection refused", errNotRunning)
@@ -65,6 +83,7 @@ func (r Reload) post(ctx context.Context, hc *http.Client) error {
 		return fmt.Errorf("reload: %w", bareError(err))
 	}
 	defer res.Body.Close()
+	trace.SpanFromContext(ctx).SetAttributes(attribute.Int("http.response.status_code", res.StatusCode))
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxOutput))
 	if res.StatusCode/100 == 2 {
 		return nil

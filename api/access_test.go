@@ -41,6 +41,7 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"GET /instances/:id/configs/:name/:hash/data": "instance",
 		"POST /validate": "Developer Admin", "POST /schemas": "Developer Admin", "GET /schemas": everybody, "GET /schemas/:id": everybody,
 		"POST /schemas/:id/validate": "Developer Admin", "POST /schemas/:id/approve": "Admin", "POST /schemas/:id/deprecate": "Admin",
+		"GET /logging": "Admin", "PUT /logging": "Admin", "DELETE /logging": "Admin",
 		"POST /notifications/:target/test": "Admin", "GET /audit": everybody, "GET /statuses/:commit": everybody, "GET /sources": everybody, "POST /sources/:id/sync": "Operator Admin",
 	}
 	m := w.matrix()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -47,20 +48,28 @@ type Options struct {
 	TrustedProxies []netip.Prefix           // whose X-Forwarded-For is believed; none by default
 	KeepAlive      time.Duration            // of streams; 15 s when 0
 	SecureCookies  bool                     // browsers reach this server over https alone
+	Limits         map[string]int           // rate limits a minute in place of our own, by door: "POST /configs"
 	LimitFactor    float64                  // multiplies every rate limit; 1 when 0, negative for no limits
 	Degraded       func() map[string]string // parts that work less well, with why; may be nil
 	WriteTimeout   time.Duration            // of one event to a slow reader; 10 s when 0
+	// Validated is told how long data took to be checked by a schema; it may be nil.
+	Validated func(ctx context.Context, took time.Duration)
 
 	// Secrets seals what is given and opens what is delivered; nil refuses the one
 	// and delivers references as they stand.
 	Secrets Secrets
 
+	// SessionLife is how long people stay signed in; 12 hours when 0.
+	SessionLife time.Duration
 	// SessionKeys sign the tokens of people who signed in, and Issuer is who says so
 	// in them; keys of this process's own, and "sluice", when they are not given.
 	SessionKeys *session.Keys
 	Issuer      string
 	SSO         *sso.Provider // that people may sign in with; nil for none
 	ExternalURL string        // that people reach this server by; "" is as they ask
+
+	// LogLevels are what this replica logs; when nil, there is nothing to change.
+	LogLevels LogLevels
 
 	// SharedLimits makes a limiter of this process count for all replicas; nil
 	// leaves each to itself.
@@ -131,6 +140,9 @@ func New(opts Options) (*API, error) {
 	if opts.TestNotification == nil {
 		opts.TestNotification = func(context.Context, string) (string, error) { return "", notify.ErrUnknown }
 	}
+	if opts.LogLevels == nil {
+		opts.LogLevels = plainLevels{}
+	}
 	if opts.Cache == nil {
 		opts.Cache = coord.NewLRU(ownCacheBytes)
 	}
@@ -140,6 +152,7 @@ func New(opts Options) (*API, error) {
 	if opts.Issuer == "" {
 		opts.Issuer = "sluice"
 	}
+	opts.SessionLife = cmp.Or(opts.SessionLife, sessionLife)
 	if opts.SessionKeys == nil {
 		keys, err := session.ParseKeys(session.NewSecret())
 		if err != nil {
@@ -149,7 +162,7 @@ func New(opts Options) (*API, error) {
 	}
 	a := &API{
 		opts: opts, echo: echo.New(), log: opts.Logger, draining: make(chan struct{}),
-		metrics:   newMetrics(opts.Registry, opts.Store),
+		metrics:   newMetrics(opts.Registry),
 		limits:    opts.SharedLimits(coord.NewMinutes(opts.Now, maxCallers)),
 		strangers: opts.SharedLimits(coord.NewMinutes(opts.Now, maxStrangers)),
 		emergency: coord.NewMinutes(opts.Now, maxCallers),
@@ -162,6 +175,7 @@ func New(opts Options) (*API, error) {
 		marks:     newWatermark(opts.Store),
 		outage:    &outage{log: opts.Logger},
 	}
+	opts.Registry.MustRegister(newStock(opts.Store, a.leaving.Load))
 	a.described = sync.OnceValues(a.describeOnce)
 	a.echo.HideBanner, a.echo.HidePort = true, true
 	a.echo.HTTPErrorHandler = a.answerError

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/internal/spans"
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
@@ -201,7 +202,7 @@ func (a *API) draft(c echo.Context, req wire.CreateDeploymentRequest) (rollout.D
 		ID: uuid.Must(uuid.NewV7()).String(), Profile: r.Name, Kind: rollout.Forward,
 		Selector: fleet.Selector{Service: r.Service, Environment: r.Environment, Labels: r.Targets.Labels, Instances: targets},
 		Version:  v.Number, Hash: v.Hash, Previous: r.CurrentVersion, Strategy: r.Strategy, Health: r.Health, Windows: r.Windows,
-		InitiatedBy: who(c).name, Cause: req.Reason, State: rollout.Pending, TraceID: traceID(c),
+		InitiatedBy: who(c).name, Cause: req.Reason, State: rollout.Pending, TraceID: traceID(c), TraceParent: spans.Format(ctx),
 	}
 	if d.Cause == "" {
 		d.Cause = "deployed by API"

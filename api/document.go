@@ -48,7 +48,7 @@ func (a *API) document() (*openapi.Document, error) {
 		Tags: documentTags,
 	}
 	all := operations()
-	for _, r := range a.list() {
+	for _, r := range a.doors() {
 		o, ok := all[doorOf(r)]
 		if !ok {
 			continue // a test says so

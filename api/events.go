@@ -33,6 +33,7 @@ func (a *API) deploymentEvents(c echo.Context) error {
 	if err != nil {
 		return nil // the reader is gone
 	}
+	defer counted(a.metrics.followers)()
 	return a.follow(c, s, out, changed)
 }
 

@@ -62,7 +62,7 @@ func nextHeartbeat(interval time.Duration, active bool) time.Duration {
 func named(a fleet.Assignment) wire.Assignment {
 	return wire.Assignment{
 		ConfigName: a.Profile, Version: a.Version, Generation: a.Generation, Hash: a.Hash, DeploymentID: a.DeploymentID,
-		ActiveGroup: a.ActiveGroup, URL: dataURL(a),
+		ActiveGroup: a.ActiveGroup, URL: dataURL(a), TraceParent: instanceSpan(a),
 	}
 }
 

@@ -172,17 +172,21 @@ func (a *API) applied(c echo.Context) error {
 		return invalid("configName and version are required")
 	}
 	took := time.Duration(max(0, min(req.DurationMs, int64(time.Hour/time.Millisecond)))) * time.Millisecond
-	changed, err := a.opts.Store.Acknowledge(c.Request().Context(), fleet.Ack{
+	ack := fleet.Ack{
 		InstanceID: who(c).instance.ID, Profile: req.ConfigName, Version: req.Version, Hash: req.Hash, Generation: req.Generation,
 		OK: req.OK, Error: req.Error, Duration: took,
-	})
+	}
+	assigned, changed, err := a.opts.Store.Acknowledge(c.Request().Context(), ack)
 	if err != nil {
 		return err
 	}
 	if changed {
 		a.opts.Engine.Wake()
+		if req.Version == assigned.Version && req.Generation >= assigned.Generation {
+			tellAnswered(assigned, ack, who(c).instance.Hostname, a.opts.Store.Clock())
+		}
 		if req.OK {
-			a.metrics.reload.Observe(took.Seconds())
+			observe(c, a.metrics.reload, took)
 			a.propagated(c, req.ConfigName)
 		}
 	}
@@ -198,6 +202,6 @@ func (a *API) propagated(c echo.Context, profileName string) {
 		a.log.WarnContext(ctx, "a propagation could not be measured", "error", err)
 	}
 	if ok {
-		a.metrics.propagation.Observe(took.Seconds())
+		observe(c, a.metrics.propagation, took)
 	}
 }

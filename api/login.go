@@ -97,7 +97,7 @@ func (a *API) proved(c echo.Context, username, password string) (store.User, err
 		return store.User{}, err
 	}
 	if !right || user.Name == "" {
-		a.metrics.signIns.WithLabelValues("refused").Inc()
+		a.metrics.signIns.WithLabelValues(refused).Inc()
 		a.log.WarnContext(ctx, "sign-in refused", "user", username, "address", c.RealIP())
 		return store.User{}, wrongPassword()
 	}
@@ -117,7 +117,7 @@ func (a *API) countTry(c echo.Context, username string) (err error) {
 	if wait <= 0 {
 		return nil
 	}
-	a.metrics.signIns.WithLabelValues("locked").Inc()
+	a.metrics.signIns.WithLabelValues(locked).Inc()
 	a.log.WarnContext(c.Request().Context(), "sign-in locked", "user", username, "address", c.RealIP(), "wait", wait.Round(time.Second))
 	seconds := wholeSeconds(wait)
 	c.Response().Header().Set("Retry-After", fmt.Sprint(seconds))

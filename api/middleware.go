@@ -1,8 +1,6 @@
 package api
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -10,32 +8,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"go.opentelemetry.io/otel/trace"
 )
-
-const traceKey = "sluice.trace"
-
-// traced gives each request a trace id, its span's if it has one.
-func (a *API) traced(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		id := ""
-		if span := trace.SpanContextFromContext(c.Request().Context()); span.HasTraceID() {
-			id = span.TraceID().String()
-		} else {
-			random := make([]byte, 16)
-			rand.Read(random)
-			id = hex.EncodeToString(random)
-		}
-		c.Set(traceKey, id)
-		c.Response().Header().Set("X-Trace-Id", id)
-		return next(c)
-	}
-}
-
-func traceID(c echo.Context) string {
-	id, _ := c.Get(traceKey).(string)
-	return id
-}
 
 // recovered keeps one request's panic from the others.
 func (a *API) recovered(next echo.HandlerFunc) echo.HandlerFunc {
@@ -48,6 +21,7 @@ func (a *API) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 			if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
 				panic(cause)
 			}
+			a.metrics.panics.Inc()
 			a.log.ErrorContext(c.Request().Context(), "handler panicked", "route", c.Path(), "panic", fmt.Sprint(cause),
 				"stack", string(debug.Stack()))
 			err = &problem{status: http.StatusInternalServerError, code: "INTERNAL_ERROR", message: "something went wrong; the log has more under the trace id"}
@@ -77,6 +51,7 @@ func (a *API) secured(next echo.HandlerFunc) echo.HandlerFunc {
 func (a *API) measured(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
+		defer counted(a.metrics.inFlight)()
 		err := next(c)
 		if err != nil {
 			c.Error(err) // so that the status is known here
@@ -85,7 +60,8 @@ func (a *API) measured(next echo.HandlerFunc) echo.HandlerFunc {
 		if route == "" {
 			route = "unknown"
 		}
-		a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)).Observe(time.Since(start).Seconds())
+		a.log.DebugContext(c.Request().Context(), "request answered", "method", knownMethod(c.Request().Method), "route", route, "status", c.Response().Status)
+		observe(c, a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)), time.Since(start))
 		return nil
 	}
 }

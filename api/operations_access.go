@@ -12,7 +12,7 @@ func signInOperations() map[string]operation {
 	return map[string]operation{
 		"POST /authentication/login": {
 			id: "login", tag: tagSignIn, summary: "Sign in",
-			text:    "Gives a bearer token for 12 hours. Ten tries a minute and account, and as many an address.",
+			text:    "Gives a bearer token for 12 hours, unless session_lifetime says otherwise. Ten tries a minute and account, and as many an address.",
 			body:    wire.LoginRequest{Username: "ann", Password: "correct horse battery staple"},
 			answers: []answer{gives(200, "Signed in.", wire.LoginResponse{})},
 			errors:  []int{401},

@@ -47,6 +47,10 @@ func enumerations() map[string][]string {
 		"MetricCheck.outcome":       texts(outcomes...),
 		"Point.outcome":             texts(outcomes...),
 
+		"Logging.configured":   levels,
+		"Logging.level":        levels,
+		"LoggingRequest.level": levels,
+
 		"RollbackPreview.kind": {previewTurn, previewCancel, previewNew, previewOn},
 
 		"CreateDeploymentRequest.strategy": strategies,

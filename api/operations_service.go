@@ -34,6 +34,21 @@ func serviceOperations() map[string]operation {
 			id: "metrics", tag: tagService, summary: "Metrics for Prometheus",
 			answers: []answer{gives(200, "In the text format of Prometheus.", nil, "text/plain")},
 		},
+		"GET /logging": {
+			id: "getLogging", tag: tagService, summary: "Say what is logged",
+			answers: []answer{gives(200, "The levels in force, and who changed them.", wire.Logging{})},
+		},
+		"PUT /logging": {
+			id: "setLogging", tag: tagService, summary: "Log other levels for some time",
+			text:    "On every replica. It takes the place of what was set before, and ends by itself.",
+			body:    wire.LoggingRequest{Components: map[string]string{"engine": "debug"}, ExpiresIn: "15m"},
+			answers: []answer{gives(200, "In force.", wire.Logging{})},
+		},
+		"DELETE /logging": {
+			id: "resetLogging", tag: tagService, summary: "Log what is configured again",
+			answers: []answer{gives(200, "As configured.", wire.Logging{})},
+			errors:  []int{404},
+		},
 		"GET //openapi.json": {
 			id: "describe", tag: tagService, summary: "This document",
 			query:   paramsOf(header("If-None-Match", "The ETag of the document that the caller has.")),

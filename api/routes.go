@@ -68,11 +68,11 @@ func (a *API) list() []route {
 
 		{"GET", v1 + "/configs", everybody, 60, 0, prompt, a.listConfigs},
 		{"GET", v1 + "/configs/:name", everybody, 60, 0, prompt, a.getConfig},
-		{"POST", v1 + "/configs", developer, 10, smallBody, prompt, a.createConfig},
+		{"POST", v1 + "/configs", developer, 10, smallBody, prompt, spanned("config.create", a.createConfig)},
 		{"PUT", v1 + "/configs/:name", developer, 10, smallBody, prompt, a.putConfig},
 		{"DELETE", v1 + "/configs/:name", admin, 10, 0, prompt, a.deleteConfig},
 		{"GET", v1 + "/configs/:name/versions", everybody, 60, 0, prompt, a.listVersions},
-		{"POST", v1 + "/configs/:name/versions", developer, 20, dataBody, prompt, a.uploadVersion},
+		{"POST", v1 + "/configs/:name/versions", developer, 20, dataBody, prompt, spanned("config.version.upload", a.uploadVersion)},
 		{"GET", v1 + "/configs/:name/versions/:version", everybody, 60, 0, prompt, a.getVersion},
 		{"PATCH", v1 + "/configs/:name/versions/:version", developer, 20, smallBody, prompt, a.patchVersion},
 		{"DELETE", v1 + "/configs/:name/versions/:version", admin, 10, 0, prompt, a.deleteVersion},
@@ -109,11 +109,11 @@ func (a *API) list() []route {
 		{"GET", v1 + "/instances/:id/configs", theInstance, 0, 0, waiting, a.poll},
 		{"GET", v1 + "/instances/:id/configs/:name/:hash/data", theInstance, 0, 0, prompt, a.assignedData},
 
-		{"POST", v1 + "/validate", developer, 100, treeBody, waiting, a.validateFiles},
+		{"POST", v1 + "/validate", developer, 100, treeBody, waiting, spanned("config.validate", a.validateFiles)},
 		{"POST", v1 + "/schemas", developer, 10, dataBody, prompt, a.registerSchema},
 		{"GET", v1 + "/schemas", everybody, 10, 0, prompt, a.listSchemas},
 		{"GET", v1 + "/schemas/:id", everybody, 10, 0, prompt, a.getSchema},
-		{"POST", v1 + "/schemas/:id/validate", developer, 100, dataBody, prompt, a.validateData},
+		{"POST", v1 + "/schemas/:id/validate", developer, 100, dataBody, prompt, spanned("config.validate", a.validateData)},
 		{"POST", v1 + "/schemas/:id/approve", admin, 10, smallBody, prompt, a.approveSchema},
 		{"POST", v1 + "/schemas/:id/deprecate", admin, 10, smallBody, prompt, a.deprecateSchema},
 
@@ -125,13 +125,16 @@ func (a *API) list() []route {
 		{"GET", v1 + "/sources", everybody, 30, 0, prompt, a.listSources},
 		{"POST", v1 + "/sources/:id/sync", operator, 30, 0, prompt, a.syncSource},
 		{"POST", v1 + "/notifications/:target/test", admin, 10, 0, prompt, a.testNotification},
+		{"GET", v1 + "/logging", admin, 60, 0, prompt, a.getLogging},
+		{"PUT", v1 + "/logging", admin, 30, smallBody, prompt, a.putLogging},
+		{"DELETE", v1 + "/logging", admin, 30, 0, prompt, a.deleteLogging},
 	}
 }
 
 // routes puts the doors into the router, each behind its guards.
 func (a *API) routes() error {
-	var errs []error
-	for _, r := range a.list() {
+	errs := []error{a.checkLimits()}
+	for _, r := range a.doors() {
 		if r.who == nil {
 			errs = append(errs, fmt.Errorf("api: %s %s says not who may use it", r.method, r.path))
 			continue

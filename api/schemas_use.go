@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -38,7 +39,9 @@ func (a *API) validateData(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	wrong := schema.Validate(data)
+	a.validated(c.Request().Context(), began)
 	return c.JSON(http.StatusOK, wire.ValidateDataResponse{
 		IsValid: len(wrong) == 0, Errors: convert(wrong, wirePathError), SchemaVersion: e.Version,
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/sluicehq/sluice/store"
 )
 
+// sessionLife is that of a session where nothing else is set.
 const sessionLife = 12 * time.Hour
 
 // The purposes of the tokens that are signed: one for a purpose is good for no other.
@@ -38,7 +39,7 @@ func (a *API) beginSession(c echo.Context, user store.User) (wire.LoginResponse,
 // that began one already.
 func (a *API) beginSessionOf(c echo.Context, user store.User, id string) (out wire.LoginResponse, err error) {
 	ctx := c.Request().Context()
-	expires := a.opts.Store.Clock().UTC().Add(sessionLife).Truncate(time.Second)
+	expires := a.opts.Store.Clock().UTC().Add(a.opts.SessionLife).Truncate(time.Second)
 	token, err := a.signer(forSessions).Sign(session.Claims{Subject: user.Name, Role: user.Role, ID: id, ExpiresAt: expires})
 	if err != nil {
 		return out, err
@@ -46,7 +47,7 @@ func (a *API) beginSessionOf(c echo.Context, user store.User, id string) (out wi
 	if err := a.opts.Store.BeginSession(ctx, store.Session{IDHash: HashToken(id), Address: addressKey(c), ExpiresAt: expires}, user); err != nil {
 		return out, err
 	}
-	a.metrics.signIns.WithLabelValues("signed in").Inc()
+	a.metrics.signIns.WithLabelValues(signedIn).Inc()
 	a.log.InfoContext(ctx, "signed in", "user", user.Name, "address", c.RealIP())
 	return wire.LoginResponse{Token: token, ExpiresAt: expires, User: wire.User{Username: user.Name, Role: user.Role}}, nil
 }

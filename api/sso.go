@@ -188,7 +188,7 @@ func (a *API) signInFailed(c echo.Context, next string, err error) error {
 	default:
 		return err
 	}
-	a.metrics.signIns.WithLabelValues("refused").Inc()
+	a.metrics.signIns.WithLabelValues(refused).Inc()
 	a.log.WarnContext(ctx, "single sign-on refused", "address", c.RealIP(), "error", err, "trace_id", traceID(c))
 	return a.showLogin(c, p.status, next, p.message)
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -190,7 +191,10 @@ func (a *API) fits(c echo.Context, r profile.Record, data profile.Data) (hash st
 	if err != nil {
 		return "", err
 	}
-	if wrong := schema.Validate(data); len(wrong) > 0 {
+	began := time.Now()
+	wrong := schema.Validate(data)
+	a.validated(c.Request().Context(), began)
+	if len(wrong) > 0 {
 		return "", &problem{
 			status: http.StatusUnprocessableEntity, code: "SCHEMA_VALIDATION_ERROR",
 			message: fmt.Sprintf("configData does not satisfy %s %s", r.SchemaID, edition.Version),

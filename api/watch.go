@@ -44,7 +44,7 @@ func (a *API) assignments(ctx context.Context, instanceID string) (wire.Assignme
 func (a *API) wireAssignment(v store.AssignedVersion) wire.Assignment {
 	out := wire.Assignment{
 		ConfigName: v.Profile, Version: v.Version, Generation: v.Generation, Hash: v.Hash, DeploymentID: v.DeploymentID,
-		ActiveGroup: v.ActiveGroup,
+		ActiveGroup: v.ActiveGroup, TraceParent: instanceSpan(v.Assignment),
 	}
 	if len(v.Data) <= inlineLimit && (a.opts.Secrets == nil || !profile.MayHoldSecrets(v.Data)) {
 		out.Data = json.RawMessage(v.Data)
@@ -114,8 +114,7 @@ func (a *API) watch(c echo.Context) error {
 	if err != nil {
 		return nil // the reader is gone
 	}
-	a.metrics.streams.Inc()
-	defer a.metrics.streams.Dec()
+	defer counted(a.metrics.streams)()
 	a.keepTold(c, s, set, changed)
 	return nil
 }
@@ -130,9 +129,11 @@ func (a *API) keepTold(c echo.Context, s *eventStream, set wire.Assignments, cha
 	var looks patience
 	for {
 		if now := tag(set); now != last && !older(set, sent) {
+			began := time.Now()
 			if err := s.send("assignments", "", set); err != nil {
 				return
 			}
+			tellPushed(set, sent, began)
 			sent, last = set, now
 		}
 		if !a.wait(c, s, changed, looks.again, keep.C) {
@@ -214,7 +215,12 @@ func (a *API) poll(c echo.Context) error {
 			now := tag(set)
 			c.Response().Header().Set("ETag", now)
 			if now != have {
-				return c.JSON(http.StatusOK, set)
+				began := time.Now()
+				err := c.JSON(http.StatusOK, set)
+				if err == nil {
+					tellPushed(set, wire.Assignments{}, began)
+				}
+				return err
 			}
 		}
 		select {

@@ -25,7 +25,9 @@ type Config struct {
 	// switch alone is a Config of its own, with the data as it was.
 	ActiveGroup  string
 	DeploymentID string // "" when the configuration came with the registration
-	TraceParent  string // W3C trace context of the change, "" without one
+	// TraceParent is the W3C trace context of the change, "" without one. A callback gets that of its own call, which
+	// Context takes: what the callback does then shows below it.
+	TraceParent string
 	// Data is canonical JSON: sorted keys, no white space. It may hold opened secrets.
 	Data json.RawMessage
 	// Cached says that this is the last known good configuration, read from disk because the server

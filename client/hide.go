@@ -10,6 +10,15 @@ import (
 // shortestHidden is what a value must have in bytes to be looked for: shorter ones are everywhere.
 const shortestHidden = 6
 
+// Hide returns an error that may be told to others: without any text of Data while that holds opened secrets. The errors
+// that a callback returns pass through it before they are reported.
+func (c Config) Hide(err error) error {
+	if err == nil || !c.Secret() {
+		return err
+	}
+	return withoutValues(err, c.Data)
+}
+
 // withoutValues returns err without any text of data, which holds secrets: a service's error, or what its check command
 // says, may repeat the configuration, and goes to where many people read it. Which of the values are the secrets is not
 // known here, so all of them go.

@@ -163,6 +163,11 @@ func askings() []asking {
 		{`PUT /freeze {"reason":"r","expiresIn":"2h"}`, func(ctx context.Context, c *client.Client) error {
 			return one(c.BeginFreeze(ctx, wire.FreezeRequest{Reason: "r", ExpiresIn: "2h"}))
 		}},
+		{`GET /logging`, func(ctx context.Context, c *client.Client) error { return one(c.Logging(ctx)) }},
+		{`PUT /logging {"level":"debug","expiresIn":"15m"}`, func(ctx context.Context, c *client.Client) error {
+			return one(c.SetLogging(ctx, wire.LoggingRequest{Level: "debug", ExpiresIn: "15m"}))
+		}},
+		{`DELETE /logging`, func(ctx context.Context, c *client.Client) error { return one(c.ResetLogging(ctx)) }},
 		{`DELETE /freeze {"reason":"r"}`, func(ctx context.Context, c *client.Client) error { return c.EndFreeze(ctx, "r") }},
 		{`POST /deployments/d/promote {}`, func(ctx context.Context, c *client.Client) error { return one(c.PromoteDeployment(ctx, "d", "")) }},
 		{`POST /deployments/d/cancel {}`, func(ctx context.Context, c *client.Client) error { return one(c.CancelDeployment(ctx, "d", "")) }},

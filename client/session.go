@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/internal/spans"
 )
 
 // SessionOptions describes an instance: what it is, whom it asks, and how it reports.
@@ -340,7 +341,9 @@ func (s *Session) deliver(id identity, set wire.Assignments, whole bool) {
 func (s *Session) fetch(ctx context.Context, id identity, a wire.Assignment) (Config, error) {
 	data, hash, delivered := []byte(a.Data), a.Hash, ""
 	if len(data) == 0 {
+		ctx, span := spans.Start(ctx, "config.fetch")
 		raw, opened, err := s.instance(id).assignmentData(ctx, id.ID, a)
+		spans.End(span, err)
 		if err != nil {
 			if lostIdentity(err) {
 				s.lose(id, err)

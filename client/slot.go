@@ -2,11 +2,8 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/internal/spans"
 )
 
 // maxReason bounds the reason of a refusal in bytes, as the server keeps no more.
@@ -78,6 +76,7 @@ type slot struct {
 	answered bool
 	running  *good
 	ack      *wire.AppliedRequest // to be sent
+	trace    string               // traceparent of what ack answers
 	ackFails int                  // attempts to send it that failed
 	conflict string               // hash that was refused as a conflict
 	failures int                  // in a row, of whatever is tried again
@@ -205,11 +204,11 @@ func (sl *slot) startCached(ctx context.Context, profile string) {
 	cfg := g.config(profile)
 	sl.log.Warn("server is away or assigns nothing: starting from the last known good configuration",
 		"profile", profile, "version", cfg.Version, "generation", cfg.Generation)
-	if err := sl.try(ctx, cfg); err != nil {
-		if cfg.Secret() {
-			err = withoutValues(err, cfg.Data)
-		}
-		sl.log.Error("last known good configuration refused", "profile", profile, "version", cfg.Version, "error", err)
+	ctx, span := startReload(ctx, cfg.Profile, cfg.Version, cfg.Generation)
+	err := sl.try(ctx, cfg)
+	spans.End(span, err)
+	if err != nil {
+		sl.log.ErrorContext(ctx, "last known good configuration refused", "profile", profile, "version", cfg.Version, "error", err)
 		sl.later(retryPause(sl.failures))
 		return
 	}
@@ -217,11 +216,12 @@ func (sl *slot) startCached(ctx context.Context, profile string) {
 	sl.running = g
 	sl.answered = sl.rec.Seen == g.Generation
 	if sl.answered && !g.Acked {
-		sl.ack = acknowledge(profile, *g, 0)
+		sl.ack, sl.trace = acknowledge(profile, *g, 0), spans.Format(ctx)
 	}
 }
 
 func (sl *slot) take(ctx context.Context, id identity, a wire.Assignment) {
+	ctx = spans.With(ctx, a.TraceParent)
 	k := known{seen: sl.rec.Seen, seenHash: sl.rec.SeenHash, answered: sl.answered, running: sl.running}
 	v := judge(k, a)
 	if sl.retry != nil && a.Generation == sl.rec.Seen {
@@ -232,15 +232,16 @@ func (sl *slot) take(ctx context.Context, id identity, a wire.Assignment) {
 	case settled:
 		return
 	case older:
-		log.Info("older assignment refused", "newest", k.seen)
+		log.InfoContext(ctx, "older assignment refused", "newest", k.seen)
 		return
 	case conflict:
 		if sl.conflict == a.Hash {
 			return
 		}
 		sl.conflict = a.Hash
-		log.Error("assignment refused: the generation is known with other content")
+		log.ErrorContext(ctx, "assignment refused: the generation is known with other content")
 		sl.ack = refuse(a, fmt.Sprintf("generation %d is known with hash %s", a.Generation, shortHash(k.seenHash)), 0)
+		sl.trace = a.TraceParent
 		return
 	}
 	if a.Generation > sl.rec.Seen {
@@ -251,74 +252,26 @@ func (sl *slot) take(ctx context.Context, id identity, a wire.Assignment) {
 	if v == adopt {
 		g := *sl.running
 		g.Generation, g.DeploymentID, g.Acked = a.Generation, a.DeploymentID, false
-		sl.succeed(g, a.ConfigName, 0)
+		sl.succeed(ctx, g, a.ConfigName, 0)
 		return
 	}
 	sl.session.beatNow() // closes the span of time that the configuration before answers for
-	cfg, err := sl.session.fetch(ctx, id, a)
-	if kept := sl.rec.kept(a); kept != nil && err != nil && ctx.Err() == nil && !errors.Is(err, ErrHash) && !lostIdentity(err) {
-		log.Warn("secrets not opened: going on with those that were delivered before", "error", err)
-		cfg, err = configOf(a, kept.Data), nil
-		cfg.DeliveredHash, cfg.Cached = kept.DeliveredHash, true
-	}
-	if err == nil && sl.running != nil && sl.running.fits(a) && sl.running.DeliveredHash == cfg.DeliveredHash {
-		g := *sl.running // its secrets are what they were
-		g.Generation, g.DeploymentID, g.Acked = a.Generation, a.DeploymentID, false
-		sl.succeed(g, a.ConfigName, 0)
-		return
-	}
-	switch {
-	case errors.Is(err, ErrHash), IsStatus(err, http.StatusConflict): // which says that a secret cannot be opened
-		log.Error("assignment refused", "error", err)
-		sl.fail(a, err, 0)
-		return
-	case err != nil:
-		log.Warn("configuration not fetched", "error", err)
-		sl.later(Backoff(sl.failures, rand.Float64()))
-		return
-	}
-	start := time.Now()
-	err = sl.try(ctx, cfg)
-	took := time.Since(start)
-	if err != nil && cfg.Secret() {
-		err = withoutValues(err, cfg.Data)
-	}
-	if ctx.Err() != nil && err != nil {
-		return // stopped in the middle: no word on the configuration
-	}
-	if err != nil {
-		log.Error("configuration refused", "error", err, "took", took)
-		sl.fail(a, err, took)
-		return
-	}
-	log.Info("configuration applied", "took", took)
-	sl.succeed(good{Version: a.Version, Generation: a.Generation, Hash: a.Hash, ActiveGroup: a.ActiveGroup, DeploymentID: a.DeploymentID,
-		Data: cfg.Data, DeliveredHash: cfg.DeliveredHash}, a.ConfigName, took)
+	sl.reload(ctx, id, a, log)
 }
 
-// try calls the callback; a panic there is a refusal, so that the service goes on as it is.
-func (sl *slot) try(ctx context.Context, cfg Config) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	return sl.apply(ctx, cfg)
-}
-
-func (sl *slot) succeed(g good, profile string, took time.Duration) {
+func (sl *slot) succeed(ctx context.Context, g good, profile string, took time.Duration) {
 	sl.failures = 0
 	sl.rec.replace(&g)
 	sl.running, sl.answered = &g, true
-	sl.ack = acknowledge(profile, g, took)
+	sl.ack, sl.trace = acknowledge(profile, g, took), spans.Format(ctx)
 	sl.save(profile)
 	sl.session.beatNow()
 }
 
 // fail reports a refusal. The assignment is tried again as long as it stays: what was in its way, a
 // full disk or a service that was just starting, may pass.
-func (sl *slot) fail(a wire.Assignment, err error, took time.Duration) {
-	sl.ack = refuse(a, err.Error(), took)
+func (sl *slot) fail(ctx context.Context, a wire.Assignment, err error, took time.Duration) {
+	sl.ack, sl.trace = refuse(a, err.Error(), took), spans.Format(ctx)
 	sl.save(a.ConfigName)
 	sl.later(retryPause(sl.failures))
 	sl.session.beatNow()
@@ -347,6 +300,7 @@ func (sl *slot) flush(ctx context.Context, id identity) {
 		return
 	}
 	ack := *sl.ack
+	ctx = spans.With(ctx, sl.trace)
 	err := sl.session.instance(id).applied(ctx, id.ID, ack, false)
 	switch {
 	case err == nil:
@@ -354,10 +308,10 @@ func (sl *slot) flush(ctx context.Context, id identity) {
 		sl.session.lose(id, err)
 		return
 	case permanent(err): // a newer generation was assigned meanwhile, for example
-		sl.log.Warn("acknowledgement not taken", "profile", ack.ConfigName, "version", ack.Version, "error", err)
+		sl.log.WarnContext(ctx, "acknowledgement not taken", "profile", ack.ConfigName, "version", ack.Version, "error", err)
 	default:
 		if sl.ackFails == 0 {
-			sl.log.Warn("acknowledgement not delivered, trying again", "profile", ack.ConfigName, "error", err)
+			sl.log.WarnContext(ctx, "acknowledgement not delivered, trying again", "profile", ack.ConfigName, "error", err)
 		}
 		time.AfterFunc(pauseFor(err, sl.ackFails), sl.poke)
 		sl.ackFails++

@@ -26,6 +26,8 @@ type RedisOptions struct {
 
 	Logger  *slog.Logger
 	RootCAs *x509.CertPool // who signs the certificates of rediss://; the system's when nil
+	// Called is told of each command that was sent; it may be nil.
+	Called func(ctx context.Context, command string, took time.Duration, err error)
 	// Timeout bounds each call, whatever happens; 1 s when 0. The prober and
 	// the subscription measure their patience by it too.
 	Timeout time.Duration
@@ -74,6 +76,9 @@ func OpenRedis(ctx context.Context, opts RedisOptions) (*Redis, error) {
 	}
 	quiet()
 	client := redis.NewUniversalClient(bounded(universal, opts.Timeout))
+	if opts.Called != nil {
+		client.AddHook(timed(opts.Called))
+	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r := &Redis{
 		client: client, timeout: opts.Timeout, outage: newOutage(opts.Logger), name: rand.Text(),

@@ -13,6 +13,7 @@ type Assignment struct {
 	DeploymentID string // "" when given at registration
 	AssignedAt   time.Time
 	ActiveGroup  string // of a BlueGreen profile: the group that requests go to, "" before the first switch
+	TraceParent  string // of the deployment's span, as W3C Trace Context writes it
 
 	Applied           string // version that the instance last applied well
 	AppliedHash       string

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/spans/outgoing"
 )
 
 // GatewayOptions of a Gateway. The zero value of each but Host has a default.
@@ -76,6 +78,7 @@ func NewGateway(o GatewayOptions) *Gateway {
 	if o.Answered == nil {
 		o.Answered = func(string, Outcome) {}
 	}
+	o.Transport = outgoing.Transport(o.Transport)
 	return &Gateway{options: o, slots: make(chan struct{}, o.MaxAtOnce), cache: newAnswers(o.MaxCache)}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
@@ -49,6 +50,8 @@ func (m *Mirror) Fetch(ctx context.Context) (head string, err error) {
 	defer contain(&err)
 	m.fetching.Lock()
 	defer m.fetching.Unlock()
+	began := time.Now()
+	defer func() { m.metrics.Fetched(ctx, time.Since(began), err) }()
 	ctx, cancel := context.WithTimeout(ctx, m.limits.FetchTimeout)
 	defer cancel()
 
@@ -56,10 +59,19 @@ func (m *Mirror) Fetch(ctx context.Context) (head string, err error) {
 	if err != nil {
 		return "", err
 	}
-	// What was asked for is there. Packs that could not be joined are joined after a later fetch.
-	err = m.store().repack(ctx)
-	m.repackError.Store(&err)
+	m.repack(ctx)
 	return h.String(), nil
+}
+
+// repack joins small packs after a fetch. What was asked for is there: packs that could not be joined are joined after
+// a later one.
+func (m *Mirror) repack(ctx context.Context) {
+	began := time.Now()
+	joined, err := m.store().repack(ctx)
+	m.repackError.Store(&err)
+	if joined > 0 || err != nil {
+		m.metrics.Repacked(time.Since(began), err)
+	}
 }
 
 // freshly runs a fetch on a mirror that is sound, and again on an empty one when it turns out not to be.

@@ -22,15 +22,16 @@ import (
 // Mirror is a bare mirror of one branch of one repository. Its methods are safe for concurrent use within one
 // process; two processes must not share a mirror.
 type Mirror struct {
-	id     string
-	dir    string
-	roots  []string
-	branch plumbing.ReferenceName
-	remote remoteURL
-	auth   Auth
-	limits Limits
-	policy addressPolicy
-	http   *http.Transport
+	id      string
+	dir     string
+	roots   []string
+	branch  plumbing.ReferenceName
+	remote  remoteURL
+	auth    Auth
+	limits  Limits
+	policy  addressPolicy
+	metrics Metrics
+	http    *http.Transport
 
 	fetching sync.Mutex                               // one fetch, repack or reset at a time
 	pulls    map[plumbing.ReferenceName]plumbing.Hash // pull requests as they were fetched; under fetching
@@ -66,7 +67,8 @@ func Open(ctx context.Context, o Options) (_ *Mirror, err error) {
 		id: o.ID, dir: filepath.Join(o.Dir, o.ID+".git"), roots: roots, remote: remote, auth: splitUserinfo(o),
 		pulls:  map[plumbing.ReferenceName]plumbing.Hash{},
 		branch: plumbing.NewBranchReferenceName(o.Branch), limits: o.Limits.withDefaults(), http: transport,
-		policy: addressPolicy{allowLoopback: o.AllowLoopback, denyPrivate: o.DenyPrivateNetworks},
+		metrics: o.Metrics.withDefaults(),
+		policy:  addressPolicy{allowLoopback: o.AllowLoopback, denyPrivate: o.DenyPrivateNetworks},
 	}
 	if ip, err := netip.ParseAddr(remote.host); err == nil {
 		if err := m.policy.check(ip); err != nil {

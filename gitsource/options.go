@@ -1,6 +1,7 @@
 package gitsource
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"path"
@@ -42,8 +43,27 @@ type Options struct {
 	// CABundle holds PEM certificates that are trusted for https besides the system's.
 	CABundle []byte
 
+	// Metrics are told what the mirror does.
+	Metrics Metrics
+
 	// Limits bound what a remote can make Sluice do. Zero fields take the value of DefaultLimits.
 	Limits Limits
+}
+
+// Metrics are told what a mirror does. Every field may be nil.
+type Metrics struct {
+	Fetched  func(ctx context.Context, took time.Duration, err error) // a branch or a pull request
+	Repacked func(took time.Duration, err error)                      // packs were joined, or could not be
+}
+
+func (m Metrics) withDefaults() Metrics {
+	if m.Fetched == nil {
+		m.Fetched = func(context.Context, time.Duration, error) {}
+	}
+	if m.Repacked == nil {
+		m.Repacked = func(time.Duration, error) {}
+	}
+	return m
 }
 
 // Limits bound what one remote can cost. Zero means the default; there is no way to say "unbounded".

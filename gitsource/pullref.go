@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -29,6 +30,8 @@ func (m *Mirror) FetchRef(ctx context.Context, ref string) (sha string, err erro
 	}
 	m.fetching.Lock()
 	defer m.fetching.Unlock()
+	began := time.Now()
+	defer func() { m.metrics.Fetched(ctx, time.Since(began), err) }()
 	ctx, cancel := context.WithTimeout(ctx, m.limits.FetchTimeout)
 	defer cancel()
 	h, err := m.freshly(ctx, func() (plumbing.Hash, error) {
@@ -43,8 +46,7 @@ func (m *Mirror) FetchRef(ctx context.Context, ref string) (sha string, err erro
 	if err != nil {
 		return "", err
 	}
-	err = m.store().repack(ctx)
-	m.repackError.Store(&err)
+	m.repack(ctx)
 	return h.String(), nil
 }
 

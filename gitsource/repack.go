@@ -19,28 +19,28 @@ const packHeaderLen, packTrailerLen = 12, 20
 
 // repack joins the smaller packs into one when there are more than Limits.MaxPacks. Each fetched pack stands by
 // itself: its deltas name their bases by distance or by hash, so the bodies can be put one after the other as they
-// are, and nothing is inflated.
-func (s *packStore) repack(ctx context.Context) error {
+// are, and nothing is inflated. It answers how many packs it joined.
+func (s *packStore) repack(ctx context.Context) (int, error) {
 	s.mu.RLock()
 	small := s.smallPacks()
 	s.mu.RUnlock()
 	if len(small) == 0 {
-		return nil
+		return 0, nil
 	}
-	joined, err := s.join(ctx, small)
+	whole, err := s.join(ctx, small)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	// Packs are only added and removed under Mirror.fetching, so nothing has changed meanwhile.
 	s.mu.Lock()
 	s.packs = slices.DeleteFunc(s.packs, func(p *pack) bool { return slices.Contains(small, p) })
-	s.add(joined)
+	s.add(whole)
 	s.mu.Unlock()
 	var errs error
 	for _, p := range small {
 		errs = errors.Join(errs, p.file.Close(), os.Remove(p.path+".pack"), os.Remove(p.path+".idx"))
 	}
-	return errs
+	return len(small), errs
 }
 
 // smallPacks returns the packs to join: all but those that are larger than everything smaller together, so that a

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sluicehq/sluice/internal/signature"
+	"github.com/sluicehq/sluice/internal/spans/outgoing"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -73,10 +74,10 @@ func New(opts Options) *Notifier {
 func newClient(timeout time.Duration) *http.Client {
 	return &http.Client{
 		Timeout: timeout,
-		Transport: &http.Transport{
+		Transport: outgoing.Transport(&http.Transport{
 			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
 			ForceAttemptHTTP2: true,
-		},
+		}),
 		// Where a redirect leads was not written down by anybody who may see what is sent.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/spans"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -13,7 +14,7 @@ import (
 // from one to the next. It returns rollout.ErrStale when another replica was
 // first, or when what the plan rests on has changed; nothing is written then.
 func (r *Reconciler) apply(ctx context.Context, from, to string, p plan) error {
-	trace := traceID(ctx)
+	trace, traceparent := spans.TraceID(ctx), spans.Format(ctx)
 	return r.store.InTx(ctx, func(tx Tx) error {
 		if err := tx.MoveHead(ctx, r.source.ID, from, to); err != nil {
 			return fmt.Errorf("move head of %s: %w", r.source.ID, err)
@@ -22,7 +23,10 @@ func (r *Reconciler) apply(ctx context.Context, from, to string, p plan) error {
 		if err != nil {
 			return fmt.Errorf("read the clock: %w", err)
 		}
-		w := writer{tx: tx, now: now, trace: trace, newID: r.newID, fail: r.fail}
+		w := writer{tx: tx, now: now, trace: trace, traceparent: traceparent, newID: r.newID, fail: r.fail}
+		if from != to { // otherwise it is no commit that brings what is deployed
+			w.seenAt = now.Add(-r.sighted.ago(to))
+		}
 		for _, step := range []func(context.Context, plan) error{
 			w.premises, w.versions, w.deployments, w.endings, w.problems, w.words, w.seen,
 		} {
@@ -36,11 +40,13 @@ func (r *Reconciler) apply(ctx context.Context, from, to string, p plan) error {
 
 // writer writes the parts of a plan through one transaction.
 type writer struct {
-	tx    Tx
-	now   time.Time
-	trace string
-	newID func() string
-	fail  func(point string)
+	tx          Tx
+	now         time.Time
+	seenAt      time.Time // when the source was seen to have moved; zero when it has not
+	trace       string
+	traceparent string // of the pass's span
+	newID       func() string
+	fail        func(point string)
 }
 
 // premises checks that what the plan took for granted still holds.
@@ -84,7 +90,8 @@ func (w *writer) deployments(ctx context.Context, p plan) error {
 		}
 	}
 	for _, d := range p.Deployments {
-		d.ID, d.CreatedAt, d.TraceID = w.newID(), w.now, w.trace
+		d.ID, d.CreatedAt, d.SeenAt = w.newID(), w.now, w.seenAt
+		d.TraceID, d.TraceParent = w.trace, w.traceparent
 		dec := rollout.Decision{Next: d, Changed: true, Wake: w.now, Facts: []rollout.Fact{{
 			Type: rollout.FactCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
 			Details: map[string]any{

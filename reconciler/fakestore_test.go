@@ -49,6 +49,9 @@ type tables struct {
 	seen        map[string]int64        // by source
 }
 
+// SourceTrace is of no webhook.
+func (s *fakeStore) SourceTrace(context.Context, string) (string, error) { return "", nil }
+
 func newFakeStore() *fakeStore {
 	return &fakeStore{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), data: tables{
 		heads: map[string]string{}, failures: map[string]string{}, profiles: map[string]profile.Record{},

@@ -131,7 +131,7 @@ func TestAPanicIsContainedAndCounted(t *testing.T) {
 	w := newWorld(t, func(o *reconciler.Options) {
 		o.Fail = func(string) { panic("out of luck") }
 		o.Metrics.Panicked = func(string) { panicked++ }
-		o.Metrics.SyncDone = func(_ string, _ time.Duration, err error) {
+		o.Metrics.SyncDone = func(_ context.Context, _ string, _ time.Duration, err error) {
 			if err != nil {
 				failures++
 			}
@@ -355,7 +355,7 @@ func TestTracesAndMetrics(t *testing.T) {
 	var told []string
 	w := newWorld(t, func(o *reconciler.Options) {
 		o.Metrics = reconciler.Metrics{
-			SyncDone: func(source string, _ time.Duration, err error) {
+			SyncDone: func(_ context.Context, source string, _ time.Duration, err error) {
 				told = append(told, fmt.Sprint("done ", source, " ", err))
 			},
 			Lag:                func(_ string, d time.Duration) { told = append(told, fmt.Sprint("lag ", d > 0)) },

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/gitsource"
 	"github.com/sluicehq/sluice/profile"
@@ -44,6 +45,7 @@ type observer struct {
 	root   string
 	limits profile.Limits
 	keeper profile.Keeper // may be nil
+	timed  func(ctx context.Context, took time.Duration)
 	log    *slog.Logger
 	store  SchemaStore
 
@@ -55,13 +57,14 @@ type observer struct {
 // observer looks at the source's commits.
 func (r *Reconciler) observer(git Git, st state) *observer {
 	o := newObserver(git, r.source.Path, r.log, st, r.store)
-	o.keeper = r.keeper
+	o.keeper, o.timed = r.keeper, r.metrics.Validated
 	return o
 }
 
 func newObserver(git Git, root string, log *slog.Logger, st state, store SchemaStore) *observer {
 	o := &observer{
 		git: git, root: root, limits: profile.DefaultLimits(), log: log, store: store,
+		timed:      func(context.Context, time.Duration) {},
 		files:      make(map[string]*known),
 		bearers:    make(map[string]map[string]struct{}),
 		dependents: make(map[string]map[string]struct{}),

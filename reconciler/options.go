@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -71,13 +72,15 @@ type Options struct {
 
 // Metrics are told what happens. Every field may be nil.
 type Metrics struct {
-	SyncDone           func(source string, took time.Duration, err error) // every pass that was not skipped
-	Lag                func(source string, lag time.Duration)             // age of the oldest commit not yet synced; 0 when in sync
+	SyncDone           func(ctx context.Context, source string, took time.Duration, err error) // every pass that was not skipped
+	Lag                func(source string, lag time.Duration)                                  // age of the oldest commit not yet synced; 0 when in sync
 	VersionsMade       func(source string, n int)
 	ValidationFailures func(source string, n int) // files refused by a sync
 	Panicked           func(source string)
 	// PullsDone is every pass over the pull requests that was not skipped.
 	PullsDone func(source string, took time.Duration, checked int, err error)
+	// Validated is each file that was read, laid over its bases and checked.
+	Validated func(ctx context.Context, took time.Duration)
 }
 
 // ErrOptions is wrapped by New's errors.
@@ -127,7 +130,7 @@ func (o Options) withDefaults() (Options, error) {
 
 func (m Metrics) withDefaults() Metrics {
 	if m.SyncDone == nil {
-		m.SyncDone = func(string, time.Duration, error) {}
+		m.SyncDone = func(context.Context, string, time.Duration, error) {}
 	}
 	if m.Lag == nil {
 		m.Lag = func(string, time.Duration) {}
@@ -143,6 +146,9 @@ func (m Metrics) withDefaults() Metrics {
 	}
 	if m.PullsDone == nil {
 		m.PullsDone = func(string, time.Duration, int, error) {}
+	}
+	if m.Validated == nil {
+		m.Validated = func(context.Context, time.Duration) {}
 	}
 	return m
 }

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/gitsource"
 	"github.com/sluicehq/sluice/profile"
@@ -46,6 +47,8 @@ type PreviewOptions struct {
 	Reach  rollout.Reach
 	Keeper profile.Keeper // may be nil
 	Logger *slog.Logger
+	// Validated is told of each file that was checked; it may be nil.
+	Validated func(ctx context.Context, took time.Duration)
 	// Partial lays the files over those of the source's synced commit; otherwise
 	// they are all there are, and whatever is missing leaves Git.
 	Partial bool
@@ -98,6 +101,9 @@ func PreviewFiles(ctx context.Context, o PreviewOptions, files map[string][]byte
 	}
 	seeing := newObserver(tree, o.Source.Path, o.Logger, st, o.Store)
 	seeing.keeper = o.Keeper
+	if o.Validated != nil {
+		seeing.timed = o.Validated
+	}
 	obs, err := tree.observe(ctx, seeing, o.Partial)
 	if err != nil {
 		return p, err
@@ -112,7 +118,7 @@ func PreviewFiles(ctx context.Context, o PreviewOptions, files map[string][]byte
 
 // Preview looks at files as at a pull request of this source.
 func (r *Reconciler) Preview(ctx context.Context, files map[string][]byte, partial bool) (Preview, error) {
-	o := PreviewOptions{Store: r.store, Source: r.source, Git: r.git, Reach: r.reach, Keeper: r.keeper, Logger: r.log, Partial: partial}
+	o := PreviewOptions{Store: r.store, Source: r.source, Git: r.git, Reach: r.reach, Keeper: r.keeper, Logger: r.log, Partial: partial, Validated: r.metrics.Validated}
 	return fetched(ctx, r.git, func() (Preview, error) { return PreviewFiles(ctx, o, files) })
 }
 

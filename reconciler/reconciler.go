@@ -36,6 +36,7 @@ type Reconciler struct {
 	pass     sync.Mutex // one pass at a time in this process
 	told     bool       // whether recorded says what the store has; under pass
 	recorded string     // why the last pass failed, "" when it did not; under pass
+	sighted  sighted    // the newest head that is not synced; under pass
 }
 
 // New returns a Reconciler of one source. Its errors wrap ErrOptions.

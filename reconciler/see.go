@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/profile"
 )
@@ -69,6 +70,8 @@ func (o *observer) load(files *commitFiles, file string) (p profile.Profile, err
 			err = profile.Problems{{Path: file, Message: "internal error: reading this file panicked", Severity: profile.Error}}
 		}
 	}()
+	began := time.Now()
+	defer func() { o.timed(files.ctx, time.Since(began)) }()
 	loader := profile.NewLoader(o.root, o.limits)
 	loader.Keeper = o.keeper
 	return loader.Load(files, file)

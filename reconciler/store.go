@@ -35,6 +35,9 @@ type Reads interface {
 // transaction.
 type Store interface {
 	Reads
+	// SourceTrace is the trace of the newest webhook that told of the source since it
+	// was last synced, as W3C Trace Context writes it; "" without one.
+	SourceTrace(ctx context.Context, source string) (traceparent string, err error)
 	// RecordSourceFailure keeps why a sync failed; the empty reason clears it.
 	RecordSourceFailure(ctx context.Context, source, reason string) error
 	// InTx runs fn in one transaction and commits it when fn returns nil.

@@ -7,10 +7,11 @@ import (
 	"runtime/debug"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/gitsource"
+	"github.com/sluicehq/sluice/internal/spans"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -57,7 +58,10 @@ func (r *Reconciler) Sync(ctx context.Context) (Result, error) {
 	}
 	began := time.Now()
 	res, err := r.contained(ctx)
-	r.metrics.SyncDone(r.source.ID, time.Since(began), err)
+	r.metrics.SyncDone(ctx, r.source.ID, time.Since(began), err)
+	if behind := r.sighted.since(); err != nil && behind > 0 {
+		r.metrics.Lag(r.source.ID, behind)
+	}
 	if recordErr := r.recordOutcome(ctx, err); recordErr != nil && err == nil {
 		err = recordErr
 	}
@@ -80,17 +84,20 @@ func (r *Reconciler) contained(ctx context.Context) (res Result, err error) {
 	return r.sync(ctx)
 }
 
-func (r *Reconciler) sync(ctx context.Context) (Result, error) {
+func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 	head, err := r.git.Head(ctx)
 	if err != nil {
 		return Result{}, err
 	}
 	fetched := false
+	tell := func(Result, error) {}
+	defer func() { tell(res, err) }()
 	for range maxReplans {
 		synced, err := r.store.SourceHead(ctx, r.source.ID)
 		if err != nil {
 			return Result{}, fmt.Errorf("synced commit of %s: %w", r.source.ID, err)
 		}
+		r.sighted.see(head, synced)
 		if synced == head {
 			r.metrics.Lag(r.source.ID, 0)
 			res, err := r.lookAgain(ctx, head)
@@ -100,13 +107,15 @@ func (r *Reconciler) sync(ctx context.Context) (Result, error) {
 			return res, err
 		}
 		if !fetched {
+			ctx, tell = r.news(ctx)
 			r.fail("K1")
-			if head, err = r.git.Fetch(ctx); err != nil {
+			if head, err = r.fetch(ctx); err != nil {
 				return Result{}, err
 			}
 			r.fail("K3")
 			r.fail("K3/" + r.source.ID)
 			fetched = true
+			r.sighted.see(head, synced)
 			if synced == head {
 				continue
 			}
@@ -119,6 +128,12 @@ func (r *Reconciler) sync(ctx context.Context) (Result, error) {
 	return Result{}, fmt.Errorf("source %s keeps changing under the sync: %w", r.source.ID, rollout.ErrStale)
 }
 
+func (r *Reconciler) fetch(ctx context.Context) (head string, err error) {
+	ctx, span := spans.Start(ctx, "git.fetch")
+	defer func() { spans.End(span, err) }()
+	return r.git.Fetch(ctx)
+}
+
 // advance brings the store from one commit to another.
 func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, error) {
 	if err := r.requireSigned(ctx, from, to); err != nil {
@@ -128,21 +143,20 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	seen, why, err := r.observe(ctx, st, to)
+	p, seen, why, err := r.validate(ctx, &st, to)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := st.loadAround(ctx, r.store, r.git, r.source.Path, seen); err != nil {
-		return Result{}, err
-	}
-	p := makePlan(st, seen)
 	p.Facts = append([]rollout.Fact{{
 		Type: why, EntityType: "source", EntityID: r.source.ID, Actor: actor,
 		Details: map[string]any{"from": from, "to": to, "commits": len(seen)},
 	}}, p.Facts...)
+	began := time.Now()
 	if err := r.apply(ctx, from, to, p); err != nil {
 		return Result{}, err
 	}
+	tellVersions(ctx, st, p, began, time.Now())
+	r.sighted = sighted{}
 	r.metrics.Lag(r.source.ID, 0)
 	r.metrics.VersionsMade(r.source.ID, len(p.Versions))
 	r.metrics.ValidationFailures(r.source.ID, len(p.Problems))
@@ -153,6 +167,22 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen),
 		Versions: len(p.Versions), Deployments: len(p.Deployments), Problems: len(p.Problems),
 	}, nil
+}
+
+// validate reads and checks what the new commits bring, and plans what follows.
+func (r *Reconciler) validate(ctx context.Context, st *state, to string) (p plan, seen []observation, why string, err error) {
+	ctx, span := spans.Start(ctx, "config.validate", attribute.String("sluice.commit", to))
+	defer func() {
+		span.SetAttributes(attribute.Int("sluice.commits", len(seen)), attribute.Int("sluice.problems", len(p.Problems)))
+		spans.End(span, err)
+	}()
+	if seen, why, err = r.observe(ctx, *st, to); err != nil {
+		return p, nil, "", err
+	}
+	if err := st.loadAround(ctx, r.store, r.git, r.source.Path, seen); err != nil {
+		return p, nil, "", err
+	}
+	return makePlan(*st, seen), seen, why, nil
 }
 
 // observe looks at the commits from the synced one to the new head, or at the
@@ -221,12 +251,4 @@ func (r *Reconciler) recordOutcome(ctx context.Context, err error) error {
 	}
 	r.told, r.recorded = true, reason
 	return nil
-}
-
-// traceID is the trace that ctx belongs to, "" outside of one.
-func traceID(ctx context.Context) string {
-	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
-		return span.TraceID().String()
-	}
-	return ""
 }

@@ -85,6 +85,7 @@ type Deployment struct {
 	InitiatedBy string
 	Cause       string // why it exists: the commit's first line, or the reason a person gave
 	TraceID     string
+	TraceParent string // of what asked for it, a webhook's sync or a request, as W3C Trace Context writes it
 	Force       string // reason for which the glass was broken, "" otherwise
 	RetryOf     string // ID of the deployment that it is another try of, "" otherwise
 	Guard       string // why it needs approval before it starts, "" otherwise
@@ -102,6 +103,7 @@ type Deployment struct {
 	Group       string    // of a BlueGreen: the group that takes the version first, "" before it starts
 
 	CommittedAt    time.Time // when the commit was made, by its committer; zero without one
+	SeenAt         time.Time // when the daemon saw the branch at the commit; zero without one
 	CreatedAt      time.Time
 	StartedAt      time.Time // first left Pending
 	PhaseEnteredAt time.Time

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/spans"
 )
 
 // EngineOptions are what an engine may be told. The zero value of each field
@@ -33,9 +35,10 @@ type EngineOptions struct {
 // EngineMetrics are told what happens. Every field may be nil.
 type EngineMetrics struct {
 	Finished func(d Deployment)                  // reached a final state
-	Stepped  func(took time.Duration, err error) // one step
+	Claimed  func(took time.Duration, n int)     // so many due deployments
+	Stepped  func(took time.Duration, err error) // one step; ErrStale is no failure
 	Panicked func(deploymentID string)           // a step panicked
-	RollBack func(d Deployment)                  // a rollback began
+	RollBack func(d Deployment)                  // a rollback began, inside d or as d
 	Checked  func(profileName string, o Outcome) // a gate check
 }
 
@@ -125,12 +128,16 @@ func (e *Engine) handBack(ctx context.Context) {
 // many there were, and whether anything went wrong. It does not wait for those
 // that ask a provider outside: one that hangs delays nobody else.
 func (e *Engine) pass(ctx context.Context) (stepped int, failed bool) {
+	began := time.Now()
 	claims, err := e.store.ClaimDue(ctx, e.opts.Owner, e.opts.Lease, e.opts.Workers)
 	if err != nil {
 		if ctx.Err() == nil {
 			e.opts.Logger.ErrorContext(ctx, "due deployments could not be claimed", "error", err)
 		}
 		return 0, true
+	}
+	if e.opts.Metrics.Claimed != nil {
+		e.opts.Metrics.Claimed(time.Since(began), len(claims))
 	}
 	if len(claims) > 0 {
 		e.opts.Fail("K11")
@@ -200,6 +207,7 @@ func (e *Engine) stepSafely(ctx context.Context, claim Claim, aside func()) (fin
 	}
 	switch {
 	case err == nil || ctx.Err() != nil:
+		log.DebugContext(ctx, "step done", "took", time.Since(start).Round(time.Millisecond).String())
 		return true
 	case errors.Is(err, ErrStale):
 		log.DebugContext(ctx, "another was quicker; looking again", "error", err)
@@ -218,10 +226,12 @@ func (e *Engine) Step(ctx context.Context, claim Claim) error {
 }
 
 func (e *Engine) step(ctx context.Context, claim Claim, aside func()) error {
+	began := time.Now()
 	d, snap, now, err := e.read(ctx, claim.DeploymentID)
 	if err != nil {
 		return err
 	}
+	ctx = spans.With(ctx, d.Span())
 	dec := Decide(d, snap, now)
 	if asks := Asks(d, snap, dec, now); len(asks) > 0 {
 		aside()
@@ -243,6 +253,7 @@ func (e *Engine) step(ctx context.Context, claim Claim, aside func()) error {
 	if err := e.store.Step(ctx, claim, dec); err != nil {
 		return fmt.Errorf("store the step of deployment %s: %w", d.ID, err)
 	}
+	tellStep(d, dec, began, time.Now())
 	e.stored(ctx, d, dec)
 	return nil
 }
@@ -294,6 +305,12 @@ func (e *Engine) stored(ctx context.Context, before Deployment, dec Decision) {
 	e.tell(ctx, before, dec)
 }
 
+// rollsBack says that a rollback began: the deployment turned round, or it is one
+// that was just made.
+func rollsBack(before, next Deployment) bool {
+	return before.State != RollingBack && next.State == RollingBack || before.ID == "" && next.Kind == Rollback
+}
+
 func (e *Engine) tell(ctx context.Context, before Deployment, dec Decision) {
 	next, m := dec.Next, e.opts.Metrics
 	if m.Checked != nil {
@@ -301,7 +318,7 @@ func (e *Engine) tell(ctx context.Context, before Deployment, dec Decision) {
 			m.Checked(next.Profile, check.Verdict.Outcome)
 		}
 	}
-	if m.RollBack != nil && (before.State != RollingBack && next.State == RollingBack) {
+	if m.RollBack != nil && rollsBack(before, next) {
 		m.RollBack(next)
 	}
 	if m.Finished != nil && !before.State.Final() && next.State.Final() {

@@ -49,7 +49,8 @@ func (e *Engine) carryOut(ctx context.Context, id string, decide orderFunc, acto
 
 func (e *Engine) orderExclusive(ctx context.Context, id string, decide orderFunc, actor, reason string) (Deployment, error) {
 	before, dec, err := e.store.OrderExclusive(ctx, id, func(d Deployment, snap Snapshot, now time.Time) (Decision, error) {
-		return decide(d, snap, actor, reason, now)
+		dec, err := decide(d, snap, actor, reason, now)
+		return inTrace(ctx, dec), err
 	})
 	if err != nil {
 		return before, fmt.Errorf("carry out the order for deployment %s: %w", id, err)
@@ -74,7 +75,7 @@ func (e *Engine) orderOnce(ctx context.Context, id string, decide orderFunc, act
 	if !dec.Changed {
 		return d, nil
 	}
-	if err := e.store.Order(ctx, dec); err != nil {
+	if err := e.store.Order(ctx, inTrace(ctx, dec)); err != nil {
 		return d, fmt.Errorf("store the order for deployment %s: %w", id, err)
 	}
 	e.stored(ctx, d, dec)
@@ -124,6 +125,7 @@ func (e *Engine) RollbackProfile(ctx context.Context, b Back) (Deployment, error
 	if err != nil {
 		return Deployment{}, err
 	}
+	dec = inTrace(ctx, dec)
 	dec.Basis = b.Basis
 	if err := e.store.Create(ctx, dec); err != nil {
 		return Deployment{}, fmt.Errorf("store the rollback of %s: %w", b.Record.Name, err)

@@ -42,7 +42,7 @@ func (e *Engine) start(ctx context.Context, dec Decision, actor string) (Deploym
 	if status, ok := StatusOf(d); ok {
 		dec.Status = []Status{status}
 	}
-	if err := e.store.Create(ctx, dec); err != nil {
+	if err := e.store.Create(ctx, inTrace(ctx, dec)); err != nil {
 		return d, fmt.Errorf("store deployment %s: %w", d.ID, err)
 	}
 	e.pub.Publish(ctx, d.Profile)

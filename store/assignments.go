@@ -13,12 +13,12 @@ import (
 )
 
 const assignmentColumns = `a.instance_id, a.config_name, a.version, a.config_hash, a.generation, a.deployment_id, a.assigned_at,
-	a.applied, a.applied_hash, a.applied_generation, a.applied_at, a.apply_micros, a.apply_error,
+	a.applied, a.applied_hash, a.applied_generation, a.applied_at, a.apply_micros, a.apply_error, a.traceparent,
 	COALESCE((SELECT t.active_group FROM config_traffic t WHERE t.config_name = a.config_name), '')`
 
 func assignmentDest(a *fleet.Assignment) []any {
 	return []any{&a.InstanceID, &a.Profile, &a.Version, &a.Hash, &a.Generation, &a.DeploymentID, at(&a.AssignedAt),
-		&a.Applied, &a.AppliedHash, &a.AppliedGeneration, at(&a.AppliedAt), micros{&a.ApplyTime}, &a.ApplyError, &a.ActiveGroup}
+		&a.Applied, &a.AppliedHash, &a.AppliedGeneration, at(&a.AppliedAt), micros{&a.ApplyTime}, &a.ApplyError, &a.TraceParent, &a.ActiveGroup}
 }
 
 // micros scans a duration that is kept in microseconds.
@@ -40,12 +40,12 @@ func scanAssignment(row scanner) (a fleet.Assignment, err error) {
 
 // assignRows are the assignments in the JSON array $5.
 var assignRows = text{
-	sqlite: `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at)
-		SELECT i.instance_id, $1, json_extract(j.value, '$.Version'), json_extract(j.value, '$.Hash'), $2, $3, $4
+	sqlite: `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at, traceparent)
+		SELECT i.instance_id, $1, json_extract(j.value, '$.Version'), json_extract(j.value, '$.Hash'), $2, $3, $4, $6
 		  FROM json_each($5) j JOIN service_instances i ON i.instance_id = json_extract(j.value, '$.InstanceID')
 		 WHERE true`,
-	postgres: `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at)
-		SELECT i.instance_id, $1, j."Version", j."Hash", $2::bigint, $3, $4::timestamptz
+	postgres: `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at, traceparent)
+		SELECT i.instance_id, $1, j."Version", j."Hash", $2::bigint, $3, $4::timestamptz, $6
 		  FROM json_to_recordset($5::json) AS j("InstanceID" text, "Version" text, "Hash" text)
 		  JOIN service_instances i ON i.instance_id = j."InstanceID"
 		 ORDER BY i.instance_id`,
@@ -72,9 +72,9 @@ func (tx *Tx) assign(ctx context.Context, d rollout.Deployment, assigns []rollou
 	// An instance that went away meanwhile is no target any more.
 	if _, err := tx.exec(ctx, tx.s.engine.pick(assignRows)+`
 		ON CONFLICT (instance_id, config_name) DO UPDATE SET version = excluded.version, config_hash = excluded.config_hash,
-		 generation = excluded.generation, deployment_id = excluded.deployment_id, assigned_at = excluded.assigned_at, apply_error = ''
+		 generation = excluded.generation, deployment_id = excluded.deployment_id, assigned_at = excluded.assigned_at, traceparent = excluded.traceparent, apply_error = ''
 		 WHERE config_assignments.generation < excluded.generation`,
-		d.Profile, generation, d.ID, stamp(tx.now()), string(rows)); err != nil {
+		d.Profile, generation, d.ID, stamp(tx.now()), string(rows), d.Span()); err != nil {
 		return fmt.Errorf("assign %s: %w", d.Profile, err)
 	}
 	return nil
@@ -158,17 +158,17 @@ func (s *Store) GenerationMark(ctx context.Context) (mark int64, err error) {
 const maxApplyError = 2 << 10
 
 // Acknowledge keeps an instance's word on its assignment. Word on an older
-// generation tells what it runs meanwhile, but acknowledges nothing. It returns ErrNotFound for an assignment that
+// generation tells what it runs meanwhile, but acknowledges nothing. a is the assignment as it was, and changed says
+// whether this was news. It returns ErrNotFound for an assignment that
 // does not exist and ErrHashMismatch for other content than was assigned.
-func (s *Store) Acknowledge(ctx context.Context, ack fleet.Ack) (changed bool, err error) {
+func (s *Store) Acknowledge(ctx context.Context, ack fleet.Ack) (a fleet.Assignment, changed bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		changed = false
 		if err := tx.lockProfile(ctx, ack.Profile); err != nil {
 			return err
 		}
-		a, err := scanAssignment(tx.tx.QueryRowContext(ctx, `SELECT `+assignmentColumns+` FROM config_assignments a
-			WHERE a.instance_id = $1 AND a.config_name = $2`, ack.InstanceID, ack.Profile))
-		if err != nil {
+		if a, err = scanAssignment(tx.tx.QueryRowContext(ctx, `SELECT `+assignmentColumns+` FROM config_assignments a
+			WHERE a.instance_id = $1 AND a.config_name = $2`, ack.InstanceID, ack.Profile)); err != nil {
 			return notFound(err, ErrNotFound, "assignment of "+ack.Profile+" to instance", ack.InstanceID)
 		}
 		if ack.Generation < a.Generation || ack.Version != a.Version {
@@ -184,7 +184,7 @@ func (s *Store) Acknowledge(ctx context.Context, ack fleet.Ack) (changed bool, e
 		}
 		return tx.WakeDeployment(ctx, ack.Profile)
 	})
-	return changed, err
+	return a, changed, err
 }
 
 // keepOlder keeps that the instance took a version from before its newest

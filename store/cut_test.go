@@ -194,13 +194,13 @@ func TestConnectionCutAtACommitThatIsRepeated(t *testing.T) {
 			w.create("1.1.0")
 			a := ack(w.assign("i-1", "1.1.0"))
 			w.proxy.Cut(where, wireCommit, 0)
-			if _, err := w.via.Acknowledge(t.Context(), a); !errors.Is(err, store.ErrUnavailable) {
+			if _, _, err := w.via.Acknowledge(t.Context(), a); !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("got %v, want ErrUnavailable", err)
 			}
 			if got := w.assignment("i-1"); got.Acknowledged() != stored {
 				t.Errorf("stored is %+v", got)
 			}
-			if changed, err := w.via.Acknowledge(t.Context(), a); err != nil || changed == stored {
+			if _, changed, err := w.via.Acknowledge(t.Context(), a); err != nil || changed == stored {
 				t.Errorf("said again it changes something: %t, %v", changed, err)
 			}
 		})

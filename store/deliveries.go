@@ -22,12 +22,13 @@ type Delivery struct {
 	Event       string // for people
 	PullRequest int    // 0 for none
 	Comment     int64  // that gives an order, 0 for none
+	TraceParent string // of the request that brought it, as W3C Trace Context writes it
 }
 
 // check refuses what the database cannot hold: it would be an error of the whole
 // batch.
 func (d Delivery) check() error {
-	for _, text := range []string{d.Forge, d.ID, d.Source, d.Event} {
+	for _, text := range []string{d.Forge, d.ID, d.Source, d.Event, d.TraceParent} {
 		if len(text) > 255 || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 			return fmt.Errorf("webhook for source %q: a text of it cannot be kept", d.Source)
 		}
@@ -156,13 +157,13 @@ func (d Delivery) key() deliveryKey { return deliveryKey{d.Forge, d.ID, d.Source
 // deliveryRows are the deliveries in the JSON array $1. Their order is the same
 // on every replica, so that none waits for the other in a circle.
 var deliveryRows = text{
-	sqlite: `INSERT INTO webhook_deliveries (forge, delivery_id, source_id, event, pull_request, comment_id, received_at)
+	sqlite: `INSERT INTO webhook_deliveries (forge, delivery_id, source_id, event, pull_request, comment_id, received_at, traceparent)
 		SELECT json_extract(j.value, '$.Forge'), json_extract(j.value, '$.ID'), json_extract(j.value, '$.Source'), json_extract(j.value, '$.Event'),
-			json_extract(j.value, '$.PullRequest'), json_extract(j.value, '$.Comment'), $2 FROM json_each($1) j WHERE true
+			json_extract(j.value, '$.PullRequest'), json_extract(j.value, '$.Comment'), $2, json_extract(j.value, '$.TraceParent') FROM json_each($1) j WHERE true
 		ON CONFLICT DO NOTHING RETURNING forge, delivery_id, source_id`,
-	postgres: `INSERT INTO webhook_deliveries (forge, delivery_id, source_id, event, pull_request, comment_id, received_at)
-		SELECT j."Forge", j."ID", j."Source", j."Event", j."PullRequest", j."Comment", $2::timestamptz
-		FROM json_to_recordset($1::json) AS j("Forge" text, "ID" text, "Source" text, "Event" text, "PullRequest" integer, "Comment" bigint)
+	postgres: `INSERT INTO webhook_deliveries (forge, delivery_id, source_id, event, pull_request, comment_id, received_at, traceparent)
+		SELECT j."Forge", j."ID", j."Source", j."Event", j."PullRequest", j."Comment", $2::timestamptz, j."TraceParent"
+		FROM json_to_recordset($1::json) AS j("Forge" text, "ID" text, "Source" text, "Event" text, "PullRequest" integer, "Comment" bigint, "TraceParent" text)
 		ON CONFLICT DO NOTHING RETURNING forge, delivery_id, source_id`,
 }
 

@@ -37,3 +37,9 @@ func (s *Store) TakeReaders(ctx context.Context) (giveBack func()) {
 		}
 	}
 }
+
+// NotificationsPending says how many notifications wait to be sent.
+func (s *Store) NotificationsPending(ctx context.Context) (int, error) {
+	k, err := s.Stock(ctx)
+	return k.Notifications, err
+}

@@ -33,7 +33,7 @@ func TestWithoutItsDatabaseEveryMethodSaysSo(t *testing.T) {
 			"InstanceAssignments": func() error { _, err := w.InstanceAssignments(ctx, "i-1"); return err },
 			"AssignmentsOf":       func() error { _, err := w.AssignmentsOf(ctx, "i-1"); return err },
 			"GenerationMark":      func() error { _, err := w.GenerationMark(ctx); return err },
-			"Acknowledge":         func() error { _, err := w.Acknowledge(ctx, fleet.Ack{}); return err },
+			"Acknowledge":         func() error { _, _, err := w.Acknowledge(ctx, fleet.Ack{}); return err },
 			"Record":              func() error { return w.Record(ctx, rollout.Fact{}) },
 			"Audit":               func() error { _, _, err := w.Audit(ctx, store.AuditFilter{}); return err },
 			"VerifyAudit":         func() error { _, _, err := w.VerifyAudit(ctx); return err },
@@ -347,7 +347,7 @@ func (w *world) acknowledgeAll() error {
 			return err
 		}
 		for _, a := range list {
-			if _, err := w.Acknowledge(w.t.Context(), ack(a)); err != nil && !errors.Is(err, store.ErrHashMismatch) {
+			if _, _, err := w.Acknowledge(w.t.Context(), ack(a)); err != nil && !errors.Is(err, store.ErrHashMismatch) {
 				return err
 			}
 			after, err := w.AssignmentsOf(w.t.Context(), id)

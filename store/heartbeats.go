@@ -21,6 +21,8 @@ type Heartbeats struct {
 	// pruned is when old samples were dropped last. Dropping them is part of a
 	// batch, so that its failure is told to somebody and stops nothing.
 	pruned time.Time
+	// Written is told of each batch; it may be nil, and is set before Run.
+	Written func(heartbeats int, took time.Duration, err error)
 }
 
 type beat struct {
@@ -107,7 +109,11 @@ func (h *Heartbeats) gather(ctx context.Context, first beat) []beat {
 func (h *Heartbeats) flush(ctx context.Context, batch []beat) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
+	began := time.Now()
 	known, err := h.s.recordBeats(ctx, batch, &h.pruned)
+	if h.Written != nil {
+		h.Written(len(batch), time.Since(began), err)
+	}
 	for _, b := range batch {
 		switch {
 		case err != nil:

@@ -41,7 +41,7 @@ func ack(a fleet.Assignment) fleet.Ack {
 
 func (w *world) acknowledge(a fleet.Ack) bool {
 	w.t.Helper()
-	changed, err := w.Acknowledge(w.t.Context(), a)
+	_, changed, err := w.Acknowledge(w.t.Context(), a)
 	w.must(err)
 	return changed
 }
@@ -65,12 +65,12 @@ func TestAcknowledgements(t *testing.T) {
 		}
 		wrong := ack(newer)
 		wrong.Hash = older.Hash
-		if _, err := w.Acknowledge(t.Context(), wrong); !errors.Is(err, store.ErrHashMismatch) {
+		if _, _, err := w.Acknowledge(t.Context(), wrong); !errors.Is(err, store.ErrHashMismatch) {
 			t.Errorf("a wrong hash gave %v, want ErrHashMismatch", err)
 		}
 		stranger := ack(newer)
 		stranger.InstanceID = "nobody"
-		if _, err := w.Acknowledge(t.Context(), stranger); !errors.Is(err, store.ErrNotFound) {
+		if _, _, err := w.Acknowledge(t.Context(), stranger); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("an unknown instance gave %v, want ErrNotFound", err)
 		}
 

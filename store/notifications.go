@@ -170,13 +170,3 @@ func (s *Store) standing(ctx context.Context, name string) (st rollout.Standing,
 	st.Hold, st.Held, err = s.ActiveHold(ctx, name)
 	return st, err
 }
-
-// NotificationsPending says how many notifications wait to be sent.
-func (s *Store) NotificationsPending(ctx context.Context) (int, error) {
-	n, err := count(ctx, s.read, `SELECT count(*) FROM river_job WHERE kind = $1
-		AND state IN ('available', 'pending', 'retryable', 'running', 'scheduled')`, notificationJob{}.Kind())
-	if err != nil {
-		return 0, fmt.Errorf("count the notifications to send: %w", err)
-	}
-	return n, nil
-}

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/sluicehq/sluice/rollout"
 )
 
 // Options say which database to open.
@@ -31,6 +34,9 @@ type Options struct {
 	Now func() time.Time
 	// Routing says who outside is notified of what.
 	Routing Routing
+	// Superseded is told of each deployment that another one, or its profile's end,
+	// took the place of; it may be nil.
+	Superseded func(d rollout.Deployment)
 	// Fail is called at the crash points of tests: K4 inside the transaction,
 	// after a version was inserted; K12 between the migrations of Sluice's own
 	// tables and of the outbox's, and K12/commit inside one of Sluice's own.
@@ -60,6 +66,8 @@ type Store struct {
 
 	full refusals // writes that met a full disk
 
+	superseded func(rollout.Deployment)
+
 	claims  sync.Mutex // guards claimed
 	claimed bool       // this process has claimed: what others held is handed back
 }
@@ -72,12 +80,15 @@ func IsPostgres(url string) bool {
 // Open opens the database; the embedded one it takes for this process. It does
 // not migrate.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	s := &Store{commit: (*sql.Tx).Commit, clock: opts.Now, fail: opts.Fail, log: opts.Logger, routing: opts.Routing}
+	s := &Store{commit: (*sql.Tx).Commit, clock: opts.Now, fail: opts.Fail, log: opts.Logger, routing: opts.Routing, superseded: opts.Superseded}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.fail == nil {
 		s.fail = func(string) {}
+	}
+	if s.superseded == nil {
+		s.superseded = func(rollout.Deployment) {}
 	}
 	open := s.openSQLite
 	if IsPostgres(opts.URL) {
@@ -87,6 +98,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err == nil && !opts.ReadOnly {
 		s.jobs, err = river.NewClient(s.engine.river(s.write.usual), &river.Config{
 			Logger: slog.New(slog.DiscardHandler), PollOnly: true, Test: river.TestConfig{Time: jobClock{s}},
+			Middleware: []rivertype.Middleware{&tracedJobs{}},
 		})
 	}
 	if err != nil {
@@ -109,6 +121,22 @@ func (s *Store) Close() error {
 		s.lock = nil
 	}
 	return errors.Join(errs...)
+}
+
+// Pools are the pools of connections by what they are for, for metrics.
+func (s *Store) Pools() map[string]*sql.DB {
+	pools := map[string]*sql.DB{}
+	for name, db := range map[string]*sql.DB{
+		"read_reserved": s.read.reserved, "write_reserved": s.write.reserved, "read": s.read.usual, "write": s.write.usual,
+	} {
+		if db != nil {
+			pools[name] = db
+		}
+	}
+	if s.write.reserved == s.write.usual {
+		delete(pools, "write_reserved")
+	}
+	return pools
 }
 
 // Ping asks whether the database answers.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/sluicehq/sluice/rollout"
 )
@@ -65,6 +66,8 @@ type OutboxOptions struct {
 	Command func(ctx context.Context, c rollout.Command) error
 	// Notified is told what became of each attempt to notify; it may be nil.
 	Notified func(target string, outcome Outcome)
+	// Attempted is told of each attempt at a job, of every kind; it may be nil.
+	Attempted func(ctx context.Context, kind string, took time.Duration, outcome Outcome)
 	// PostTimeout bounds one post; 10 s when 0. When the process that is at one
 	// dies, another takes over after half as long again.
 	PostTimeout time.Duration
@@ -138,6 +141,7 @@ func NewOutbox(s *Store, opts OutboxOptions) (*Outbox, error) {
 	client, err := river.NewClient(s.engine.river(s.write.usual), &river.Config{
 		Queues:            s.routing.configured(),
 		Workers:           workers,
+		Middleware:        []rivertype.Middleware{&tracedJobs{}, opts.timed()},
 		Logger:            slog.New(slog.DiscardHandler),
 		PollOnly:          true,
 		FetchCooldown:     outboxPoll / 2,
@@ -151,6 +155,37 @@ func NewOutbox(s *Store, opts OutboxOptions) (*Outbox, error) {
 		return nil, fmt.Errorf("set up the outbox: %w", err)
 	}
 	return &Outbox{s: s, client: client, log: opts.Logger, lease: lease(opts.PostTimeout)}, nil
+}
+
+// timed tells Attempted of every attempt.
+func (o OutboxOptions) timed() river.WorkerMiddlewareFunc {
+	return func(ctx context.Context, job *rivertype.JobRow, work func(context.Context) error) error {
+		if o.Attempted == nil {
+			return work(ctx)
+		}
+		began := time.Now()
+		err := work(ctx)
+		o.Attempted(ctx, job.Kind, time.Since(began), outcomeOf(err))
+		return err
+	}
+}
+
+// outcomeOf is what the queue will make of a job that ended so.
+func outcomeOf(err error) Outcome {
+	if err == nil {
+		return Sent
+	}
+	if _, cancelled := errors.AsType[*river.JobCancelError](err); cancelled {
+		return Refused
+	}
+	return Retried
+}
+
+// JobKinds are the kinds of jobs of the outbox.
+func JobKinds() []string {
+	return []string{
+		statusJob{}.Kind(), commentJob{}.Kind(), rollbackJob{}.Kind(), revertJob{}.Kind(), commandJob{}.Kind(), notificationJob{}.Kind(), trafficJob{}.Kind(),
+	}
 }
 
 // withoutPullRequests says what becomes of a job for pull requests where the

@@ -226,7 +226,7 @@ func (a *annals) begin(number string, kind rollout.Kind) {
 	}
 	for _, one := range dec.Assign {
 		if a.rand.IntN(3) > 0 {
-			_, err := a.Acknowledge(a.t.Context(), fleet.Ack{InstanceID: one.InstanceID, Profile: payments, Version: one.Version,
+			_, _, err := a.Acknowledge(a.t.Context(), fleet.Ack{InstanceID: one.InstanceID, Profile: payments, Version: one.Version,
 				Hash: one.Hash, Generation: 1 << 40, OK: true})
 			a.must(err)
 		}

@@ -58,6 +58,18 @@ func (s *Store) SourceHead(ctx context.Context, source string) (head string, err
 	return head, nil
 }
 
+// SourceTrace is the trace of the newest webhook that told of the source since it
+// was last synced, as W3C Trace Context writes it; "" without one.
+func (s *Store) SourceTrace(ctx context.Context, source string) (traceparent string, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT d.traceparent FROM webhook_deliveries d JOIN sources s ON s.id = d.source_id
+		WHERE d.source_id = $1 AND d.event IN ('push', 'generic') AND (s.synced_at IS NULL OR d.received_at >= s.synced_at)
+		ORDER BY d.received_at DESC LIMIT 1`, source).Scan(&traceparent)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("read which webhook told of source %s: %w", source, err)
+	}
+	return traceparent, nil
+}
+
 // MoveHead sets the source's synced commit from one to another; rollout.ErrStale
 // when another replica moved it first.
 func (tx *Tx) MoveHead(ctx context.Context, source, from, to string) error {

@@ -275,6 +275,7 @@ func (tx *Tx) SupersedeActive(ctx context.Context, profileName, reason string) e
 		d.ID, asJSON(next), next.State, stamp(next.FinishedAt)); err != nil {
 		return fmt.Errorf("supersede deployment %s: %w", d.ID, err)
 	}
+	tx.superseded = append(tx.superseded, next)
 	return tx.apply(ctx, dec)
 }
 
@@ -287,6 +288,9 @@ func (tx *Tx) sourceOf(ctx context.Context, d rollout.Deployment) (source string
 // apply does everything of a decision but the deployment's own row.
 func (tx *Tx) apply(ctx context.Context, dec rollout.Decision) error {
 	d := dec.Next
+	if d.State.Final() {
+		tx.ended = append(tx.ended, d)
+	}
 	if err := tx.switchTraffic(ctx, d, dec.Switch); err != nil {
 		return err
 	}

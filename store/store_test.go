@@ -609,8 +609,21 @@ func stock(t *testing.T, w *world) {
 	w.set("sluice/a", rollout.StatusPending, "waits")
 	got, err := w.Stock(ctx)
 	w.must(err)
-	same(t, got, store.Stock{Profiles: 1, Deployments: 1, Outbox: 2, Instances: map[string]int{"Unknown": 1},
-		SourceFailed: map[string]bool{"configs": true}})
+	jobs := got.Jobs["commit_status"]
+	if jobs.Pending != 2 || len(got.Jobs) != 1 {
+		t.Errorf("the outbox has %+v", got.Jobs)
+	}
+	got.Jobs = nil
+	want := store.Stock{
+		Profiles: 1, Outbox: 2, Instances: map[string]int{"Unknown": 1}, SourceFailed: map[string]bool{"configs": true},
+		Deployments: store.ActiveDeployments{Total: 1, States: map[string]int{"Pending": 1}, Awaiting: map[string]int{}},
+	}
+	same(t, got, want)
+	w.advance(5 * time.Minute)
+	got, err = w.Stock(ctx)
+	w.must(err)
+	got.Jobs, want.Silent, want.Deployments.Overdue = nil, 1, 5*time.Minute
+	same(t, got, want)
 	w.must(w.Ping(ctx))
 	if now, err := w.Now(ctx); !now.Equal(w.clock()) || err != nil {
 		t.Errorf("it is %v, %v", now, err)

@@ -21,6 +21,11 @@ type Tx struct {
 	// facts are written last: the audit log's head is everybody's, and is held
 	// for as short a time as can be.
 	facts []rollout.Fact
+	// ended are deployments that this transaction ends: their traces are told of it
+	// once it is committed.
+	ended []rollout.Deployment
+	// superseded are told of after the commit.
+	superseded []rollout.Deployment
 }
 
 const (
@@ -118,6 +123,12 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 		return fmt.Errorf("%w: %w", errCommit, s.engine.explain(err))
 	}
 	committed = true
+	for _, d := range own.ended {
+		rollout.TellEnd(d)
+	}
+	for _, d := range own.superseded {
+		s.superseded(d)
+	}
 	return nil
 }
 

@@ -17,7 +17,7 @@ func TestNothingThatHappensDuringAStepIsMissed(t *testing.T) {
 		"an acknowledgement": func(w *world) {
 			a, err := w.AssignmentsOf(t.Context(), "i-1")
 			w.must(err)
-			changed, err := w.Acknowledge(t.Context(), fleet.Ack{InstanceID: "i-1", Profile: payments,
+			_, changed, err := w.Acknowledge(t.Context(), fleet.Ack{InstanceID: "i-1", Profile: payments,
 				Version: a[0].Version, Hash: a[0].Hash, Generation: a[0].Generation, OK: true})
 			w.must(err)
 			if !changed {

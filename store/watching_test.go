@@ -43,7 +43,8 @@ func TestWhoseAssignmentsChanged(t *testing.T) {
 	})
 }
 
-// Propagation counts from the deployment that brought the version, and only
+// Propagation counts from when the commit was seen or, without one, from the
+// deployment that brought the version, and only
 // once the instance runs it.
 func TestPropagation(t *testing.T) {
 	t.Parallel()
@@ -67,10 +68,23 @@ func TestPropagation(t *testing.T) {
 		}
 		a, err := w.AssignmentsOf(t.Context(), "i-1")
 		w.must(err)
-		_, err = w.Acknowledge(t.Context(), fleet.Ack{InstanceID: "i-1", Profile: payments, Version: d.Version, Hash: d.Hash, Generation: a[0].Generation, OK: true})
+		_, _, err = w.Acknowledge(t.Context(), fleet.Ack{InstanceID: "i-1", Profile: payments, Version: d.Version, Hash: d.Hash, Generation: a[0].Generation, OK: true})
 		w.must(err)
 		if took, ok := propagation(); !ok || took != 7*time.Second {
 			t.Errorf("took %s, %t", took, ok)
+		}
+		w.must(w.InsertVersion(t.Context(), w.version("1.2.0", "3s")))
+		d = w.deployment("1.2.0")
+		d.ID, d.CreatedAt, d.SeenAt = uuid.NewString(), w.clock(), w.clock().Add(-3*time.Second)
+		w.must(w.Create(t.Context(), rollout.Decision{Next: d, Changed: true,
+			Assign: []rollout.Assign{{InstanceID: "i-1", Version: d.Version, Hash: d.Hash}}}))
+		w.advance(time.Second)
+		a, err = w.AssignmentsOf(t.Context(), "i-1")
+		w.must(err)
+		_, _, err = w.Acknowledge(t.Context(), fleet.Ack{InstanceID: "i-1", Profile: payments, Version: d.Version, Hash: d.Hash, Generation: a[0].Generation, OK: true})
+		w.must(err)
+		if took, ok := propagation(); !ok || took != 4*time.Second {
+			t.Errorf("took %s since the commit was seen, %t", took, ok)
 		}
 	})
 }

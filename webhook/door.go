@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/forge"
+	"github.com/sluicehq/sluice/internal/spans"
 )
 
 // Path begins the path of every desk: /webhooks/github.
@@ -133,7 +134,7 @@ func (d *Door) keep(ctx context.Context, desk *desk, m message, sources []Source
 				continue
 			}
 		}
-		rows, acts = append(rows, row(desk, m, source)), append(acts, act)
+		rows, acts = append(rows, row(ctx, desk, m, source)), append(acts, act)
 	}
 	a := accepted(Accepted)
 	if len(rows) > 0 {
@@ -180,8 +181,10 @@ func (d *Door) wake(a act, source string) {
 }
 
 // row is a message as it is kept for a source.
-func row(desk *desk, m message, source Source) Delivery {
-	r := Delivery{Forge: desk.name, ID: m.Delivery, Source: source.ID, Event: string(m.Kind), PullRequest: m.PullRequest}
+func row(ctx context.Context, desk *desk, m message, source Source) Delivery {
+	r := Delivery{
+		Forge: desk.name, ID: m.Delivery, Source: source.ID, Event: string(m.Kind), PullRequest: m.PullRequest, TraceParent: spans.Format(ctx),
+	}
 	if m.Kind == forge.EventComment {
 		r.Comment = m.CommentID
 	}

@@ -24,7 +24,8 @@ type Delivery struct {
 	Source      string
 	Event       string // for people
 	PullRequest int
-	Comment     int64 // that gives an order; 0 for none
+	Comment     int64  // that gives an order; 0 for none
+	TraceParent string // of the request, as W3C Trace Context writes it
 }
 
 // Store keeps what came.

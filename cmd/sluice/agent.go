@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,8 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"go.opentelemetry.io/otel"
 
 	"github.com/sluicehq/sluice/agent"
+	"github.com/sluicehq/sluice/internal/telemetry"
 )
 
 // agentEnv is the prefix of the variables that stand for the agent's flags.
@@ -52,7 +55,7 @@ The agent ends with exit code 0 on SIGTERM or an interrupt.`,
 			opts.Session.Logger = log
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 			defer stop()
-			return agent.Run(ctx, opts)
+			return runAgent(ctx, opts)
 		},
 	}
 	agentFlags(cmd.Flags(), &opts)
@@ -61,6 +64,23 @@ The agent ends with exit code 0 on SIGTERM or an interrupt.`,
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&logFormat, "log-format", "json", "json or text")
 	return cmd
+}
+
+// runAgent runs the agent with tracing set up by the standard OTEL_* variables, as the daemon does. An
+// agent that exports nothing passes the trace of a change on as it came: a span of its own would be one
+// that nobody finds.
+func runAgent(ctx context.Context, opts agent.Options) (err error) {
+	if !telemetry.Exports(os.Getenv) {
+		return agent.Run(ctx, opts)
+	}
+	tracing, err := telemetry.NewTracerProvider(ctx, os.Getenv, "sluice-agent", programVersion())
+	if err != nil {
+		return fmt.Errorf("set up tracing: %w", err)
+	}
+	otel.SetTracerProvider(tracing)
+	otel.SetTextMapPropagator(telemetry.Propagator())
+	defer func() { err = errors.Join(err, bounded(ctx, tracing.Shutdown)) }()
+	return agent.Run(ctx, opts)
 }
 
 func agentFlags(f *pflag.FlagSet, o *agent.Options) {
@@ -126,16 +146,12 @@ func agentFlagsFromEnv(f *pflag.FlagSet, lookup func(string) (string, bool)) err
 }
 
 func agentLogger(cmd *cobra.Command, level, format string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("--log-level %q: want debug, info, warn or error", level)
+	l, err := telemetry.ParseLevel(level)
+	if err != nil {
+		return nil, fmt.Errorf("--log-level: %w", err)
 	}
-	ho := &slog.HandlerOptions{Level: l}
-	switch format {
-	case "json":
-		return slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), ho)), nil
-	case "text":
-		return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), ho)), nil
+	if format != "json" && format != "text" {
+		return nil, fmt.Errorf("--log-format %q: want json or text", format)
 	}
-	return nil, fmt.Errorf("--log-format %q: want json or text", format)
+	return telemetry.NewLogger(cmd.ErrOrStderr(), format, telemetry.NewLevels(l)), nil
 }

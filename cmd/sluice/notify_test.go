@@ -68,7 +68,7 @@ allow_insecure_http: true
 notifications:
   targets:
     - {name: chat, type: slack, url_file: `+url+`}
-    - {name: hook, type: webhook, url: `+hook.URL+`/PATHSECRET, secret: "`+strings.Repeat("KEYSECRET", 4)+`"}
+    - {name: hook, type: webhook, url: `+hook.URL+`/PATHSECRET, secret: "`+"KEYSECRET-5f1e0c8d21b7a9e3f4a6b2d0"+`"}
     - {name: hangs, type: slack, url: `+hanging.URL+`/PATHSECRET}
   routes:
     - {targets: [hangs, hook]}

@@ -26,6 +26,7 @@ var commandOf = map[string]string{
 	"POST /deployments/{id}/cancel": "cancel", "POST /deployments/{id}/retry": "retry",
 	"GET /deployments/{id}/rollback": "rollback", "POST /deployments/{id}/rollback": "rollback",
 
+	"GET /logging": "logging", "PUT /logging": "logging set", "DELETE /logging": "logging reset",
 	"GET /freeze": "status", "PUT /freeze": "freeze", "DELETE /freeze": "unfreeze",
 
 	"GET /instances": "get instances", "GET /instances/{id}": "describe instance", "DELETE /instances/{id}": "deregister",

@@ -26,6 +26,9 @@ func retention(db *store.Store, conf settings.Settings, registry prometheus.Regi
 		Name: "sluice_retention_removed_total", Help: "Rows that retention removed, by table.",
 	}, []string{"table"})
 	registry.MustRegister(rows)
+	for _, table := range []string{"config_versions", "config_deployments", "config_audit_logs"} {
+		rows.WithLabelValues(table)
+	}
 	return func(ctx context.Context) error {
 		next := time.NewTimer(rand.N(retentionSpread))
 		defer next.Stop()

@@ -56,7 +56,7 @@ func newRootCommand(sh *shell) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	grouped(groupRun, newServeCommand(sh), newAgentCommand(), newDemoCommand(sh))
+	grouped(groupRun, newServeCommand(sh), newHealthcheckCommand(sh), newAgentCommand(), newDemoCommand(sh))
 	grouped(groupFiles, newValidateCommand(sh), newDiffCommand(sh), newExplainCommand(sh))
 	grouped(groupLook, newGetCommand(sh), newDescribeCommand(sh), newWatchCommand(sh), newHealthCommand(sh), newHistoryCommand(sh), newReportCommand(sh), newStatusCommand(sh),
 		newAuditCommand(sh))
@@ -65,7 +65,7 @@ func newRootCommand(sh *shell) *cobra.Command {
 		newSyncCommand(sh), newDeregisterCommand(sh))
 	grouped(groupAccess, newLoginCommand(sh), newLogoutCommand(sh), newUserCommand(sh), newTokenCommand(sh), newContextCommand(sh), newWhoamiCommand(sh))
 	grouped(groupOther, newMigrateCommand(sh), newBackupCommand(sh),
-		newRestoreCommand(sh), newNotifyCommand(sh), newSecretsCommand(sh), newVersionCommand(sh))
+		newRestoreCommand(sh), newNotifyCommand(sh), newSecretsCommand(sh), newLoggingCommand(sh), newVersionCommand(sh))
 	root.AddCommand(newHelpTopics()...)
 	prepare(sh, root)
 	return root

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
@@ -52,13 +51,13 @@ func newServeCommand(sh *shell) *cobra.Command {
 // serve puts the daemon together and runs it until ctx ends. Read it from top
 // to bottom: this is all the wiring there is.
 func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
-	log, err := newLog(sh, conf)
+	log, levels, err := newLog(sh, conf)
 	if err != nil {
 		return err
 	}
 	log.InfoContext(ctx, "starting", "version", programVersion(), "settings", conf)
 	registry := telemetry.NewRegistry(programVersion())
-	tracing, err := telemetry.NewTracerProvider(ctx, sh.getenv, programVersion())
+	tracing, err := telemetry.NewTracerProvider(ctx, sh.getenv, "sluice", programVersion())
 	if err != nil {
 		return fmt.Errorf("set up tracing: %w", err)
 	}
@@ -71,7 +70,9 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, replicas.close()) }()
-	db, err := openStore(ctx, conf, log)
+	deployments := newDeploymentMetrics(registry)
+	validated := validationMetrics(registry)
+	db, err := openStore(ctx, conf, log, deployments.count)
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	}
 	engine := rollout.NewEngine(db, changes{replicas.bus}, rollout.EngineOptions{
 		Measurer: measurer, Reach: reach,
-		Owner: replica, Logger: log.With("component", "engine"), Metrics: engineMetrics(registry), Fail: failpoint,
+		Owner: replica, Logger: log.With("component", "engine"), Metrics: engineMetrics(registry, deployments), Fail: failpoint,
 	})
 	forges, err := openForges(conf, db, registry)
 	if err != nil {
@@ -95,7 +96,8 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		return err
 	}
 	sources, err := openSources(ctx, conf, db, sourceParts{
-		forges: forges, engine: engine, locker: replicas.locker, reach: reach, log: log, metrics: sourceMetrics(registry), keeper: keeper,
+		forges: forges, engine: engine, locker: replicas.locker, reach: reach, log: log, keeper: keeper,
+		metrics: sourceMetrics(registry, conf, validated), git: gitMetrics(registry, conf),
 	})
 	if err != nil {
 		return err
@@ -103,6 +105,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	defer func() { err = errors.Join(err, sources.close()) }()
 	notifier := notify.New(notify.Options{Router: conf.Notifications.Router(), ExternalURL: conf.ExternalURL})
 	heartbeats := store.NewHeartbeatWriter(db, 0)
+	databaseMetrics(registry, db, heartbeats)
 	deliveries := store.NewDeliveryWriter(db, 0)
 	webhooks, err := openWebhooks(conf, deliveries, sources, log, registry)
 	if err != nil {
@@ -120,6 +123,10 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	limits, err := conf.LimitsOfOperations()
+	if err != nil {
+		return fmt.Errorf("rate_limits: %w", err)
+	}
 	// Last, so that what is wrong with the settings is said before a password is shown once.
 	if err := firstUsers(ctx, sh, db, conf); err != nil {
 		return err
@@ -128,17 +135,18 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		Secrets: keeper,
 		Store:   db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
 		SyncSource: sources.wake, Preview: sources.preview, TestNotification: notifier.Test, TrustedProxies: proxies,
-		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor,
-		SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, SSO: provider,
-		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks,
+		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor, Limits: limits,
+		SessionLife: conf.SessionLifetime, SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, SSO: provider,
+		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks, LogLevels: levels, Validated: validated,
 	})
 	if err != nil {
 		return err
 	}
 	pulls := newPullRequests(conf, forges, sources, pullParts{db: db, orders: orders{engine, door}, log: log})
+	attempted, panicked := outboxMetrics(registry)
 	outbox, err := store.NewOutbox(db, store.OutboxOptions{
 		Post: poster{forges: forges.statuses, externalURL: conf.ExternalURL}.post, Logger: log.With("component", "outbox"), Fail: failpoint,
-		Panicked: outboxPanics(registry), Notify: tell(notifier), Notified: notificationMetrics(registry, conf),
+		Panicked: panicked, Attempted: attempted, Notify: tell(notifier), Notified: notificationMetrics(registry, conf),
 		Switch: notify.NewHooks(conf.Hooks()...).Tell, Comment: pulls.comment, Rollback: pulls.rollback, Revert: pulls.revert, Command: pulls.command,
 	})
 	if err != nil {
@@ -168,13 +176,13 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	for _, part := range []func(context.Context) error{rollouts, sources.run, sweeper(db, log), retention(db, conf, registry, log)} {
 		group.Go(func() error { return part(deciding) })
 	}
-	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets} {
+	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets, logging{db, levels, log}.follow(replicas.bus)} {
 		group.Go(func() error { return part(inner) })
 	}
 	group.Go(func() error {
 		<-running.Done()
 		defer stopInner()
-		log.Info("stopping")
+		log.InfoContext(ctx, "stopping")
 		door.Unready()
 		stopDeciding()
 		if ctx.Err() != nil { // asked to, not forced to: there is time for load balancers to notice
@@ -185,25 +193,26 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	})
 	log.InfoContext(ctx, "ready", "replica", replica, "address", listener.Addr().String(), "sources", len(conf.Sources))
 	err = group.Wait()
-	log.Info("stopped")
+	log.InfoContext(ctx, "stopped")
 	return err
 }
 
-func newLog(sh *shell, conf settings.Settings) (*slog.Logger, error) {
+func newLog(sh *shell, conf settings.Settings) (*slog.Logger, *telemetry.Levels, error) {
 	level, err := telemetry.ParseLevel(conf.LogLevel)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return telemetry.NewLogger(sh.stderr, conf.LogFormat, level), nil
+	levels := telemetry.NewLevels(level)
+	return telemetry.NewLogger(sh.stderr, conf.LogFormat, levels), levels, nil
 }
 
 // openStore opens the database and brings its schema up to date, or where that
 // is not wanted makes sure that it is.
-func openStore(ctx context.Context, conf settings.Settings, log *slog.Logger) (*store.Store, error) {
+func openStore(ctx context.Context, conf settings.Settings, log *slog.Logger, superseded func(rollout.Deployment)) (*store.Store, error) {
 	url := conf.DatabaseURL.Reveal()
 	db, err := store.Open(ctx, store.Options{
 		URL: url, Connections: conf.DatabaseConnections, Logger: log.With("component", "store"), Fail: failpoint,
-		Routing: routing(conf),
+		Routing: routing(conf), Superseded: superseded,
 	})
 	if err != nil {
 		return nil, err
@@ -293,56 +302,4 @@ func bounded(ctx context.Context, step func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return step(ctx)
-}
-
-// engineMetrics counts what the engine does.
-func engineMetrics(registry prometheus.Registerer) rollout.EngineMetrics {
-	deployments := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_deployments_total", Help: "Deployments that ended, by strategy and final status.",
-	}, []string{"strategy", "status"})
-	rollbacks := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_rollbacks_total", Help: "Rollbacks that began, by what asked for them.",
-	}, []string{"trigger"})
-	took := prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "sluice_deployment_duration_seconds", Help: "Time from the start of a deployment to its end.",
-		Buckets: prometheus.ExponentialBuckets(1, 3, 10),
-	})
-	back := prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "sluice_rollback_duration_seconds", Help: "Time from the decision to roll back to the last acknowledgement.",
-		Buckets: prometheus.ExponentialBuckets(.1, 2, 12),
-	})
-	checks := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_gate_checks_total", Help: "Gate checks by outcome.",
-	}, []string{"outcome"})
-	panics := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sluice_engine_panics_total", Help: "Steps that panicked.",
-	})
-	registry.MustRegister(deployments, rollbacks, took, back, checks, panics)
-	return rollout.EngineMetrics{
-		Finished: func(d rollout.Deployment) {
-			deployments.WithLabelValues(string(d.Strategy.Type), string(d.State)).Inc()
-			took.Observe(d.FinishedAt.Sub(d.CreatedAt).Seconds())
-			if d.State == rollout.RolledBack {
-				back.Observe(d.FinishedAt.Sub(d.RollbackAt).Seconds())
-			}
-		},
-		RollBack: func(d rollout.Deployment) {
-			trigger := d.RollbackBy
-			if trigger != "gate" && trigger != "deadline" {
-				trigger = "person"
-			}
-			rollbacks.WithLabelValues(trigger).Inc()
-		},
-		Checked:  func(_ string, o rollout.Outcome) { checks.WithLabelValues(string(o)).Inc() },
-		Panicked: func(string) { panics.Inc() },
-	}
-}
-
-// outboxPanics counts posts of commit statuses that panicked.
-func outboxPanics(registry prometheus.Registerer) func() {
-	panics := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sluice_outbox_panics_total", Help: "Posts of commit statuses that panicked.",
-	})
-	registry.MustRegister(panics)
-	return panics.Inc
 }

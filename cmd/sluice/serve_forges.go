@@ -112,6 +112,8 @@ func (g *gateways) of(f settings.Forge) *forge.Gateway {
 		},
 		Answered: func(host string, outcome forge.Outcome) { g.answered.WithLabelValues(host, string(outcome)).Inc() },
 	})
+	g.answered.WithLabelValues(host, string(forge.Failed))
+	g.answered.WithLabelValues(host, string(forge.Lost))
 	g.made[key] = made
 	return made
 }

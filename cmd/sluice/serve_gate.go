@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluicehq/sluice/internal/settings"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/rollout/measure"
 )
@@ -47,6 +48,10 @@ func measureMetrics(registry prometheus.Registerer) func(provider string, took t
 		Name: "sluice_gate_measure_errors_total", Help: "Questions of the gate that a provider did not answer.",
 	}, []string{"provider"})
 	registry.MustRegister(seconds, failures)
+	for _, provider := range []string{profile.ProviderPrometheus, profile.ProviderWebhook, rollout.ProbeProvider} {
+		seconds.WithLabelValues(provider)
+		failures.WithLabelValues(provider)
+	}
 	return func(provider string, took time.Duration, failed bool) {
 		seconds.WithLabelValues(provider).Observe(took.Seconds())
 		if failed {

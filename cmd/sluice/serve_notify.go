@@ -34,20 +34,27 @@ func tell(n *notify.Notifier) func(context.Context, rollout.Notification, rollou
 	}
 }
 
+// unknownTarget is the type of a name that no target has.
+const unknownTarget = "unknown"
+
 // notificationMetrics counts attempts to notify, by the type of their target.
 func notificationMetrics(registry prometheus.Registerer, conf settings.Settings) func(target string, outcome store.Outcome) {
 	attempts := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_notifications_total", Help: "Attempts to notify a target, by its type and what became of them.",
 	}, []string{"type", "outcome"})
 	registry.MustRegister(attempts)
+	attempts.WithLabelValues(unknownTarget, string(store.Refused))
 	types := map[string]string{}
 	for _, target := range conf.Notifications.Targets {
 		types[target.Name] = target.Type
+		for _, outcome := range []store.Outcome{store.Sent, store.Retried, store.Refused, store.Expired} {
+			attempts.WithLabelValues(target.Type, string(outcome))
+		}
 	}
 	return func(target string, outcome store.Outcome) {
 		kind, ok := types[target]
 		if !ok {
-			kind = "unknown"
+			kind = unknownTarget
 		}
 		attempts.WithLabelValues(kind, string(outcome)).Inc()
 	}

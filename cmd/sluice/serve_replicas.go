@@ -39,12 +39,13 @@ func openCoordination(ctx context.Context, conf settings.Settings, log *slog.Log
 			return coordination{}, fmt.Errorf("redis_ca_file: %w", err)
 		}
 		redis, err := coord.OpenRedis(ctx, coord.RedisOptions{
-			URL: conf.RedisURL.Reveal(), Logger: log.With("component", "redis"), RootCAs: roots,
+			URL: conf.RedisURL.Reveal(), Logger: log.With("component", "redis"), RootCAs: roots, Called: redisMetrics(registry),
 		})
 		if err != nil {
 			return coordination{}, fmt.Errorf("redis_url: %w", err)
 		}
 		shared := coord.NewFallback(redis, cacheBytes)
+		registry.MustRegister(newRedisState(shared))
 		c.locker, c.bus, c.cache, c.limits, c.close = shared, shared, shared, shared.Limiter, shared.Close
 		c.degraded = func() map[string]string {
 			if why, is := shared.Degraded(); is {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/secrets"
 	"github.com/sluicehq/sluice/internal/settings"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
@@ -98,6 +99,11 @@ func secretMetrics(registry prometheus.Registerer) func(kind string, err error) 
 		Name: "sluice_secrets_opened_total", Help: "Secrets that were asked for, for deliveries, by who keeps them and outcome.",
 	}, []string{"keeper", "outcome"})
 	registry.MustRegister(opened)
+	for _, keeper := range []string{string(profile.Sealed), "vault", "env", "k8s"} {
+		for _, outcome := range []string{"opened", "refused"} {
+			opened.WithLabelValues(keeper, outcome)
+		}
+	}
 	return func(kind string, err error) {
 		outcome := "opened"
 		if err != nil {

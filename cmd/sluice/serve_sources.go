@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sluicehq/sluice/coord"
@@ -32,6 +31,7 @@ type sourceParts struct {
 	reach   rollout.Reach
 	log     *slog.Logger
 	metrics reconciler.Metrics
+	git     func(source string) gitsource.Metrics
 	keeper  profile.Keeper
 }
 
@@ -49,7 +49,7 @@ func openSources(ctx context.Context, conf settings.Settings, db *store.Store, p
 	set := &sourceSet{
 		mirrors: map[string]*gitsource.Mirror{}, reconcilers: map[string]*reconciler.Reconciler{},
 		approvals: map[string]*reconciler.Approvals{}, every: map[string]time.Duration{},
-		alone: reconciler.PreviewOptions{Store: db, Reach: parts.reach, Keeper: parts.keeper, Logger: parts.log},
+		alone: reconciler.PreviewOptions{Store: db, Reach: parts.reach, Keeper: parts.keeper, Logger: parts.log, Validated: parts.metrics.Validated},
 	}
 	for _, src := range conf.Sources {
 		if err := set.open(ctx, conf, src, db, parts); err != nil {
@@ -61,6 +61,7 @@ func openSources(ctx context.Context, conf settings.Settings, db *store.Store, p
 
 func (s *sourceSet) open(ctx context.Context, conf settings.Settings, src settings.Source, db *store.Store, parts sourceParts) error {
 	options := mirrorOptions(conf, src)
+	options.Metrics = parts.git(src.ID)
 	options.Auth.TokenSource = parts.forges.tokens[src.ID]
 	mirror, err := gitsource.Open(ctx, options)
 	if err != nil {
@@ -162,46 +163,6 @@ func (p poster) post(ctx context.Context, s rollout.Status) error {
 	return terminal(f.PostStatus(ctx, forge.Status{
 		Commit: s.Commit, Context: s.Context, State: forge.State(s.State), Description: s.Description, TargetURL: target,
 	}))
-}
-
-// sourceMetrics counts what the reconcilers do.
-func sourceMetrics(registry prometheus.Registerer) reconciler.Metrics {
-	syncs := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "sluice_source_sync_duration_seconds", Help: "Time of one pass over a source.", Buckets: prometheus.ExponentialBuckets(.002, 3, 10),
-	}, []string{"source", "outcome"})
-	lag := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "sluice_source_lag_seconds", Help: "Age of the oldest commit that is not synced yet; 0 when in sync.",
-	}, []string{"source"})
-	versions := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_config_versions_total", Help: "Versions made.",
-	}, []string{"source"})
-	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_config_validation_failures_total", Help: "Files that a sync refused.",
-	}, []string{"source"})
-	panics := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_source_panics_total", Help: "Passes over a source that panicked.",
-	}, []string{"source"})
-	pulls := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "sluice_pull_requests_pass_duration_seconds", Help: "Time of one pass over a source's open pull requests.",
-		Buckets: prometheus.ExponentialBuckets(.002, 3, 10),
-	}, []string{"source", "outcome"})
-	checks := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_pull_request_checks_total", Help: "Pull requests checked.",
-	}, []string{"source"})
-	registry.MustRegister(syncs, lag, versions, failures, panics, pulls, checks)
-	return reconciler.Metrics{
-		SyncDone: func(source string, took time.Duration, err error) {
-			syncs.WithLabelValues(source, outcomeOf(err)).Observe(took.Seconds())
-		},
-		PullsDone: func(source string, took time.Duration, checked int, err error) {
-			pulls.WithLabelValues(source, outcomeOf(err)).Observe(took.Seconds())
-			checks.WithLabelValues(source).Add(float64(checked))
-		},
-		Lag:                func(source string, d time.Duration) { lag.WithLabelValues(source).Set(d.Seconds()) },
-		VersionsMade:       func(source string, n int) { versions.WithLabelValues(source).Add(float64(n)) },
-		ValidationFailures: func(source string, n int) { failures.WithLabelValues(source).Add(float64(n)) },
-		Panicked:           func(source string) { panics.WithLabelValues(source).Inc() },
-	}
 }
 
 // outcomeOf is an error as a label.

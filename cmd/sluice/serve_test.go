@@ -303,3 +303,33 @@ func TestServeStopsInOrder(t *testing.T) {
 		t.Errorf("ended after %s", took)
 	}
 }
+
+// A registration token that is set anew works beside the one of before, which goes
+// on until somebody revokes it: no agent is left out while it changes.
+func TestRegistrationTokenIsChanged(t *testing.T) {
+	t.Parallel()
+	const before, after = "slr_5f1e0c8d21b7a9e3f4a6b2d0c1e8f7", "slr_b2d0c1e8f75f1e0c8d21b7a9e3f4a6"
+	dir := t.TempDir()
+	_, _, stop := startDaemon(t, "--data-dir", dir, "--registration-token", before)
+	if code := stop(); code != 0 {
+		t.Fatalf("ended with %d", code)
+	}
+	server, _, _ := startDaemon(t, "--data-dir", dir, "--registration-token", after)
+	for token, want := range map[string]int{before: http.StatusCreated, after: http.StatusCreated, after[1:]: http.StatusUnauthorized} {
+		body := `{"serviceName": "payment-service", "hostname": "one", "port": 80, "environment": "Staging"}`
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server+"/api/v1/instances", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("the token %s is answered %d, want %d", token[:6], resp.StatusCode, want)
+		}
+	}
+}

@@ -20,7 +20,7 @@ func openWebhooks(conf settings.Settings, inbox *store.Deliveries, sources *sour
 	}
 	return webhook.New(webhook.Options{
 		Sources: taking, Store: webhookStore{inbox}, Wake: func(id string) { sources.wake(id) }, MaxBody: int64(conf.MaxWebhookSize),
-		Logger: log.With("component", "webhook"), Answered: webhookMetrics(registry), Fail: failpoint,
+		Logger: log.With("component", "webhook"), Answered: webhookMetrics(registry, taking), Fail: failpoint,
 	})
 }
 
@@ -52,10 +52,15 @@ func (s webhookStore) RecordDeliveries(ctx context.Context, deliveries ...webhoo
 }
 
 // webhookMetrics counts what became of webhooks.
-func webhookMetrics(registry prometheus.Registerer) func(forge string, outcome webhook.Outcome) {
+func webhookMetrics(registry prometheus.Registerer, taking []webhook.Source) func(forge string, outcome webhook.Outcome) {
 	deliveries := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_webhook_deliveries_total", Help: "Webhooks that came, by forge and what became of them.",
 	}, []string{"forge", "outcome"})
 	registry.MustRegister(deliveries)
+	for _, src := range taking {
+		for _, outcome := range []webhook.Outcome{webhook.Accepted, webhook.Duplicate, webhook.Unmatched, webhook.Limited, webhook.Refused, webhook.Failed} {
+			deliveries.WithLabelValues(src.Forge, string(outcome))
+		}
+	}
 	return func(forge string, outcome webhook.Outcome) { deliveries.WithLabelValues(forge, string(outcome)).Inc() }
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -137,17 +139,47 @@ func TestVersion(t *testing.T) {
 	if !strings.HasPrefix(c.out.String(), "sluice devel") {
 		t.Errorf("printed %q", c.out.String())
 	}
-	vcs := func(dirty string) *debug.BuildInfo {
-		return &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "9f1c2ab47dd0e5b6aa"}, {Key: "vcs.modified", Value: dirty}}}
+	c.wants(t, 0, "version", "-o", "json")
+	var got map[string]any
+	if err := json.Unmarshal(c.out.Bytes(), &got); err != nil || got["goVersion"] != runtime.Version() ||
+		got["platform"] != runtime.GOOS+"/"+runtime.GOARCH || got["version"] != programVersion() {
+		t.Errorf("printed %s, %v", c.out.String(), err)
 	}
-	for want, info := range map[string]*debug.BuildInfo{
-		"devel":                    {Main: debug.Module{Version: "(devel)"}},
-		"v1.2.3":                   {Main: debug.Module{Version: "v1.2.3"}},
-		"devel-9f1c2ab47dd0":       vcs("false"),
-		"devel-9f1c2ab47dd0-dirty": vcs("true"),
+	c.wants(t, 0, "version", "-o", "name")
+	if c.out.String() != programVersion()+"\n" {
+		t.Errorf("printed %q", c.out.String())
+	}
+}
+
+// What the linker was told goes before what Go finds out by itself.
+func TestBuildOf(t *testing.T) {
+	t.Parallel()
+	const id = "9f1c2ab47dd0e5b6aa"
+	none := &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}, GoVersion: "go1.26.0"}
+	vcs := func(dirty string) *debug.BuildInfo {
+		return &debug.BuildInfo{GoVersion: "go1.26.0", Main: debug.Module{Version: "v0.0.0-2026"}, Settings: []debug.BuildSetting{
+			{Key: "vcs.revision", Value: id}, {Key: "vcs.time", Value: "2026-03-01T12:00:00Z"}, {Key: "vcs.modified", Value: dirty},
+		}}
+	}
+	here := " go1.26.0 " + runtime.GOOS + "/" + runtime.GOARCH + "\n"
+	for _, tt := range []struct {
+		rule                  string
+		release, commit, date string
+		info                  *debug.BuildInfo
+		want                  string
+	}{
+		{"nothing is known", "", "", "", none, "sluice devel"},
+		{"go install of a version", "", "", "", &debug.BuildInfo{GoVersion: "go1.26.0", Main: debug.Module{Version: "v1.2.3"}}, "sluice v1.2.3"},
+		{"go build in a clone", "", "", "", vcs("false"), "sluice devel-9f1c2ab47dd0 (commit " + id + ", 2026-03-01T12:00:00Z)"},
+		{"go build of changed files", "", "", "", vcs("true"), "sluice devel-9f1c2ab47dd0-dirty (commit " + id + ", 2026-03-01T12:00:00Z, modified)"},
+		{"a release", "1.2.3", id, "2026-03-01T12:00:00Z", none, "sluice 1.2.3 (commit " + id + ", 2026-03-01T12:00:00Z)"},
+		{"a release of changed files says so", "1.2.3", id + "-dirty", "", none, "sluice 1.2.3 (commit " + id + ", modified)"},
+		{"no release", "", id, "", none, "sluice devel-9f1c2ab47dd0 (commit " + id + ")"},
+		{"no release of changed files", "", id + "-dirty", "", none, "sluice devel-9f1c2ab47dd0-dirty (commit " + id + ", modified)"},
+		{"the linker knows better", "", "abc", "", vcs("true"), "sluice devel-abc (commit abc)"},
 	} {
-		if got := versionOf(info); got != want {
-			t.Errorf("version is %s, want %s", got, want)
+		if got := buildOf(tt.release, tt.commit, tt.date, tt.info).line(); got != tt.want+here {
+			t.Errorf("%s: %s", tt.rule, got)
 		}
 	}
 }

@@ -23,14 +23,14 @@ const (
 // means that it could not go on.
 func (r *run) acts() []func(context.Context) error {
 	return []func(context.Context) error{
-		r.first, r.goodChange, r.badChange, r.fix, r.brokenBesideGood, r.emergency, r.killed,
+		r.first, r.goodChange, r.goodTrace, r.badChange, r.fix, r.brokenBesideGood, r.emergency, r.killed,
 	}
 }
 
 // first brings the example repository's profiles to the fleet.
 func (r *run) first(ctx context.Context) error {
 	r.screen.title("A repository of configuration, twelve instances under load, one daemon")
-	commit, err := r.commit("Configuration of the payment and search services", r.files)
+	commit, err := r.commit(ctx, "Configuration of the payment and search services", r.files)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (r *run) first(ctx context.Context) error {
 // goodChange merges a change that the services like.
 func (r *run) goodChange(ctx context.Context) error {
 	r.screen.title("(a) A good change is merged: the timeout rises to 250 ms")
-	commit, err := r.edit(paymentFile, "Give the payment provider 250 ms", "timeout: 200ms", "timeout: 250ms")
+	commit, err := r.edit(ctx, paymentFile, "Give the payment provider 250 ms", "timeout: 200ms", "timeout: 250ms")
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (r *run) goodChange(ctx context.Context) error {
 	r.screen.check(slices.Equal(r.steps[d.ID], []int{10, 30, 50, 100}), "the canary went %s percent", joinInts(r.steps[d.ID]))
 	r.screen.check(d.Status == "Completed", "deployment of %s: %s", d.ConfigVersion, d.Status)
 	r.screen.check(r.all(payment, "250ms"), "all ten instances read a timeout of 250 ms")
-	r.good = d.ConfigVersion
+	r.good, r.goodID = d.ConfigVersion, d.ID
 	return r.expectStatus(ctx, commit, "sluice/"+payment, "success", "")
 }
 
@@ -67,7 +67,7 @@ func (r *run) goodChange(ctx context.Context) error {
 // than 8 ms for most requests.
 func (r *run) badChange(ctx context.Context) error {
 	r.screen.title("(b) A bad change is merged: valid, but a timeout of 8 ms is too short for most requests")
-	commit, err := r.edit(paymentFile, "Fail fast: time out after 8 ms", "timeout: 250ms", "timeout: 8ms")
+	commit, err := r.edit(ctx, paymentFile, "Fail fast: time out after 8 ms", "timeout: 250ms", "timeout: 8ms")
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (r *run) badChange(ctx context.Context) error {
 // fix merges other content, which ends the hold.
 func (r *run) fix(ctx context.Context) error {
 	r.screen.title("(c) The fix is merged: other content ends the hold")
-	commit, err := r.edit(paymentFile, "Time out after 300 ms", "timeout: 8ms", "timeout: 300ms")
+	commit, err := r.edit(ctx, paymentFile, "Time out after 300 ms", "timeout: 8ms", "timeout: 300ms")
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (r *run) brokenBesideGood(ctx context.Context) error {
 	r.screen.title("(d) One commit, a broken file beside a good one")
 	broken := strings.Replace(r.files[brokenFile], "maxResults: 20", "maxResults: many", 1)
 	good := strings.Replace(r.files[searchFile], "timeout: 500ms", "timeout: 400ms", 1)
-	commit, err := r.commit("Search: quicker, and more of it", map[string]string{brokenFile: broken, searchFile: good})
+	commit, err := r.commit(ctx, "Search: quicker, and more of it", map[string]string{brokenFile: broken, searchFile: good})
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (r *run) emergency(ctx context.Context) error {
 // killed ends the daemon with kill -9 in the middle of a canary.
 func (r *run) killed(ctx context.Context) error {
 	r.screen.title("(f) kill -9 in the middle of a canary")
-	commit, err := r.edit(paymentFile, "Time out after 350 ms", "timeout: 300ms", "timeout: 350ms")
+	commit, err := r.edit(ctx, paymentFile, "Time out after 350 ms", "timeout: 300ms", "timeout: 350ms")
 	if err != nil {
 		return err
 	}

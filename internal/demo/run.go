@@ -17,6 +17,7 @@ import (
 	"github.com/sluicehq/sluice/client"
 	"github.com/sluicehq/sluice/examples"
 	"github.com/sluicehq/sluice/internal/balancer"
+	"github.com/sluicehq/sluice/internal/collector"
 )
 
 // Options say where the demo runs and how it draws.
@@ -57,8 +58,9 @@ type run struct {
 	files        map[string]string   // of the repository, as last committed
 	fleet        map[string][]member // by profile
 	steps        map[string][]int    // percentages that each deployment was seen at
-	good         string              // the version that (a) brought
-	sessionToken string              // of the admin, for people who look around with --keep
+	good, goodID string              // the version that (a) brought, and its deployment
+	traces       *collector.Collector
+	sessionToken string // of the admin, for people who look around with --keep
 }
 
 // Run performs the demo and returns ErrNotSo when any outcome was not as it
@@ -119,6 +121,12 @@ func (r *run) setUp(ctx context.Context) (stop func() error, err error) {
 			return stop, fmt.Errorf("make a folder for the demo: %w", err)
 		}
 	}
+	stopTracing, err := r.traceAgents(ctx)
+	if err != nil {
+		return stop, err
+	}
+	stopAll := stop
+	stop = func() error { return errors.Join(stopAll(), stopTracing()) }
 	if r.repo, err = newRepository(filepath.Join(r.dir, "configs")); err != nil {
 		return stop, err
 	}
@@ -194,18 +202,16 @@ func (r *run) newDaemon(name string) (*daemon, error) {
 		return nil, fmt.Errorf("open the daemon's log: %w", err)
 	}
 	settings := filepath.Join(r.dir, name+".yaml")
-	rule := "secrets: {allow: [{profiles: payment-service.*, references: [\"env:SLUICE_SECRET_PAYMENT_*\"]}]}\n"
-	if err := os.WriteFile(settings, []byte(rule), 0o600); err != nil {
+	if err := os.WriteFile(settings, fmt.Appendf(nil, daemonSettings, r.repo.url(), webhookSecret), 0o600); err != nil {
 		return nil, fmt.Errorf("write the daemon's settings: %w", err)
 	}
 	d := &daemon{
 		binary: r.opts.Binary, addr: addr, logs: logs,
 		args: []string{
 			"serve", "--listen", addr, "--data-dir", filepath.Join(r.dir, name),
-			"--source-id", "configs", "--source-url", r.repo.url(), "--allow-file-urls",
-			"--config", settings, "--poll-interval", "300ms", "--min-poll-interval", "100ms", "--rate-limit-factor", "100",
+			"--allow-file-urls", "--config", settings, "--rate-limit-factor", "100",
 		},
-		env: []string{"SLUICE_ADMIN_PASSWORD=" + password, "SLUICE_REGISTRATION_TOKEN=" + registrationToken, "SLUICE_SECRET_PAYMENT_API_KEY=key-of-no-provider"},
+		env: append(r.traces.Env(), "SLUICE_ADMIN_PASSWORD="+password, "SLUICE_REGISTRATION_TOKEN="+registrationToken, "SLUICE_SECRET_PAYMENT_API_KEY=key-of-no-provider"),
 	}
 	if r.database != nil {
 		d.env = append(d.env, "SLUICE_DATABASE_URL="+r.database.url, "SLUICE_MIGRATE=true")
@@ -215,6 +221,13 @@ func (r *run) newDaemon(name string) (*daemon, error) {
 	}
 	return d, nil
 }
+
+// daemonSettings are what cannot be said by flags. A push is told by webhook;
+// polling would find it later.
+const daemonSettings = `secrets: {allow: [{profiles: payment-service.*, references: ["env:SLUICE_SECRET_PAYMENT_*"]}]}
+sources:
+  - {id: configs, url: %q, poll_interval: 10s, forge: {webhook_secrets: %q}}
+`
 
 // openDoor is where everybody comes in: the daemon, or a balancer before the
 // replicas.
@@ -258,23 +271,23 @@ func (r *run) registered(ctx context.Context) error {
 	})
 }
 
-// commit commits files and remembers them.
-func (r *run) commit(message string, files map[string]string) (string, error) {
+// commit commits files, remembers them and tells the daemon by webhook.
+func (r *run) commit(ctx context.Context, message string, files map[string]string) (string, error) {
 	sha, err := r.repo.commit(message, files)
 	if err != nil {
 		return "", err
 	}
 	maps.Copy(r.files, files)
 	r.screen.say("commit %s: %s", short(sha), message)
-	return sha, nil
+	return sha, r.announce(ctx, sha)
 }
 
 // edit replaces old by new in one file and commits it.
-func (r *run) edit(path, message, old, new string) (string, error) {
+func (r *run) edit(ctx context.Context, path, message, old, new string) (string, error) {
 	if strings.Count(r.files[path], old) != 1 {
 		return "", fmt.Errorf("edit %s: %q does not stand there exactly once", path, old)
 	}
-	return r.commit(message, map[string]string{path: strings.Replace(r.files[path], old, new, 1)})
+	return r.commit(ctx, message, map[string]string{path: strings.Replace(r.files[path], old, new, 1)})
 }
 
 // all says whether every instance of the profile reads the timeout from its

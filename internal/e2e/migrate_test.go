@@ -161,7 +161,7 @@ func TestTheSchemaGrowsUnderTheDaemon(t *testing.T) {
 		s.serves()
 		var grown []string
 		for _, table := range []string{
-			"sources", "source_problems", "config_profiles", "config_versions", "config_deployments", "deployment_checks", "config_holds", "freezes",
+			"sources", "source_problems", "config_profiles", "config_versions", "config_deployments", "deployment_checks", "config_holds", "freezes", "log_levels",
 			"service_instances", "config_assignments", "health_samples", "commit_statuses", "posted_statuses", "pull_request_checks", "users", "sessions", "session_keys", "api_tokens",
 			"config_audit_logs", "audit_head",
 		} {

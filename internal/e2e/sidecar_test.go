@@ -64,6 +64,7 @@ type sidecar struct {
 	program *program
 	binary  string
 	args    []string
+	env     []string // beside the test's own
 	log     string
 
 	cmd  *exec.Cmd
@@ -102,6 +103,7 @@ func (a *sidecar) start() {
 	defer logs.Close()
 	cmd, done := exec.Command(a.binary, a.args...), make(chan struct{})
 	cmd.Stdout, cmd.Stderr = logs, logs
+	cmd.Env = append(os.Environ(), a.env...)
 	if err := cmd.Start(); err != nil {
 		a.t.Fatal(err)
 	}

@@ -44,6 +44,7 @@ type Server struct {
 	Tokens    map[string]string // instance -> token
 	Registers []wire.RegisterRequest
 	Acks      []wire.AppliedRequest
+	Traces    []string // traceparents of requests for data and of acknowledgements, "" without one
 	Beats     []wire.Health
 	Gone      []string
 	Refused   int // registrations
@@ -242,6 +243,7 @@ func (f *Server) data(w http.ResponseWriter, r *http.Request) {
 	raw, ok := f.Large[r.PathValue("hash")]
 	opened, secret := f.Opened[r.PathValue("hash")]
 	shut := f.Shut
+	f.Traces = append(f.Traces, r.Header.Get("Traceparent"))
 	f.mu.Unlock()
 	if secret && shut != 0 {
 		fail(w, shut, "REFUSED")
@@ -294,6 +296,7 @@ func (f *Server) applied(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.Acks = append(f.Acks, req)
+	f.Traces = append(f.Traces, r.Header.Get("Traceparent"))
 	f.touch()
 	w.WriteHeader(http.StatusNoContent)
 }

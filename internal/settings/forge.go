@@ -99,10 +99,6 @@ func (f Forge) Secrets() []string {
 	return secrets
 }
 
-// minWebhookSecret is the shortest secret of a webhook, in bytes: who guesses a
-// shorter one offline speaks for the forge.
-const minWebhookSecret = 32
-
 // githubRepository is owner/name; at GitLab groups are in groups.
 var (
 	twoPartRepository = regexp.MustCompile(`^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$`)
@@ -199,7 +195,8 @@ func (f Forge) checkWebhooks(check checker) {
 			check(err == nil, "webhook_secrets", "number %d %v", i+1, err)
 			continue
 		}
-		check(len(secret) >= minWebhookSecret, "webhook_secrets", "number %d has %d bytes, at least %d are needed: %s", i+1, len(secret), minWebhookSecret, way)
+		why := key.weak(secret)
+		check(why == "", "webhook_secrets", "number %d %s", i+1, why)
 	}
 	check(f.Type == ForgeLocal || !f.Webhooks || len(secrets) > 0, "webhook_secrets",
 		"is missing: %s; or set webhooks to false, and polling alone finds what is merged", way)

@@ -122,7 +122,7 @@ func TestForgeRefused(t *testing.T) {
 		{url, "type: cvs", `forge.type: "cvs" is not one of: local, github, gitea, forgejo, gitlab`},
 		{url, gitea, "forge.webhook_secrets: is missing: openssl rand -hex 32 makes one; or set webhooks to false"},
 		{url, gitea + ", webhook_secrets: ' , '", "forge.webhook_secrets: is missing"},
-		{url, gitea + ", webhook_secrets: '" + hookSecret + "," + canary + "'", "forge.webhook_secrets: number 2 has 17 bytes, at least 32 are needed: openssl rand -hex 32"},
+		{url, gitea + ", webhook_secrets: '" + hookSecret + "," + canary + "'", "forge.webhook_secrets: number 2 has 17 characters, at least 32 are needed: openssl rand -hex 32 makes a good one"},
 		{url, "webhook_secrets: " + canary, "forge.webhook_secrets: number 1 is a key of 17 bytes, at least 32 are needed"},
 		{url, "webhook_secrets: whsec_!" + canary + canary, "forge.webhook_secrets: number 1 begins with whsec_ and is no base64"},
 

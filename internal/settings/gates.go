@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/sluicehq/sluice/internal/signature"
 	"github.com/sluicehq/sluice/profile"
 )
 
@@ -45,8 +44,6 @@ func (s Settings) checkProviders(check checker) {
 		at(!seen[gate.Name], "name", "%q is used twice", gate.Name)
 		seen[gate.Name] = true
 		checkHookURL(gate.URL, s.AllowInsecureHTTP, at)
-		if _, err := signature.Key(gate.Secret.Reveal()); err != nil {
-			at(false, "secret", "%s", err)
-		}
+		checkHookSecret(gate.Secret, at)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sluicehq/sluice/internal/signature"
 	"github.com/sluicehq/sluice/notify"
 	"github.com/sluicehq/sluice/profile"
 )
@@ -67,9 +66,7 @@ func (t NotificationTarget) check(insecure bool, check checker) {
 		check(t.Secret == "", "secret", "is only for webhooks: nothing else signs")
 		return
 	}
-	if _, err := signature.Key(t.Secret.Reveal()); err != nil {
-		check(false, "secret", "%s", err)
-	}
+	checkHookSecret(t.Secret, check)
 }
 
 func (r NotificationRoute) check(types map[string]string, check checker) {

@@ -70,7 +70,7 @@ func tables() string {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", code(f.Key), code(f.Default), f.Help)
 		}
 	}
-	b.WriteString("\n")
+	b.WriteString("\n" + dotNetTable() + "\n")
 	return b.String()
 }
 

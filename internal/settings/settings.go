@@ -33,7 +33,9 @@ type Settings struct {
 	AdminPassword     Secret `key:"admin_password" help:"password of the first user, admin; empty makes one up and prints it once"`
 	RegistrationToken Secret `key:"registration_token" help:"token with which instances register; empty makes one up in data_dir"`
 
-	SessionKeys Secret `key:"session_keys" help:"keys that sign the sessions of people, one a line: secrets of 32 bytes at least, or RSA private keys in PEM; the first signs, all verify; empty makes one up in the database"`
+	SessionKeys     Secret        `key:"session_keys" help:"keys that sign the sessions of people, one a line: secrets of 32 bytes at least, or RSA private keys in PEM; the first signs, all verify; empty makes one up in the database"`
+	SessionLifetime time.Duration `key:"session_lifetime" default:"12h" help:"how long people stay signed in: 5m to 720h"`
+
 	TLSCertFile string `key:"tls_cert_file" help:"certificate, and those between it and its root, to serve https with; read again when it changes"`
 	TLSKeyFile  string `key:"tls_key_file" help:"private key of tls_cert_file"`
 
@@ -50,6 +52,7 @@ type Settings struct {
 	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"10s" help:"how long a stop waits for work that is under way"`
 	ShutdownDelay   time.Duration `key:"shutdown_delay" default:"0s" help:"how long a stop goes on serving after /readyz says so; longer than load balancers take to notice"`
 	TrustedProxies  []string      `key:"trusted_proxies" help:"networks (CIDR) whose X-Forwarded-For is believed"`
+	RateLimits      []string      `key:"rate_limits" help:"OPERATION=NUMBER pairs: how often a minute one caller may use an operation, in place of its own limit: POST /configs=10"`
 	RateLimitFactor float64       `key:"rate_limit_factor" default:"1" help:"multiplies every rate limit of the API; negative for none"`
 
 	RetentionVersions int `key:"retention_versions" default:"100" help:"newest versions and deployments of each profile that are kept"`

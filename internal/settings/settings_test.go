@@ -244,8 +244,8 @@ func TestRefused(t *testing.T) {
 		{file: "poll_interval: 2h", want: "poll_interval: 2h0m0s is not between 1s and 1h0m0s"},
 		{file: "max_config_size: 17MiB", want: "max_config_size: 17MiB is not between"},
 		{file: "max_webhook_size: 26MiB", want: "max_webhook_size: 26MiB is not between 64KiB and 25MiB"},
-		{file: "admin_password: short", want: "admin_password: is shorter than 8"},
-		{file: "registration_token: short", want: "registration_token: is shorter than 16"},
+		{file: "admin_password: short", want: "admin_password: has 5 characters, at least 12"},
+		{file: "registration_token: short", want: "registration_token: has 5 characters, at least 32"},
 		{file: "log_level: loud", want: `log_level: "loud" is not`},
 		{file: "log_format: xml", want: `log_format: "xml" is not json or text`},
 		{file: "retention_versions: 9", want: "retention_versions: 9 is below 10"},
@@ -319,7 +319,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	t.Parallel()
 	s, err := settings.Load(input(`
 admin_password: `+canary+`
-registration_token: `+canary+`
+registration_token: `+canary+canary+`
 database_url: postgres://u:`+canary+`@db/x
 sources: [{id: a, url: "ssh://git@x/y.git", auth: {token: `+canary+`}}]
 `, nil, nil, nil))

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/url"
 
-	"github.com/sluicehq/sluice/internal/signature"
 	"github.com/sluicehq/sluice/notify"
 )
 
@@ -31,9 +30,7 @@ func (s Settings) checkTrafficHooks(check checker) {
 		at(!seen[hook.Name], "name", "%q is used twice", hook.Name)
 		seen[hook.Name] = true
 		checkHookURL(hook.URL, s.AllowInsecureHTTP, at)
-		if _, err := signature.Key(hook.Secret.Reveal()); err != nil {
-			at(false, "secret", "%s", err)
-		}
+		checkHookSecret(hook.Secret, at)
 	}
 }
 

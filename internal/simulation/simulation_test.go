@@ -391,7 +391,7 @@ func (s *sim) apply() {
 				m.version, m.hash, m.hurts = a.Version, a.Hash, strings.Contains(string(a.Data), "hurts")
 			}
 			m.told = ack
-			_, err := s.db.Acknowledge(s.ctx, ack)
+			_, _, err := s.db.Acknowledge(s.ctx, ack)
 			s.must(err)
 		}
 	}
@@ -489,7 +489,7 @@ func (s *sim) do(h happening) {
 		if m.told.Generation > 1 {
 			ack := m.told
 			ack.Generation--
-			if _, err := s.db.Acknowledge(s.ctx, ack); err != nil && !errors.Is(err, store.ErrHashMismatch) {
+			if _, _, err := s.db.Acknowledge(s.ctx, ack); err != nil && !errors.Is(err, store.ErrHashMismatch) {
 				s.must(err)
 			}
 		}

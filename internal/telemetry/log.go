@@ -13,15 +13,15 @@ import (
 	"github.com/sluicehq/sluice/internal/redact"
 )
 
-// NewLogger writes JSON lines, or logfmt when format is "text". The level can
-// be changed while it runs. Secrets are masked by the name of their key and
-// inside URLs, and the trace that a record belongs to is named.
-func NewLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: hideSecrets}
+// NewLogger writes JSON lines, or logfmt when format is "text", from the given
+// levels on. Secrets are masked by the name of their key and inside URLs, and
+// the trace that a record belongs to is named.
+func NewLogger(w io.Writer, format string, levels *Levels) *slog.Logger {
+	opts := &slog.HandlerOptions{ReplaceAttr: hideSecrets} // the levels are asked before it
 	if format == "text" {
-		return slog.New(traceHandler{slog.NewTextHandler(w, opts)})
+		return slog.New(handler{Handler: slog.NewTextHandler(w, opts), levels: levels})
 	}
-	return slog.New(traceHandler{slog.NewJSONHandler(w, opts)})
+	return slog.New(handler{Handler: slog.NewJSONHandler(w, opts), levels: levels})
 }
 
 // ParseLevel reads debug, info, warn or error.
@@ -92,24 +92,45 @@ func hideTree(v any) any {
 	return v
 }
 
-// traceHandler adds the trace of the context, so that a log line leads to its
-// request and back.
-type traceHandler struct{ slog.Handler }
+// componentKey is the attribute that names the part of the program that logs.
+const componentKey = "component"
+
+// handler adds the trace of the context, so that a log line leads to its
+// request and back, and keeps to the level of its component.
+type handler struct {
+	slog.Handler
+	levels    *Levels
+	component string
+	grouped   bool // attributes belong to a group, and name no component
+}
+
+// Enabled says whether a record of this level is written now.
+func (h handler) Enabled(_ context.Context, level slog.Level) bool {
+	return h.levels.enabled(h.component, level)
+}
 
 // Handle adds trace_id when the context has one.
-func (h traceHandler) Handle(ctx context.Context, r slog.Record) error {
+func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
 		r.AddAttrs(slog.String("trace_id", sc.TraceID().String()))
 	}
 	return h.Handler.Handle(ctx, r)
 }
 
-// WithAttrs keeps the handler's kind.
-func (h traceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return traceHandler{h.Handler.WithAttrs(attrs)}
+// WithAttrs takes the component among them for its own.
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	h.Handler = h.Handler.WithAttrs(attrs)
+	for _, a := range attrs {
+		if a.Key == componentKey && !h.grouped {
+			h.component = a.Value.String()
+			h.levels.know(h.component)
+		}
+	}
+	return h
 }
 
 // WithGroup keeps the handler's kind.
-func (h traceHandler) WithGroup(name string) slog.Handler {
-	return traceHandler{h.Handler.WithGroup(name)}
+func (h handler) WithGroup(name string) slog.Handler {
+	h.Handler, h.grouped = h.Handler.WithGroup(name), true
+	return h
 }

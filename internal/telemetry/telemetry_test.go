@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +55,7 @@ func TestLogHidesSecrets(t *testing.T) {
 		t.Run(tt.rule, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			tt.log(telemetry.NewLogger(&out, "json", slog.LevelInfo))
+			tt.log(telemetry.NewLogger(&out, "json", telemetry.NewLevels(slog.LevelInfo)))
 			if !strings.Contains(out.String(), tt.want) {
 				t.Errorf("%s lacks %s", out.String(), tt.want)
 			}
@@ -71,7 +72,7 @@ func TestLogHidesSecrets(t *testing.T) {
 func TestLogKeepsTheRest(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	log := telemetry.NewLogger(&out, "text", slog.LevelInfo)
+	log := telemetry.NewLogger(&out, "text", telemetry.NewLevels(slog.LevelInfo))
 	log.Info("synced", "source", "configs", "n", 3, "took", 2*time.Second, "token", "", "list", []string{"a"}, "nothing", nil)
 	for _, want := range []string{`msg=synced`, "level=INFO", "source=configs", "n=3", "took=2s", `token=""`, "list=[a]", "nothing=<nil>"} {
 		if !strings.Contains(out.String(), want) {
@@ -80,20 +81,42 @@ func TestLogKeepsTheRest(t *testing.T) {
 	}
 }
 
-func TestLevelCanBeChanged(t *testing.T) {
+func TestLevelsCanBeChanged(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	level := &slog.LevelVar{}
-	log := telemetry.NewLogger(&out, "json", level)
-	log.Debug("hidden")
-	debug, err := telemetry.ParseLevel("debug")
-	if err != nil {
-		t.Fatal(err)
+	levels := telemetry.NewLevels(slog.LevelInfo)
+	log := telemetry.NewLogger(&out, "json", levels)
+	engine, door := log.With("component", "engine"), log.With("component", "api")
+	written := func() (lines string) { lines = out.String(); out.Reset(); return lines }
+	speak := func() string {
+		for name, l := range map[string]*slog.Logger{"all": log, "engine": engine.With("n", 1), "door": door.WithGroup("g")} {
+			l.Debug("debug " + name)
+			l.Warn("warn " + name)
+		}
+		return written()
 	}
-	level.Set(debug)
-	log.Debug("shown")
-	if strings.Contains(out.String(), "hidden") || !strings.Contains(out.String(), "shown") {
-		t.Errorf("log is %s", out.String())
+	if lines := speak(); strings.Contains(lines, "debug") || strings.Count(lines, "warn") != 3 {
+		t.Errorf("as configured: %s", lines)
+	}
+	levels.Set(slog.LevelError, map[string]slog.Level{"engine": slog.LevelDebug})
+	if lines := speak(); strings.Count(lines, "msg") != 2 || !strings.Contains(lines, "debug engine") || !strings.Contains(lines, "warn engine") {
+		t.Errorf("the engine alone: %s", lines)
+	}
+	levels.Set(slog.LevelDebug, nil)
+	if lines := speak(); strings.Count(lines, "msg") != 6 {
+		t.Errorf("everything: %s", lines)
+	}
+	levels.Set(slog.LevelInfo, map[string]slog.Level{"door": slog.LevelDebug})
+	log.WithGroup("g").With("component", "door").Debug("of a group") // which names no component
+	if lines := written(); lines != "" {
+		t.Errorf("what a group holds is taken for a component: %s", lines)
+	}
+	levels.Reset()
+	if lines := speak(); strings.Contains(lines, "debug") {
+		t.Errorf("after the reset: %s", lines)
+	}
+	if got := levels.Components(); !slices.Equal(got, []string{"api", "engine"}) {
+		t.Errorf("components are %v", got)
 	}
 	if _, err := telemetry.ParseLevel("loud"); err == nil {
 		t.Error("loud is a level")
@@ -102,7 +125,7 @@ func TestLevelCanBeChanged(t *testing.T) {
 
 func TestTracesWithoutAnExporter(t *testing.T) {
 	t.Parallel()
-	provider, err := telemetry.NewTracerProvider(t.Context(), func(string) string { return "" }, "test")
+	provider, err := telemetry.NewTracerProvider(t.Context(), func(string) string { return "" }, "sluice", "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +140,7 @@ func TestTracesWithoutAnExporter(t *testing.T) {
 		t.Errorf("traceparent is %q", carrier["traceparent"])
 	}
 	var out bytes.Buffer
-	telemetry.NewLogger(&out, "json", slog.LevelInfo).InfoContext(ctx, "m")
+	telemetry.NewLogger(&out, "json", telemetry.NewLevels(slog.LevelInfo)).InfoContext(ctx, "m")
 	if !strings.Contains(out.String(), span.SpanContext().TraceID().String()) {
 		t.Errorf("the line does not name its trace: %s", out.String())
 	}
@@ -141,7 +164,7 @@ func TestTracesAreExported(t *testing.T) {
 	for k, v := range env {
 		t.Setenv(k, v)
 	}
-	provider, err := telemetry.NewTracerProvider(t.Context(), func(k string) string { return env[k] }, "test")
+	provider, err := telemetry.NewTracerProvider(t.Context(), func(k string) string { return env[k] }, "sluice", "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +184,7 @@ func TestExportCanBeTurnedOff(t *testing.T) {
 	t.Parallel()
 	for _, off := range []map[string]string{{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}} {
 		off["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
-		provider, err := telemetry.NewTracerProvider(t.Context(), func(k string) string { return off[k] }, "test")
+		provider, err := telemetry.NewTracerProvider(t.Context(), func(k string) string { return off[k] }, "sluice", "test")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -212,6 +212,16 @@ CREATE TABLE freezes (
 );
 CREATE UNIQUE INDEX freezes_active ON freezes (one) WHERE ended_at IS NULL;
 
+-- What the daemons log until expires_at, other than they are configured. The last word is kept, in force or not.
+CREATE TABLE log_levels (
+    one        INTEGER PRIMARY KEY DEFAULT 1 CHECK (one = 1),
+    level      TEXT NOT NULL, -- '' is as configured
+    components JSON NOT NULL, -- those that have another one
+    actor      TEXT NOT NULL,
+    begun_at   TIMESTAMPTZ NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL
+);
+
 CREATE TABLE service_instances (
     instance_id     TEXT COLLATE "C" PRIMARY KEY,
     service_name    TEXT COLLATE "C" NOT NULL,
@@ -243,6 +253,7 @@ CREATE TABLE config_assignments (
     apply_micros       BIGINT NOT NULL DEFAULT 0,
     apply_error        TEXT NOT NULL DEFAULT '',
     opened_generation  BIGINT NOT NULL DEFAULT 0, -- whose secrets it was given
+    traceparent        TEXT NOT NULL DEFAULT '', -- of the deployment's span
     PRIMARY KEY (instance_id, config_name),
     FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version)
 );
@@ -418,6 +429,7 @@ CREATE TABLE webhook_deliveries (
     pull_request INTEGER NOT NULL DEFAULT 0,
     comment_id   BIGINT NOT NULL DEFAULT 0,
     received_at  TIMESTAMPTZ NOT NULL,
+    traceparent  TEXT NOT NULL DEFAULT '', -- of the request that brought it
     PRIMARY KEY (forge, delivery_id, source_id)
 );
 CREATE INDEX webhook_deliveries_received ON webhook_deliveries (received_at);
@@ -552,6 +564,7 @@ DROP TABLE config_schemas;
 DROP TABLE health_samples;
 DROP TABLE config_assignments;
 DROP TABLE service_instances;
+DROP TABLE log_levels;
 DROP TABLE freezes;
 DROP TABLE config_holds;
 DROP TABLE deployment_checks;

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/spans/outgoing"
 )
 
 // Bounds on what a provider outside may cost.
@@ -21,8 +23,8 @@ const (
 )
 
 // newTransport is one of an admin's settings: any address, by the proxy of the environment.
-func newTransport() *http.Transport {
-	return &http.Transport{
+func newTransport() http.RoundTripper {
+	return outgoing.Transport(&http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		MaxConnsPerHost:        maxConnections,
 		MaxIdleConnsPerHost:    4,
@@ -30,7 +32,7 @@ func newTransport() *http.Transport {
 		TLSHandshakeTimeout:    3 * time.Second,
 		MaxResponseHeaderBytes: maxHeaders,
 		ForceAttemptHTTP2:      true,
-	}
+	})
 }
 
 // noRedirects hands a redirect back as the answer: it could lead anywhere.
