@@ -152,7 +152,9 @@ cover: ## Show the coverage of the last make test, package by package, and write
 .PHONY: docs
 docs: ## Write the generated parts of docs/ again
 	go test ./internal/settings ./profile ./cmd/sluice -run TestReference -update
-	cd charts && go test -vet=off . -update
+	go test ./internal/e2e -run 'TestWatching$$' -update
+	go run ./deploy/grafana
+	cd charts && go test -vet=off . -update # last: it copies what the others wrote
 
 .PHONY: tidy
 tidy: ## Tidy all modules

@@ -56,9 +56,10 @@ func (r *Reconciler) Sync(ctx context.Context) (Result, error) {
 			r.log.WarnContext(ctx, "no lock, syncing without", "error", err)
 		}
 	}
+	r.span = ""
 	began := time.Now()
 	res, err := r.contained(ctx)
-	r.metrics.SyncDone(ctx, r.source.ID, time.Since(began), err)
+	r.metrics.SyncDone(spans.With(ctx, r.span), r.source.ID, time.Since(began), err)
 	if behind := r.sighted.since(); err != nil && behind > 0 {
 		r.metrics.Lag(r.source.ID, behind)
 	}
@@ -108,6 +109,7 @@ func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 		}
 		if !fetched {
 			ctx, tell = r.news(ctx)
+			r.span = spans.Format(ctx)
 			r.fail("K1")
 			if head, err = r.fetch(ctx); err != nil {
 				return Result{}, err
