@@ -97,7 +97,7 @@ chart/test: ## Lint and render the Helm chart, and try it on the types of the Ku
 	cd charts && go test -vet=off ./...
 
 .PHONY: chart/template
-chart/template: ## Show what the chart renders to (VALUES=charts/testdata/values/cluster.yaml)
+chart/template: ## Show what the chart renders to; builds Helm first, which takes minutes (VALUES=charts/testdata/values/cluster.yaml)
 	cd charts && go tool helm template sluice sluice --namespace sluice --values '$(abspath $(VALUES))'
 
 .PHONY: test-deps
@@ -154,7 +154,7 @@ docs: ## Write the generated parts of docs/ again
 	go test ./internal/settings ./profile ./cmd/sluice -run TestReference -update
 	go test ./internal/e2e -run 'TestWatching$$' -update
 	go run ./deploy/grafana
-	cd charts && go test -vet=off . -update
+	cd charts && go test -vet=off . -update # last: it copies what the others wrote
 
 .PHONY: tidy
 tidy: ## Tidy all modules
