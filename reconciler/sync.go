@@ -66,10 +66,6 @@ func (r *Reconciler) Sync(ctx context.Context) (Result, error) {
 	if recordErr := r.recordOutcome(ctx, err); recordErr != nil && err == nil {
 		err = recordErr
 	}
-	if err == nil && res.Changed {
-		r.log.InfoContext(ctx, "synced", "head", res.Head, "commits", res.Commits, "versions", res.Versions,
-			"deployments", res.Deployments, "problems", res.Problems, "whole", res.Whole)
-	}
 	return res, err
 }
 
@@ -165,10 +161,13 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	if len(p.Deployments) > 0 {
 		r.rouse()
 	}
-	return Result{
+	res := Result{
 		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen),
 		Versions: len(p.Versions), Deployments: len(p.Deployments), Problems: len(p.Problems),
-	}, nil
+	}
+	r.log.InfoContext(ctx, "synced", "head", res.Head, "commits", res.Commits, "versions", res.Versions,
+		"deployments", res.Deployments, "problems", res.Problems, "whole", res.Whole)
+	return res, nil
 }
 
 // validate reads and checks what the new commits bring, and plans what follows.

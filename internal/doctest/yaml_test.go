@@ -17,6 +17,7 @@ import (
 
 // foreign are the pages, or folders of pages, that show YAML of somebody else.
 var foreign = map[string]string{
+	"charts/":         "values of the chart, rendered by its own test of the page",
 	"docs/agent.md":   "a container of a pod",
 	"docs/schemas.md": "schemas and data, read by profile's own test of the page",
 }
