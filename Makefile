@@ -16,6 +16,7 @@ SOAK_TIME ?= 30m
 RUNS ?= 10000
 FLOOD ?= 10s
 SEED ?= 1
+VALUES ?= charts/testdata/values/cluster.yaml
 TOOLS := .tools
 # Days of simulated rollouts, five times as quick without the race detector: what runs side by side in them is raced by the
 # tests of the packages themselves, and by make test/race.
@@ -64,7 +65,7 @@ reproducible: ## Build the last commit twice, in two folders and from nothing, a
 	deploy/reproducible.sh
 
 .PHONY: test
-test: test-deps ## Run every test, with the race detector but for the simulations and the daemons, after getting what they need
+test: test-deps chart/test ## Run every test, with the race detector but for the simulations and the daemons, after getting what they need
 	go test -timeout 20m $(SIMULATIONS)
 	go build $(RACE) ./...
 	{ failed=0; go test -timeout 20m $(DAEMONS) || failed=1; \
@@ -89,6 +90,15 @@ soak: test-deps ## Random faults for a long time (SOAK_TIME=30m)
 .PHONY: test/guards
 test/guards: test-deps ## Take one guard away at a time: a test must miss it (minutes; GUARD=epoch for one)
 	go run ./internal/guards $(GUARD)
+
+# A module of its own. Vet would look at all of Helm and Kubernetes for its sake, which takes as long as building them.
+.PHONY: chart/test
+chart/test: ## Lint and render the Helm chart, and try it on the types of the Kubernetes API
+	cd charts && go test -vet=off ./...
+
+.PHONY: chart/template
+chart/template: ## Show what the chart renders to (VALUES=charts/testdata/values/cluster.yaml)
+	cd charts && go tool helm template sluice sluice --namespace sluice --values '$(abspath $(VALUES))'
 
 .PHONY: test-deps
 test-deps: ## Get what the tests need beside Go (Debian as root), or say what to install
@@ -142,10 +152,14 @@ cover: ## Show the coverage of the last make test, package by package, and write
 .PHONY: docs
 docs: ## Write the generated parts of docs/ again
 	go test ./internal/settings ./profile ./cmd/sluice -run TestReference -update
+	go test ./internal/e2e -run 'TestWatching$$' -update
+	go run ./deploy/grafana
+	cd charts && go test -vet=off . -update
 
 .PHONY: tidy
 tidy: ## Tidy all modules
 	go mod tidy
+	cd charts && go mod tidy
 	cd tools && go mod tidy
 	cd deploy/checks && go mod tidy
 

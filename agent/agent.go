@@ -30,9 +30,9 @@ func Run(ctx context.Context, opts Options) error {
 		return fmt.Errorf("agent: %w", err)
 	}
 	if opts.Probe.HealthURL == "" && opts.Probe.MetricsURL == "" {
-		log.Warn("neither a health nor a metrics URL is given: this instance's health stays Unknown, and no health gate passes on it")
+		log.WarnContext(ctx, "neither a health nor a metrics URL is given: this instance's health stays Unknown, and no health gate passes on it")
 	}
-	log.Info("agent started", "server", opts.Session.Server, "service", opts.Session.Service,
+	log.InfoContext(ctx, "agent started", "server", opts.Session.Server, "service", opts.Session.Service,
 		"environment", opts.Session.Environment, "file", opts.File)
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -42,7 +42,7 @@ func Run(ctx context.Context, opts Options) error {
 	err = session.Watch(ctx, opts.Profile, a.apply)
 	cancel()
 	wg.Wait()
-	log.Info("agent stopped")
+	log.InfoContext(ctx, "agent stopped")
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

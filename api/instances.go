@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/internal/spans"
+	"github.com/sluicehq/sluice/internal/telemetry"
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/store"
 )
@@ -186,8 +189,9 @@ func (a *API) applied(c echo.Context) error {
 			tellAnswered(assigned, ack, who(c).instance.Hostname, a.opts.Store.Clock())
 		}
 		if req.OK {
-			observe(c, a.metrics.reload, took)
-			a.propagated(c, req.ConfigName)
+			ctx := spans.With(c.Request().Context(), assigned.TraceParent) // the deployment's trace, whether or not the instance has any
+			telemetry.Observe(ctx, a.metrics.reload, took.Seconds())
+			a.propagated(ctx, ack)
 		}
 	}
 	return c.NoContent(http.StatusNoContent)
@@ -195,13 +199,12 @@ func (a *API) applied(c echo.Context) error {
 
 // propagated measures how long a version took to come here. What the instance
 // said is kept already: a measurement that fails is not its concern.
-func (a *API) propagated(c echo.Context, profileName string) {
-	ctx := c.Request().Context()
-	took, ok, err := a.opts.Store.Propagation(ctx, who(c).instance.ID, profileName)
+func (a *API) propagated(ctx context.Context, ack fleet.Ack) {
+	took, ok, err := a.opts.Store.Propagation(ctx, ack.InstanceID, ack.Profile)
 	if err != nil {
 		a.log.WarnContext(ctx, "a propagation could not be measured", "error", err)
 	}
 	if ok {
-		observe(c, a.metrics.propagation, took)
+		telemetry.Observe(ctx, a.metrics.propagation, took.Seconds())
 	}
 }

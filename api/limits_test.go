@@ -44,7 +44,9 @@ func TestLimitsThatHoldNothing(t *testing.T) {
 func TestSessionLifetime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *api.Options) { o.SessionLife = time.Hour })
-	w.must(w.store.CreateUser(t.Context(), userNamed("ann", api.Viewer, password)))
+	hash, err := api.HashPassword(password)
+	w.must(err)
+	w.must(w.store.CreateUser(t.Context(), userNamed("ann", api.Viewer, hash)))
 	var in wire.LoginResponse
 	before := time.Now()
 	w.want(w.call("", "POST", "/authentication/login", wire.LoginRequest{Username: "ann", Password: password}), 200).into(t, &in)

@@ -7,8 +7,6 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/sluicehq/sluice/internal/telemetry"
 )
 
 // answerBuckets have the figures that requests are held to among their bounds.
@@ -85,9 +83,4 @@ func (a *API) validated(ctx context.Context, began time.Time) {
 func counted(gauge prometheus.Gauge) (done func()) {
 	gauge.Inc()
 	return gauge.Dec
-}
-
-// observe records a value with the trace of the request.
-func observe(c echo.Context, into prometheus.Observer, took time.Duration) {
-	telemetry.Observe(c.Request().Context(), into, took.Seconds())
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/sluicehq/sluice/internal/telemetry"
 )
 
 // recovered keeps one request's panic from the others.
@@ -60,8 +62,11 @@ func (a *API) measured(next echo.HandlerFunc) echo.HandlerFunc {
 		if route == "" {
 			route = "unknown"
 		}
-		a.log.DebugContext(c.Request().Context(), "request answered", "method", knownMethod(c.Request().Method), "route", route, "status", c.Response().Status)
-		observe(c, a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)), time.Since(start))
+		if !quiet[c.Path()] {
+			a.log.DebugContext(c.Request().Context(), "request answered", "method", knownMethod(c.Request().Method), "route", route, "status", c.Response().Status)
+		}
+		telemetry.Observe(c.Request().Context(), a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)),
+			time.Since(start).Seconds())
 		return nil
 	}
 }

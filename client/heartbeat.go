@@ -29,7 +29,7 @@ func (s *Session) heartbeats(ctx context.Context, id identity) {
 			return
 		case err != nil:
 			if failures == 0 {
-				s.log.Warn("heartbeat failed, trying again", "error", err)
+				s.log.WarnContext(ctx, "heartbeat failed, trying again", "error", err)
 			}
 			wait = max(min(every, Backoff(failures, rand.Float64())), min(askedToWait(err), maxRetryAfter))
 			failures++

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -17,8 +18,11 @@ const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 // to whatever its callback calls.
 func TestTheTraceIsPassedOn(t *testing.T) {
 	t.Parallel()
-	asked := make(chan string, 1)
-	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header.Get("Traceparent") }))
+	asked := make(chan string, 9)
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Header.Get("Traceparent")
+		fmt.Fprint(w, "{}")
+	}))
 	t.Cleanup(other.Close)
 	elsewhere, err := client.New(client.Options{Server: other.URL})
 	if err != nil {
@@ -26,8 +30,8 @@ func TestTheTraceIsPassedOn(t *testing.T) {
 	}
 	f := fakeserver.New(t)
 	c := newCalls(func(cfg client.Config) error {
-		_, _ = elsewhere.Sources(cfg.Context(context.Background())) // the answer is no list; that it was asked matters
-		return nil
+		_, err := elsewhere.Freeze(cfg.Context(context.Background()))
+		return err
 	})
 	a := assigned("1.0.0", 1, 1)
 	f.Update(func() { f.Large[a.Hash] = a.Data })

@@ -184,10 +184,10 @@ func (s *Session) Run(ctx context.Context) error {
 		}
 		s.markAway()
 		if id.ID != "" {
-			s.log.Warn("server does not know this instance any more: registering again", "instance", id.ID)
+			s.log.WarnContext(ctx, "server does not know this instance any more: registering again", "instance", id.ID)
 			s.forget(id)
 		} else {
-			s.log.Error("registration failed, trying again", "server", s.client.Server(), "error", err)
+			s.log.ErrorContext(ctx, "registration failed, trying again", "server", s.client.Server(), "error", err)
 		}
 		if id.ID == "" && permanent(err) {
 			failures = max(failures, len(pauses)-1) // it will hardly be answered differently
@@ -213,7 +213,7 @@ func (s *Session) register(ctx context.Context) (identity, error) {
 	}
 	kept, err := s.state.identity()
 	if err != nil {
-		s.log.Error("kept identity is not readable", "error", err)
+		s.log.ErrorContext(ctx, "kept identity is not readable", "error", err)
 	}
 	if kept.fits(s.client.Server(), s.request) {
 		s.become(kept)
@@ -230,14 +230,14 @@ func (s *Session) register(ctx context.Context) (identity, error) {
 	id := identity{Server: s.client.Server(), Request: s.request, ID: res.ID, Token: res.Token,
 		HeartbeatSeconds: res.HeartbeatSeconds}
 	if err := s.state.saveIdentity(id); err != nil {
-		s.log.Error("identity not kept: a restart will be another instance", "error", err)
+		s.log.ErrorContext(ctx, "identity not kept: a restart will be another instance", "error", err)
 	}
-	s.log.Info("instance registered", "instance", id.ID, "service", s.request.ServiceName,
+	s.log.InfoContext(ctx, "instance registered", "instance", id.ID, "service", s.request.ServiceName,
 		"environment", s.request.Environment)
 	s.become(id)
 	if kept.ID != "" && kept.Server == id.Server { // described differently: another instance
 		if err := s.instance(kept).Deregister(ctx, kept.ID); err != nil && !lostIdentity(err) {
-			s.log.Warn("former instance not deregistered", "instance", kept.ID, "error", err)
+			s.log.WarnContext(ctx, "former instance not deregistered", "instance", kept.ID, "error", err)
 		}
 	}
 	return id, nil
@@ -278,7 +278,7 @@ func (s *Session) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
 	if err := s.instance(id).Deregister(ctx, id.ID); err != nil {
-		s.log.Warn("instance not deregistered", "instance", id.ID, "error", err)
+		s.log.WarnContext(ctx, "instance not deregistered", "instance", id.ID, "error", err)
 	}
 	s.forget(id)
 }

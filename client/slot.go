@@ -202,7 +202,7 @@ func (sl *slot) startCached(ctx context.Context, profile string) {
 		return
 	}
 	cfg := g.config(profile)
-	sl.log.Warn("server is away or assigns nothing: starting from the last known good configuration",
+	sl.log.WarnContext(ctx, "server is away or assigns nothing: starting from the last known good configuration",
 		"profile", profile, "version", cfg.Version, "generation", cfg.Generation)
 	ctx, span := startReload(ctx, cfg.Profile, cfg.Version, cfg.Generation)
 	err := sl.try(ctx, cfg)

@@ -56,18 +56,15 @@ func (r *Reconciler) Sync(ctx context.Context) (Result, error) {
 			r.log.WarnContext(ctx, "no lock, syncing without", "error", err)
 		}
 	}
+	r.span = ""
 	began := time.Now()
 	res, err := r.contained(ctx)
-	r.metrics.SyncDone(ctx, r.source.ID, time.Since(began), err)
+	r.metrics.SyncDone(spans.With(ctx, r.span), r.source.ID, time.Since(began), err)
 	if behind := r.sighted.since(); err != nil && behind > 0 {
 		r.metrics.Lag(r.source.ID, behind)
 	}
 	if recordErr := r.recordOutcome(ctx, err); recordErr != nil && err == nil {
 		err = recordErr
-	}
-	if err == nil && res.Changed {
-		r.log.InfoContext(ctx, "synced", "head", res.Head, "commits", res.Commits, "versions", res.Versions,
-			"deployments", res.Deployments, "problems", res.Problems, "whole", res.Whole)
 	}
 	return res, err
 }
@@ -108,6 +105,7 @@ func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 		}
 		if !fetched {
 			ctx, tell = r.news(ctx)
+			r.span = spans.Format(ctx)
 			r.fail("K1")
 			if head, err = r.fetch(ctx); err != nil {
 				return Result{}, err
@@ -163,10 +161,13 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	if len(p.Deployments) > 0 {
 		r.rouse()
 	}
-	return Result{
+	res := Result{
 		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen),
 		Versions: len(p.Versions), Deployments: len(p.Deployments), Problems: len(p.Problems),
-	}, nil
+	}
+	r.log.InfoContext(ctx, "synced", "head", res.Head, "commits", res.Commits, "versions", res.Versions,
+		"deployments", res.Deployments, "problems", res.Problems, "whole", res.Whole)
+	return res, nil
 }
 
 // validate reads and checks what the new commits bring, and plans what follows.

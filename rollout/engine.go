@@ -34,7 +34,6 @@ type EngineOptions struct {
 
 // EngineMetrics are told what happens. Every field may be nil.
 type EngineMetrics struct {
-	Finished func(d Deployment)                  // reached a final state
 	Claimed  func(took time.Duration, n int)     // so many due deployments
 	Stepped  func(took time.Duration, err error) // one step; ErrStale is no failure
 	Panicked func(deploymentID string)           // a step panicked
@@ -320,9 +319,6 @@ func (e *Engine) tell(ctx context.Context, before Deployment, dec Decision) {
 	}
 	if m.RollBack != nil && rollsBack(before, next) {
 		m.RollBack(next)
-	}
-	if m.Finished != nil && !before.State.Final() && next.State.Final() {
-		m.Finished(next)
 	}
 	if before.State != next.State || before.Phase != next.Phase {
 		e.opts.Logger.InfoContext(ctx, "deployment moved", "deployment", next.ID, "profile", next.Profile,

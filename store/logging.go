@@ -49,7 +49,7 @@ func (s *Store) SetLogging(ctx context.Context, l Logging, last time.Duration) (
 	err := s.InTx(ctx, func(tx *Tx) error {
 		l.BegunAt = tx.now()
 		l.ExpiresAt = l.BegunAt.Add(last)
-		if _, err := tx.exec(ctx, `INSERT INTO log_levels (level, components, actor, begun_at, expires_at) VALUES ($1, $2, $3, $4, $5)
+		if _, err := tx.exec(ctx, `INSERT INTO log_levels (one, level, components, actor, begun_at, expires_at) VALUES (1, $1, $2, $3, $4, $5)
 			ON CONFLICT (one) DO UPDATE SET level = excluded.level, components = excluded.components, actor = excluded.actor,
 				begun_at = excluded.begun_at, expires_at = excluded.expires_at`,
 			l.Level, asJSON(l.Components), l.Actor, stamp(l.BegunAt), stamp(l.ExpiresAt)); err != nil {

@@ -34,9 +34,9 @@ type Options struct {
 	Now func() time.Time
 	// Routing says who outside is notified of what.
 	Routing Routing
-	// Superseded is told of each deployment that another one, or its profile's end,
-	// took the place of; it may be nil.
-	Superseded func(d rollout.Deployment)
+	// Ended is told of each deployment that came to its end, by whatever ended it; it
+	// may be nil.
+	Ended func(d rollout.Deployment)
 	// Fail is called at the crash points of tests: K4 inside the transaction,
 	// after a version was inserted; K12 between the migrations of Sluice's own
 	// tables and of the outbox's, and K12/commit inside one of Sluice's own.
@@ -66,7 +66,7 @@ type Store struct {
 
 	full refusals // writes that met a full disk
 
-	superseded func(rollout.Deployment)
+	ended func(rollout.Deployment)
 
 	claims  sync.Mutex // guards claimed
 	claimed bool       // this process has claimed: what others held is handed back
@@ -80,15 +80,15 @@ func IsPostgres(url string) bool {
 // Open opens the database; the embedded one it takes for this process. It does
 // not migrate.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	s := &Store{commit: (*sql.Tx).Commit, clock: opts.Now, fail: opts.Fail, log: opts.Logger, routing: opts.Routing, superseded: opts.Superseded}
+	s := &Store{commit: (*sql.Tx).Commit, clock: opts.Now, fail: opts.Fail, log: opts.Logger, routing: opts.Routing, ended: opts.Ended}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.fail == nil {
 		s.fail = func(string) {}
 	}
-	if s.superseded == nil {
-		s.superseded = func(rollout.Deployment) {}
+	if s.ended == nil {
+		s.ended = func(rollout.Deployment) {}
 	}
 	open := s.openSQLite
 	if IsPostgres(opts.URL) {

@@ -275,7 +275,6 @@ func (tx *Tx) SupersedeActive(ctx context.Context, profileName, reason string) e
 		d.ID, asJSON(next), next.State, stamp(next.FinishedAt)); err != nil {
 		return fmt.Errorf("supersede deployment %s: %w", d.ID, err)
 	}
-	tx.superseded = append(tx.superseded, next)
 	return tx.apply(ctx, dec)
 }
 

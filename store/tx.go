@@ -21,11 +21,9 @@ type Tx struct {
 	// facts are written last: the audit log's head is everybody's, and is held
 	// for as short a time as can be.
 	facts []rollout.Fact
-	// ended are deployments that this transaction ends: their traces are told of it
-	// once it is committed.
+	// ended are deployments that this transaction ends: their traces and counts are told
+	// of it once it is committed.
 	ended []rollout.Deployment
-	// superseded are told of after the commit.
-	superseded []rollout.Deployment
 }
 
 const (
@@ -125,9 +123,7 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	committed = true
 	for _, d := range own.ended {
 		rollout.TellEnd(d)
-	}
-	for _, d := range own.superseded {
-		s.superseded(d)
+		s.ended(d)
 	}
 	return nil
 }

@@ -108,6 +108,36 @@ func TestFreeze(t *testing.T) {
 	}
 }
 
+func TestLogging(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t)
+	begun, ends := noon, noon.Add(15*time.Minute)
+	plain := wire.Logging{Configured: "info", Level: "info", KnownComponents: []string{"api", "engine"}}
+	set := plain
+	set.Components, set.Actor, set.BegunAt, set.ExpiresAt = map[string]string{"engine": "debug"}, "ada", &begun, &ends
+	d.answers("GET /logging", set)
+	d.answers("PUT /logging", set)
+	d.answers("DELETE /logging", plain)
+	c := newConsole(t, d)
+	until := ends.Format(time.RFC3339)
+	for _, tt := range []struct{ line, request, out string }{
+		{"logging", "GET /logging", "engine        debug  " + until + "  ada"},
+		{"logging -o json", "GET /logging", `"configured": "info"`},
+		{"logging set debug --component engine --component api", `PUT /logging {"components":{"api":"debug","engine":"debug"},"expiresIn":"15m"}`,
+			"logged from info, engine from debug until " + until + ", then from info\n"},
+		{"logging set warn --for 2h", `PUT /logging {"level":"warn","expiresIn":"2h"}`, "until " + until},
+		{"logging reset", "DELETE /logging", "logged from info, as configured\n"},
+	} {
+		c.wants(t, 0, strings.Fields(tt.line)...)
+		if got := last(t, d); got != tt.request {
+			t.Errorf("%s asked %q, want %q", tt.line, got, tt.request)
+		}
+		if !strings.Contains(c.out.String(), tt.out) {
+			t.Errorf("%s printed %q, want %q", tt.line, c.out.String(), tt.out)
+		}
+	}
+}
+
 func TestOrderWithNothingUnderWay(t *testing.T) {
 	t.Parallel()
 	done := canary()

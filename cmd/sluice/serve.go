@@ -72,7 +72,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	defer func() { err = errors.Join(err, replicas.close()) }()
 	deployments := newDeploymentMetrics(registry)
 	validated := validationMetrics(registry)
-	db, err := openStore(ctx, conf, log, deployments.count)
+	db, err := openStore(ctx, conf, log, deployments.finished)
 	if err != nil {
 		return err
 	}
@@ -208,11 +208,11 @@ func newLog(sh *shell, conf settings.Settings) (*slog.Logger, *telemetry.Levels,
 
 // openStore opens the database and brings its schema up to date, or where that
 // is not wanted makes sure that it is.
-func openStore(ctx context.Context, conf settings.Settings, log *slog.Logger, superseded func(rollout.Deployment)) (*store.Store, error) {
+func openStore(ctx context.Context, conf settings.Settings, log *slog.Logger, ended func(rollout.Deployment)) (*store.Store, error) {
 	url := conf.DatabaseURL.Reveal()
 	db, err := store.Open(ctx, store.Options{
 		URL: url, Connections: conf.DatabaseConnections, Logger: log.With("component", "store"), Fail: failpoint,
-		Routing: routing(conf), Superseded: superseded,
+		Routing: routing(conf), Ended: ended,
 	})
 	if err != nil {
 		return nil, err

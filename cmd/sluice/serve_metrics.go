@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/sluicehq/sluice/internal/spans"
 	"github.com/sluicehq/sluice/internal/telemetry"
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
@@ -61,9 +62,10 @@ func newDeploymentMetrics(registry prometheus.Registerer) *deploymentMetrics {
 	return m
 }
 
-// finished counts a deployment that came to its own end.
+// finished counts a deployment that ended. How long it took says something only
+// where it came to an end of its own.
 func (m *deploymentMetrics) finished(d rollout.Deployment) {
-	m.count(d)
+	m.ended.WithLabelValues(string(d.Strategy.Type), string(d.State)).Inc()
 	if d.State == rollout.Cancelled || d.State == rollout.Superseded {
 		return
 	}
@@ -77,11 +79,6 @@ func (m *deploymentMetrics) finished(d rollout.Deployment) {
 	}
 }
 
-// count counts a deployment that ended.
-func (m *deploymentMetrics) count(d rollout.Deployment) {
-	m.ended.WithLabelValues(string(d.Strategy.Type), string(d.State)).Inc()
-}
-
 func (m *deploymentMetrics) rollBack(d rollout.Deployment) {
 	trigger := d.RollbackBy
 	if trigger != "gate" && trigger != "deadline" {
@@ -91,7 +88,9 @@ func (m *deploymentMetrics) rollBack(d rollout.Deployment) {
 }
 
 // traceOf is a context in the trace of a deployment, which outlives every other.
-func traceOf(rollout.Deployment) context.Context { return context.Background() }
+func traceOf(d rollout.Deployment) context.Context {
+	return spans.With(context.Background(), d.TraceParent)
+}
 
 // engineMetrics counts what the engine does.
 func engineMetrics(registry prometheus.Registerer, deployments *deploymentMetrics) rollout.EngineMetrics {
@@ -116,7 +115,6 @@ func engineMetrics(registry prometheus.Registerer, deployments *deploymentMetric
 	}
 	registry.MustRegister(checks, panics, claims, steps)
 	return rollout.EngineMetrics{
-		Finished: deployments.finished,
 		RollBack: deployments.rollBack,
 		Checked:  func(_ string, o rollout.Outcome) { checks.WithLabelValues(string(o)).Inc() },
 		Panicked: func(string) { panics.Inc() },

@@ -229,12 +229,9 @@ func (b *builder) run(img *image, in instruction) {
 	}
 }
 
-// command is a command of the finished image, in a root that is read-only but for the volume.
-func (i *image) command(ctx context.Context, volume string, env []string, args ...string) *exec.Cmd {
-	var mounts []string
-	if volume != "" {
-		mounts = append(mounts, volume+"=/var/lib/sluice")
-	}
+// command is a command of the finished image, in a root that is read-only but for
+// what is mounted, each as FROM=TO.
+func (i *image) command(ctx context.Context, mounts, env []string, args ...string) *exec.Cmd {
 	for _, name := range slices.Sorted(maps.Keys(i.config["ENV"])) {
 		env = append(env, name+"="+i.config["ENV"][name])
 	}

@@ -11,8 +11,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
-
-	"github.com/sluicehq/sluice/internal/settings"
 )
 
 const (
@@ -139,52 +137,6 @@ func TestProductionFitsTheImage(t *testing.T) {
 	}
 	if want := final.find("WORKDIR")[0].text + "/sluice.yaml"; s.Configs[0].Target != want {
 		t.Errorf("its settings are mounted at %s, it reads %s", s.Configs[0].Target, want)
-	}
-}
-
-// The daemon takes its variables, its file and the secrets of make-secrets.sh as
-// the file gives them to it: nothing is misspelt, unknown, weak or missing.
-func TestProductionSettings(t *testing.T) {
-	t.Parallel()
-	project := load(t, production)
-	made := makeSecrets(t)
-	known := map[string]bool{}
-	for _, f := range settings.Fields() {
-		known[f.Env] = true
-	}
-	for _, name := range []string{"migrate", "sluice"} {
-		s := project.Services[name]
-		mounted := map[string]string{} // path in the container -> path here
-		for _, secret := range s.Secrets {
-			target := secret.Target
-			if target == "" {
-				target = "/run/secrets/" + secret.Source
-			}
-			mounted[target] = filepath.Join(made, filepath.Base(project.Secrets[secret.Source].File))
-		}
-		env := map[string]string{}
-		for key, value := range s.Environment {
-			if !known[key] && !strings.HasPrefix(key, "OTEL_") && key != "GOMEMLIMIT" {
-				t.Errorf("%s: there is no setting %s", name, key)
-			}
-			if env[key] = *value; strings.HasSuffix(key, "_FILE") && mounted[*value] == "" {
-				t.Errorf("%s: %s is %s, where no secret is mounted", name, key, *value)
-			}
-		}
-		file, err := os.ReadFile("../sluice.yaml")
-		if err != nil {
-			t.Fatal(err)
-		}
-		conf, err := settings.Load(settings.Input{
-			File: file, Env: func(key string) string { return env[key] },
-			ReadFile: func(path string) ([]byte, error) { return os.ReadFile(mounted[path]) },
-		})
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if conf.DatabaseURL == "" {
-			t.Errorf("%s has no database", name)
-		}
 	}
 }
 

@@ -22,11 +22,15 @@ if [[ $how == build ]]; then
 	done
 fi
 for mount in $mounts; do
-	[[ $how == run ]] || /bin/mkdir -p "$root${mount#*=}"
+	if [[ -f ${mount%%=*} ]]; then # as an engine does
+		/bin/mkdir -p "$(/usr/bin/dirname "$root${mount#*=}")"
+		/usr/bin/touch "$root${mount#*=}"
+	else
+		/bin/mkdir -p "$root${mount#*=}"
+	fi
 	/bin/mount --bind "${mount%%=*}" "$root${mount#*=}"
 done
 if [[ $how == run ]]; then
 	/bin/mount -o remount,bind,ro "$root"
-	exec /usr/sbin/chroot ${user:+--userspec="$user" --groups=} "$root" "$@"
 fi
-exec /usr/sbin/chroot "$root" /bin/bash -c 'cd "$0" && exec "$@"' "$folder" "$@"
+exec /usr/bin/unshare --root="$root" --wd="$folder" ${user:+--setuid="${user%%:*}" --setgid="${user#*:}"} -- "$@"

@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/sluicehq/sluice/internal/testenv"
 )
 
 // What the image of the tests says of itself.
@@ -40,7 +38,8 @@ func TestTheImage(t *testing.T) {
 	}
 	t.Run("the program", func(t *testing.T) { checkProgram(t, img) })
 	t.Run("what is in it", func(t *testing.T) { checkFiles(t, img) })
-	t.Run("the same bytes elsewhere", func(t *testing.T) { checkReproducible(t, img) })
+	t.Run("the same bytes elsewhere", func(t *testing.T) { checkReproducible(t, build.context, img) })
+	t.Run("it takes the settings of production", func(t *testing.T) { checkSettings(t, img) })
 	t.Run("it runs", func(t *testing.T) { checkRun(t, img) })
 }
 
@@ -51,7 +50,7 @@ func checkProgram(t *testing.T, img *image) {
 	if got, want := img.config["LABEL"]["org.opencontainers.image.revision"], testCommit; got != want {
 		t.Errorf("the label of the commit is %q, want %q", got, want)
 	}
-	out, err := img.command(t.Context(), "", nil, "/sluice", "version", "-o", "json").Output()
+	out, err := img.command(t.Context(), nil, nil, "/sluice", "version", "-o", "json").Output()
 	var said struct {
 		Version, Commit, CommitDate string
 		Modified                    bool
@@ -94,16 +93,20 @@ func checkFiles(t *testing.T, img *image) {
 	}
 }
 
-// checkReproducible builds the same commit in the working tree: another folder,
-// with Git, and more files.
-func checkReproducible(t *testing.T, img *image) {
-	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "make", "-s", "build", "BIN="+dir, "VERSION="+testVersion, "COMMIT="+testCommit, "DATE="+testDate)
-	cmd.Dir = top
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("make build: %v\n%s", err, out)
+// checkReproducible builds the same files once more: in another folder, which is a
+// repository, and without a container.
+func checkReproducible(t *testing.T, files string, img *image) {
+	dir := filepath.Join(t.TempDir(), "another", "folder")
+	for _, args := range [][]string{
+		{"mkdir", "-p", dir},
+		{"cp", "-a", files + "/.", dir},
+		{"git", "init", "-q", dir},
+		{"git", "-C", dir, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "--allow-empty", "-m", "Another commit"},
+		{"env", "GOFLAGS=-buildvcs=true", "make", "-s", "-C", dir, "build", "VERSION=" + testVersion, "COMMIT=" + testCommit, "DATE=" + testDate},
+	} {
+		run(t, args[0], args[1:]...)
 	}
-	one, err := os.ReadFile(filepath.Join(dir, "sluice"))
+	one, err := os.ReadFile(filepath.Join(dir, "bin", "sluice"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,15 +125,15 @@ func checkRun(t *testing.T, img *image) {
 	if out, err := exec.CommandContext(t.Context(), "cp", "-a", filepath.Join(img.root, "var/lib/sluice"), volume).CombinedOutput(); err != nil {
 		t.Fatalf("make a volume: %v %s", err, out)
 	}
-	env := []string{fmt.Sprintf("SLUICE_LISTEN=127.0.0.1:%d", testenv.FreePort(t))}
+	env, mounts := []string{"SLUICE_LISTEN=" + ownLoopback()}, []string{volume + "=/var/lib/sluice"}
 	healthy := func() (string, error) {
-		out, err := img.command(t.Context(), volume, env, img.exec["HEALTHCHECK"]...).CombinedOutput()
+		out, err := img.command(t.Context(), mounts, env, img.exec["HEALTHCHECK"]...).CombinedOutput()
 		return string(out), err
 	}
 	if out, err := healthy(); err == nil {
 		t.Errorf("healthy before it runs: %s", out)
 	}
-	daemon := img.command(context.Background(), volume, env, append(img.exec["ENTRYPOINT"], img.exec["CMD"]...)...)
+	daemon := img.command(context.Background(), mounts, env, append(img.exec["ENTRYPOINT"], img.exec["CMD"]...)...)
 	var log bytes.Buffer
 	daemon.Stdout, daemon.Stderr = &log, &log
 	if err := daemon.Start(); err != nil {
@@ -167,4 +170,11 @@ func checkRun(t *testing.T, img *image) {
 	if out, err := healthy(); err == nil {
 		t.Errorf("healthy after its end: %s", out)
 	}
+}
+
+// ownLoopback is an address of this machine that no other test has: all of 127.0.0.0/8
+// leads here, so that the port can be that of the image.
+func ownLoopback() string {
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d:5000", 100+pid>>14&63, pid>>7&127, 1+pid&127)
 }

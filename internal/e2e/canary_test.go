@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/sluicehq/sluice/api/wire"
@@ -85,7 +86,7 @@ func TestNoSecretIsSaidOrKept(t *testing.T) {
 func liveWithSecrets(t *testing.T, onPostgres bool) {
 	vault := testenv.NewVault(t, canaryVaultToken)
 	vault.Put("secret/cart", map[string]any{"key": canaryVaultValue})
-	traces, notified := hear(t, http.StatusOK), hear(t, http.StatusInternalServerError)
+	traces, notified := testenv.StartCollector(t), hear(t, http.StatusInternalServerError)
 	key, err := secrets.NewKey("k1")
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +119,7 @@ sources:
 `, key, age, vault.URL, canaryVaultToken, notified.URL, canaryNotifyURL, canaryNotifySecret, s.repo.Bare, sourceToken, sourceToken, canaryWebhook))
 		kept["source's token"] = sourceToken
 		s.args = append(s.args[:len(s.args)-len(s.sourceArgs())], "--config", conf)
-		s.env = []string{"SLUICE_SECRET_CART=" + canaryEnvValue, "OTEL_EXPORTER_OTLP_ENDPOINT=" + traces.URL, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"}
+		s.env = append(traces.Env(), "SLUICE_SECRET_CART="+canaryEnvValue)
 		database = "sqlite:" + filepath.Join(s.data, "sluice.db")
 		if onPostgres {
 			u, err := url.Parse(testenv.SharedPostgres(t).CreateDatabase(t, "template0"))
@@ -137,7 +138,9 @@ sources:
 	})
 
 	cart, payment, desk := newSidecar(t, s, "cart"), newSidecar(t, s, "payment-service"), newSidecar(t, s, "desk")
+	cart.args = append(cart.args, "--check-command", `cat "$SLUICE_FILE"; ! grep -q refuse "$SLUICE_FILE"`)
 	for _, a := range []*sidecar{cart, payment, desk} {
+		a.env = traces.Env()
 		a.start()
 	}
 	cart.loads(canaryVaultValue)
@@ -160,11 +163,13 @@ sources:
 			said[name+path] = s.body("/api/v1/configs/"+name+path, "")
 		}
 	}
-	s.stop()
-	said["the daemon's log"], said["what notifications say"], said["the traces"] = s.logs(), notified.all(), traces.all()
 	for _, a := range []*sidecar{cart, payment, desk} {
+		a.end(syscall.SIGTERM)
 		said["the log of the agent at "+a.program.file] = a.logs()
 	}
+	s.stop()
+	said["the daemon's log"], said["what notifications say"] = s.logs(), notified.all()
+	tracedWithout(t, kept, traces, "sluice", "sluice-agent", "config.reload", "config.check")
 	if onPostgres {
 		maps.Copy(said, dump(t, database))
 	} else {
@@ -184,6 +189,27 @@ sources:
 	}
 }
 
+// tracedWithout wants spans of these services, or failed ones of these names,
+// among those that were exported, and none of the secrets in all of it.
+func tracedWithout(t *testing.T, secrets map[string]string, traces *testenv.Collector, wanted ...string) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, s := range traces.Spans() {
+		seen[s.Service] = true
+		seen[s.Name] = seen[s.Name] || s.Error != ""
+	}
+	for _, name := range wanted {
+		if !seen[name] {
+			t.Errorf("no span of %s, or none that failed: nothing is proved of it", name)
+		}
+	}
+	for what, secret := range secrets {
+		if traces.Holds(secret) {
+			t.Errorf("the %s is in the traces", what)
+		}
+	}
+}
+
 // badDays are faults of all kinds, each of which could repeat what it was given.
 func badDays(t *testing.T, s *stage, vault *testenv.Vault, cart *sidecar) {
 	t.Helper()
@@ -199,6 +225,13 @@ func badDays(t *testing.T, s *stage, vault *testenv.Vault, cart *sidecar) {
 			return err == nil && len(list.Items) > 0 && final(list.Items[0].Status) && list.Items[0].Status != "Completed"
 		})
 	}
+	s.repo.Write("cart/staging.yaml", cartWith("refuse, login: {$secret: \"env:SLUICE_SECRET_CART\"}, apiKey: {$secret: \"vault:secret/cart#key\"}"))
+	refused := s.repo.Commit("Have the check print all of it")
+	s.repo.Push()
+	eventually(t, "the refusal of the check", func() bool {
+		list, err := s.api.Deployments(t.Context(), client.DeploymentFilter{Commit: refused})
+		return err == nil && len(list.Items) > 0 && final(list.Items[0].Status) && list.Items[0].Status != "Completed"
+	})
 	vault.Fault(func(w http.ResponseWriter, r *http.Request) bool {
 		http.Error(w, "no access for "+r.Header.Get("X-Vault-Token")+" to "+canaryVaultValue, http.StatusServiceUnavailable)
 		return true

@@ -279,7 +279,7 @@ func TestWebhookAndProbesJudge(t *testing.T) {
 	t.Cleanup(server.Close)
 	const secretPath = "/hooks/canary-path-77aa"
 	conf := filepath.Join(t.TempDir(), "sluice.yaml")
-	content := fmt.Sprintf("gates:\n  - {name: smoke-tests, url: '%s%s', secret: canary-secret-of-the-smoke-tests}\n", server.URL, secretPath)
+	content := fmt.Sprintf("gates:\n  - {name: smoke-tests, url: '%s%s', secret: canary-secret-of-the-smoke-tests-5f1e0c}\n", server.URL, secretPath)
 	if err := os.WriteFile(conf, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/sluicehq/sluice/api/wire"
@@ -45,6 +46,7 @@ func leakyForge(t *testing.T) (server *httptest.Server, told *atomic.Bool) {
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	forge, told := leakyForge(t)
+	traces := testenv.StartCollector(t)
 	s := empty(t, testenv.Binary(t), func(s *stage) {
 		dir := t.TempDir()
 		conf := filepath.Join(dir, "sluice.yaml")
@@ -59,11 +61,13 @@ sources:
 			t.Fatal(err)
 		}
 		s.args = append(s.args, "--config", conf)
+		s.env = traces.Env()
 		s.repo.Write("cart/staging.yaml", named("cart.staging"))
 		s.first = s.repo.Commit("Open the cart")
 		s.repo.Push()
 	})
 	a := newSidecar(t, s, "cart")
+	a.env = traces.Env()
 	a.start()
 	a.loads("hello")
 	eventually(t, "the leaky source to fail", func() bool { return strings.Contains(s.body("/api/v1/sources", ""), `"lastError":"`) })
@@ -88,7 +92,9 @@ sources:
 	}
 	said := s.everythingSaid()
 	s.api.WithToken(made.Token + "x").Sources(t.Context()) //nolint:errcheck // it is refused; what is said of it matters
+	a.end(syscall.SIGTERM)
 	s.stop()
+	tracedWithout(t, secrets, traces, "sluice", "sluice-agent")
 	said["the daemon's log"], said["the agent's log"] = s.logs(), a.logs()
 	maps.Copy(said, s.everythingKept())
 	for where, text := range said {

@@ -14,8 +14,8 @@ type Prometheus struct{ web }
 
 // NewPrometheus starts a Prometheus server of the test's own with the scrape
 // configuration given: the entries of scrape_configs, as YAML. Times are as
-// short as it takes.
-func NewPrometheus(t testing.TB, scrape string) *Prometheus {
+// short as it takes. Flags are more of the server's own.
+func NewPrometheus(t testing.TB, scrape string, flags ...string) *Prometheus {
 	t.Helper()
 	program, err := exec.LookPath("prometheus")
 	if err != nil {
@@ -26,10 +26,10 @@ func NewPrometheus(t testing.TB, scrape string) *Prometheus {
 	must(t, os.WriteFile(conf, []byte("global: {scrape_interval: 200ms, scrape_timeout: 200ms}\nscrape_configs:\n"+scrape), 0o600))
 	p := &Prometheus{web{server{
 		name: "prometheus", program: program, dir: dir, addr: addr,
-		args: []string{
+		args: append([]string{
 			"--config.file=" + conf, "--storage.tsdb.path=" + filepath.Join(dir, "data"), "--storage.tsdb.retention.time=1h",
 			"--web.listen-address=" + addr, "--log.level=warn",
-		},
+		}, flags...),
 	}}}
 	p.begin(t)
 	return p

@@ -214,7 +214,7 @@ CREATE UNIQUE INDEX freezes_active ON freezes (one) WHERE ended_at IS NULL;
 
 -- What the daemons log until expires_at, other than they are configured. The last word is kept, in force or not.
 CREATE TABLE log_levels (
-    one        INTEGER PRIMARY KEY DEFAULT 1 CHECK (one = 1),
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
     level      TEXT NOT NULL, -- '' is as configured
     components JSON NOT NULL, -- those that have another one
     actor      TEXT NOT NULL,
