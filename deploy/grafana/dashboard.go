@@ -71,7 +71,7 @@ func build() ([]byte, error) {
 		for _, p := range r.panels {
 			w, h := p.size()
 			if left+w > columns || tallest != 0 && h != tallest {
-				top, left, tallest = top+tallest, 0, 0
+				top, left = top+tallest, 0
 			}
 			id++
 			panels = append(panels, p.draw(id, place(left, top, w, h)))
