@@ -149,12 +149,13 @@ func judge(status int, body io.Reader) (string, error) {
 	if err := json.NewDecoder(io.LimitReader(body, maxProbe)).Decode(&answer); err != nil || answer.Status == "" {
 		return "", fmt.Errorf("answered %d, and not as Sluice does: something else listens there", status)
 	}
-	text := answer.Status
+	words := []string{answer.Status}
 	for _, parts := range []map[string]string{answer.Unavailable, answer.Degraded} {
 		for _, part := range slices.Sorted(maps.Keys(parts)) {
-			text += ", " + part + " " + parts[part]
+			words = append(words, part+" "+parts[part])
 		}
 	}
+	text := strings.Join(words, ", ")
 	if status != http.StatusOK {
 		return "", fmt.Errorf("answered %d, %s", status, text)
 	}
