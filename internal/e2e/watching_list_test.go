@@ -92,7 +92,7 @@ func withTLS(t *testing.T) map[string]*dto.MetricFamily {
 	}
 	d := newDaemon(t, testenv.Binary(t), "--tls-cert-file", cert, "--tls-key-file", private)
 	d.launch()
-	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // its own certificate
+	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	var body []byte
 	eventually(t, "the daemon with TLS to be scraped", func() bool {
 		resp, err := c.Get("https://" + d.addr + "/metrics")
