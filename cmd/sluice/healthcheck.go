@@ -149,14 +149,15 @@ func judge(status int, body io.Reader) (string, error) {
 	if err := json.NewDecoder(io.LimitReader(body, maxProbe)).Decode(&answer); err != nil || answer.Status == "" {
 		return "", fmt.Errorf("answered %d, and not as Sluice does: something else listens there", status)
 	}
-	text := answer.Status
+	var text strings.Builder
+	text.WriteString(answer.Status)
 	for _, parts := range []map[string]string{answer.Unavailable, answer.Degraded} {
 		for _, part := range slices.Sorted(maps.Keys(parts)) {
-			text += ", " + part + " " + parts[part]
+			fmt.Fprintf(&text, ", %s %s", part, parts[part])
 		}
 	}
 	if status != http.StatusOK {
-		return "", fmt.Errorf("answered %d, %s", status, text)
+		return "", fmt.Errorf("answered %d, %s", status, &text)
 	}
-	return text, nil
+	return text.String(), nil
 }
