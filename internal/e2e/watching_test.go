@@ -155,6 +155,7 @@ func TestWatching(t *testing.T) {
 	w.dashboard()
 	w.rules()
 	w.exemplars(traced)
+	w.spans()
 	w.listed()
 }
 
@@ -336,6 +337,27 @@ func (w *watched) exemplars(traced string) {
 	w.collector.Wait(w.t, "spans of the traces that exemplars lead to", func(all []testenv.Span) bool {
 		return slices.ContainsFunc(all, func(s testenv.Span) bool { return s.Trace == traced }) &&
 			slices.ContainsFunc(all, func(s testenv.Span) bool { return s.Trace == d.TraceID })
+	})
+}
+
+// spans are of each kind that docs/tracing.md promises, and stand where it says.
+func (w *watched) spans() {
+	w.t.Helper()
+	below := map[string]string{
+		"config.create": "", "config.version.upload": "", "config.validate": "", "config.deploy": "source.sync", "config.deploy.instance": "config.deploy",
+		"config.push": "config.deploy.instance", "config.health.check": "config.deploy", "config.complete": "config.deploy", "config.rollback": "config.deploy",
+	}
+	w.collector.Wait(w.t, "span of each kind below the one that it belongs to", func(all []testenv.Span) bool {
+		names, found := map[string]string{}, map[string]bool{}
+		for _, s := range all {
+			names[s.Trace+s.ID] = s.Name
+		}
+		for _, s := range all {
+			if parent, ok := below[s.Name]; ok && (parent == "" || names[s.Trace+s.Parent] == parent) {
+				found[s.Name] = true
+			}
+		}
+		return len(found) == len(below)
 	})
 }
 
