@@ -54,6 +54,8 @@ type Options struct {
 	WriteTimeout   time.Duration            // of one event to a slow reader; 10 s when 0
 	// Validated is told how long data took to be checked by a schema; it may be nil.
 	Validated func(ctx context.Context, took time.Duration)
+	// Uploaded is told of each version that was made here; it may be nil.
+	Uploaded func()
 
 	// Secrets seals what is given and opens what is delivered; nil refuses the one
 	// and delivers references as they stand.
@@ -136,6 +138,9 @@ func New(opts Options) (*API, error) {
 	}
 	if opts.Preview == nil {
 		opts.Preview = previewAlone(opts.Store, opts.Logger)
+	}
+	if opts.Uploaded == nil {
+		opts.Uploaded = func() {}
 	}
 	if opts.TestNotification == nil {
 		opts.TestNotification = func(context.Context, string) (string, error) { return "", notify.ErrUnknown }

@@ -72,6 +72,7 @@ func (a *API) uploadVersion(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	a.opts.Uploaded()
 	return answerVersion(c, http.StatusCreated, made)
 }
 

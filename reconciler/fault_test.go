@@ -384,6 +384,43 @@ func TestTracesAndMetrics(t *testing.T) {
 	}
 }
 
+// A commit is on its way from when its head is seen: passes that fail make the
+// source lag, and the deployment says when it began.
+func TestAChangeIsOnItsWayFromWhenItIsSeen(t *testing.T) {
+	t.Parallel()
+	var lag time.Duration
+	validated := 0
+	w := newWorld(t, func(o *reconciler.Options) {
+		o.Metrics.Lag = func(_ string, d time.Duration) { lag = d }
+		o.Metrics.Validated = func(context.Context, time.Duration) { validated++ }
+	})
+	w.commit("start", files{"profiles/a.yaml": doc("a", "x: 1"), "profiles/b.yaml": doc("b", "x: 1")})
+	boom := errors.New("disk full")
+	w.store.failing = func(op string) error {
+		if op == "MoveHead" {
+			return boom
+		}
+		return nil
+	}
+	began := time.Now()
+	if _, err := w.r.Sync(t.Context()); !errors.Is(err, boom) {
+		t.Fatalf("Sync: %v, want the store's error", err)
+	}
+	failed := time.Since(began)
+	if lag <= 0 || validated != 2 {
+		t.Errorf("a source that is seen and not synced lags by %s; %d files were validated", lag, validated)
+	}
+	w.store.failing = nil
+	w.sync()
+	if lag != 0 {
+		t.Errorf("a source in sync lags by %s", lag)
+	}
+	d := w.store.data.deployments[0]
+	if ago := d.CreatedAt.Sub(d.SeenAt); ago <= 0 || ago > failed+time.Since(began) {
+		t.Errorf("the commit was seen %s before its deployment", ago)
+	}
+}
+
 // wildGit panics when one file is read.
 type wildGit struct {
 	*gitsource.Mirror

@@ -12,11 +12,11 @@ type sighted struct {
 
 // see notes where the branch is, and where the store.
 func (s *sighted) see(head, synced string) {
-	switch {
-	case head == synced:
+	switch head {
+	case synced:
 		*s = sighted{}
 		return
-	case head == s.head:
+	case s.head:
 		return
 	}
 	s.head, s.at = head, time.Now()

@@ -149,15 +149,15 @@ func judge(status int, body io.Reader) (string, error) {
 	if err := json.NewDecoder(io.LimitReader(body, maxProbe)).Decode(&answer); err != nil || answer.Status == "" {
 		return "", fmt.Errorf("answered %d, and not as Sluice does: something else listens there", status)
 	}
-	var text strings.Builder
-	text.WriteString(answer.Status)
+	words := []string{answer.Status}
 	for _, parts := range []map[string]string{answer.Unavailable, answer.Degraded} {
 		for _, part := range slices.Sorted(maps.Keys(parts)) {
-			fmt.Fprintf(&text, ", %s %s", part, parts[part])
+			words = append(words, part+" "+parts[part])
 		}
 	}
+	text := strings.Join(words, ", ")
 	if status != http.StatusOK {
-		return "", fmt.Errorf("answered %d, %s", status, &text)
+		return "", fmt.Errorf("answered %d, %s", status, text)
 	}
-	return text.String(), nil
+	return text, nil
 }

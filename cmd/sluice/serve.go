@@ -95,9 +95,10 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	synced := sourceMetrics(registry, conf, validated)
 	sources, err := openSources(ctx, conf, db, sourceParts{
 		forges: forges, engine: engine, locker: replicas.locker, reach: reach, log: log, keeper: keeper,
-		metrics: sourceMetrics(registry, conf, validated), git: gitMetrics(registry, conf),
+		metrics: synced, git: gitMetrics(registry, conf),
 	})
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		SyncSource: sources.wake, Preview: sources.preview, TestNotification: notifier.Test, TrustedProxies: proxies,
 		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor, Limits: limits,
 		SessionLife: conf.SessionLifetime, SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, SSO: provider,
-		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks, LogLevels: levels, Validated: validated,
+		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks, LogLevels: levels, Validated: validated, Uploaded: func() { synced.VersionsMade(noSource, 1) },
 	})
 	if err != nil {
 		return err

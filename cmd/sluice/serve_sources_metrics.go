@@ -12,6 +12,9 @@ import (
 	"github.com/sluicehq/sluice/reconciler"
 )
 
+// noSource is where versions come from that are made by API.
+const noSource = ""
+
 // passBuckets are those of everything that talks to a Git server.
 var passBuckets = prometheus.ExponentialBuckets(.002, 3, 10)
 
@@ -27,7 +30,7 @@ func sourceMetrics(registry prometheus.Registerer, conf settings.Settings, valid
 		Name: "sluice_source_lag_seconds", Help: "Age of the oldest commit that is not synced yet; 0 when in sync.",
 	}, []string{"source"})
 	versions := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_config_versions_total", Help: "Versions made.",
+		Name: "sluice_config_versions_total", Help: "Versions made, by the source that they came from; those of the API come from none.",
 	}, []string{"source"})
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_config_validation_failures_total", Help: "Files that a sync refused.",
@@ -42,6 +45,7 @@ func sourceMetrics(registry prometheus.Registerer, conf settings.Settings, valid
 		Name: "sluice_pull_request_checks_total", Help: "Pull requests checked.",
 	}, []string{"source"})
 	registry.MustRegister(syncs, succeeded, lag, versions, failures, panics, pulls, checks)
+	versions.WithLabelValues(noSource)
 	for _, src := range conf.Sources {
 		syncs.WithLabelValues(src.ID, "error")
 		lag.WithLabelValues(src.ID)

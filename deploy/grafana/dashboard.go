@@ -47,9 +47,10 @@ func quantiles(histogram string) []query {
 
 type object map[string]any
 
-// The parts that every panel has alike.
+// source is the data source that the reader chose.
 var source = object{"type": "prometheus", "uid": "${datasource}"}
 
+// The grid that panels lie on.
 const (
 	columns      = 24
 	numberHeight = 4
@@ -70,7 +71,7 @@ func build() ([]byte, error) {
 		for _, p := range r.panels {
 			w, h := p.size()
 			if left+w > columns || tallest != 0 && h != tallest {
-				top, left, tallest = top+tallest, 0, 0
+				top, left = top+tallest, 0
 			}
 			id++
 			panels = append(panels, p.draw(id, place(left, top, w, h)))
@@ -111,7 +112,7 @@ func (p panel) draw(id int, at object) object {
 		"targets": p.targets(), "fieldConfig": object{"defaults": p.field(), "overrides": []object{}}, "options": p.options(),
 	}
 	if p.kind == list {
-		out["transformations"] = []object{{"id": "labelsToFields", "options": object{"mode": "columns"}}, {"id": "merge", "options": object{}}}
+		out["transformations"] = []object{{"id": "organize", "options": object{"excludeByName": object{"Time": true, "Value": true}}}}
 	}
 	return out
 }

@@ -16,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/internal/fakeforge"
 	"github.com/sluicehq/sluice/internal/testenv"
 )
@@ -106,8 +107,8 @@ func (w *watched) read(path string, form url.Values, data any) {
 }
 
 // perform has one of everything that figures tell of: a change that goes well
-// after its check, one that is refused as a file, one that is taken back, and
-// requests that are answered, refused and never meant.
+// after its check, one that is refused as a file, one that waits until another
+// takes its place, one that is taken back, a version by API, and requests that are answered, refused and never meant.
 func (w *watched) perform() {
 	w.t.Helper()
 	n := w.proposes("ann", "greet", "Greet better", shopWith(automatic, "greeting: servus"))
@@ -116,10 +117,21 @@ func (w *watched) perform() {
 	broken := strings.Replace(shopWith(automatic, "greeting: hello"), shop, "broken.staging", 1) + "unknown: field\n"
 	w.forge.PushBranch("break", "ann", map[string]*string{"broken.yaml": &broken})
 	w.shown(w.merges(w.forge.Open("break", "Break", "ann")), "sluice/broken.staging", "failure")
+	n = w.proposes("ann", "wait", "Wait for somebody", shopWith(byHand, "greeting: moin"))
+	waits := w.merges(n)
+	w.reaches(waits, "InProgress", func(d wire.Deployment) bool { return d.Status == "InProgress" })
 	n = w.proposes("ann", "hurt", "Fail a lot", shopWith(automatic, "greeting: servus, failing: 60"))
 	bad := w.merges(n)
 	w.concludes(bad, "RolledBack")
 	w.shown(bad, "sluice/"+shop, "failure")
+	w.concludes(waits, "Superseded")
+	ctx := w.t.Context()
+	if _, err := w.api.CreateConfig(ctx, wire.CreateConfigRequest{Name: "till.staging", Environment: "Staging"}); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.api.UploadVersion(ctx, "till.staging", wire.UploadRequest{ConfigData: json.RawMessage(`{"drawer": 1}`)}); err != nil {
+		w.t.Fatal(err)
+	}
 	if _, err := w.api.Config(w.t.Context(), "nobody.staging"); err == nil {
 		w.t.Error("there is a profile that there is not")
 	}
@@ -134,8 +146,10 @@ func TestWatching(t *testing.T) {
 	w := openWatched(t)
 	w.perform()
 	traced := w.request("/openapi.json")
+	// Twice, so that there is a rate of what came last.
 	eventually(t, "Prometheus to have seen all of it", func() bool {
-		return len(w.asks(`sluice_holds == 1 and on () sluice_rollback_duration_seconds_count == 1 and on () sluice_http_request_duration_seconds_count{route="/openapi.json"} >= 1`)) > 0
+		return len(w.asks(`sluice_holds == 1 and on () sluice_configs == 2 and on () sluice_rollback_duration_seconds_count == 1
+			and on () count_over_time(sluice_http_request_duration_seconds_count{route="/openapi.json"}[1m]) >= 2`)) > 0
 	})
 	w.figures()
 	w.dashboard()
@@ -163,15 +177,15 @@ func (w *watched) request(path string) string {
 }
 
 // figures are what the contract promises, each with a value that fits what
-// happened: three deployments of a canary over ten instances.
+// happened: four deployments of a canary over ten instances, of which one was superseded.
 func (w *watched) figures() {
 	w.t.Helper()
 	for query, want := range map[string]func(float64) bool{
-		`sluice_configs`: is(1), `sluice_holds`: is(1), `sluice_outbox_pending`: atLeast(0), `sluice_deployments_in_progress`: is(0),
-		`sluice_config_versions_total{source="configs"}`:                                         is(3),
+		`sluice_configs`: is(2), `sluice_holds`: is(1), `sluice_outbox_pending`: atLeast(0), `sluice_deployments_in_progress`: is(0),
+		`sluice_config_versions_total{source="configs"}`: is(4), `sluice_config_versions_total{source=""}`: is(1),
 		`sluice_deployments_total{strategy="Canary",status="Completed"}`:                         is(2),
 		`sluice_deployments_total{strategy="Canary",status="RolledBack"}`:                        is(1),
-		`sluice_deployments_total{strategy="Canary",status="Superseded"}`:                        is(0),
+		`sluice_deployments_total{strategy="Canary",status="Superseded"}`:                        is(1),
 		`sluice_rollbacks_total{trigger="gate"}`:                                                 is(1),
 		`sluice_rollbacks_total{trigger="person"}`:                                               is(0),
 		`sluice_config_validation_failures_total{source="configs"}`:                              is(1),

@@ -18,8 +18,8 @@ var (
 	})
 )
 
-// raceFlags are those of the Makefile's RACE: what is built alike is built once.
-const raceFlags = "-gcflags=modernc.org/sqlite/lib=-race=false -d=checkptr=0"
+// unwatched is the Makefile's UNWATCHED: what is built alike is built once.
+var unwatched = []string{"modernc.org/sqlite/lib", "compress/flate", "hash/adler32"}
 
 // build makes a program once, under name and with the tags.
 func build(name, tags string) func() error {
@@ -27,9 +27,12 @@ func build(name, tags string) func() error {
 		if err := makeFolder(); err != nil {
 			return err
 		}
-		args := []string{"build", "-tags", tags, "-o", filepath.Join(folder, name)}
+		args := []string{"build", "-ldflags=-s -w", "-tags", tags, "-o", filepath.Join(folder, name)}
 		if raceEnabled {
-			args = append(args, "-race", raceFlags)
+			args = append(args, "-race")
+			for _, pkg := range unwatched {
+				args = append(args, "-gcflags="+pkg+"=-race=false -d=checkptr=0")
+			}
 		}
 		out, err := exec.Command("go", append(args, "github.com/sluicehq/sluice/cmd/sluice")...).CombinedOutput()
 		if err != nil {
