@@ -18,10 +18,15 @@ FLOOD ?= 10s
 SEED ?= 1
 VALUES ?= charts/testdata/values/cluster.yaml
 TOOLS := .tools
-# Real daemons, which mostly wait for leases to end unless the race detector makes each of them slow, and days of simulated
-# rollouts, five times as quick without it: what runs side by side in them is raced by the tests of the packages themselves,
-# and by make test/race.
-UNRACED := ./internal/e2e ./internal/demo ./internal/testenv ./internal/simulation ./internal/gatebench
+# Days of simulated rollouts, five times as quick without the race detector: what runs side by side in them is raced by the
+# tests of the packages themselves, and by make test/race.
+SIMULATIONS := ./internal/simulation ./internal/gatebench
+# Real daemons that mostly wait for leases to end: beside the other tests they take little time of their own, unless the race
+# detector makes each of them slow. make test/race has it on them too.
+DAEMONS := ./internal/e2e ./internal/demo ./internal/testenv
+# Takes its turn after the daemons, so that two processors have about the same to do.
+SLOW := ./store
+UNRACED := $(SIMULATIONS) $(DAEMONS)
 
 # The race detector looks at everything but SQLite, which is C translated to Go, and two packages that shift bytes one by one:
 # under it they take up to twenty times as long, and it finds nothing of ours there. A package that shares generic code of
@@ -64,13 +69,16 @@ sbom: build ## Write dist/sluice.cdx.json: every module in the program, by versi
 reproducible: ## Build the last commit twice, in two folders and from nothing, and compare the bytes (minutes)
 	deploy/reproducible.sh
 
-# The daemons wait while the others work, who therefore let them go first. The linters do what vet would do again here.
+# One package at a time in each half: what is too much at once makes a database late, and tests of what is answered in time
+# then find that it is not. The linters do what vet would do again here.
 .PHONY: test
 test: test-deps ## Run every test, with the race detector but for the simulations and the daemons, after getting what they need
-	{ failed=0; go test -vet=off -timeout 20m $(UNRACED) || failed=1; $(API_ON_POSTGRES) || failed=1; \
-	  $(CHART) || failed=1; $(CHECKS) || failed=1; exit $$failed; } & beside=$$!; \
-	failed=0; nice -n 5 go test $(RACE) -vet=off -timeout 20m $$(go list ./... | grep -vxFf <(go list $(UNRACED))) || failed=1; \
-	wait $$beside || failed=1; exit $$failed
+	go test -vet=off -timeout 20m $(SIMULATIONS)
+	go build $(RACE) ./...
+	{ failed=0; go test -vet=off -p 1 -timeout 30m $(DAEMONS) || failed=1; \
+	  go test $(RACE) -vet=off -timeout 30m $(SLOW) || failed=1; exit $$failed; } & beside=$$!; \
+	failed=0; go test $(RACE) -vet=off -p 1 -timeout 30m $$(go list ./... | grep -vxFf <(go list $(UNRACED) $(SLOW))) || failed=1; \
+	$(API_ON_POSTGRES) || failed=1; $(CHART) || failed=1; $(CHECKS) || failed=1; wait $$beside || failed=1; exit $$failed
 
 .PHONY: test/race
 test/race: test-deps ## Hunt for races and flakes: every test three times, in random order

@@ -28,7 +28,7 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	for _, want := range []string{"(a)", "(b)", "(c)", "(d)", "(e)", "(f)", "All 22 outcomes were as they should be"} {
+	for _, want := range []string{"(a)", "(b)", "(c)", "(d)", "(e)", "(f)", "All 23 outcomes were as they should be"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the demo did not say %q:\n%s", want, out.String())
 		}

@@ -53,10 +53,10 @@ func TestLogLevelsChangeWhileReplicasRun(t *testing.T) {
 	one := replicas[0]
 	sc.api = one.signIn()
 	changed := map[string]string{"level": "INFO", "msg": "log levels changed", "by": "admin"}
-	door := map[string]string{"level": "DEBUG", "component": "api", "route": "/healthz"}
+	door := map[string]string{"level": "DEBUG", "component": "api", "route": "/docs"}
 	talks := func(d *daemon, n int) {
 		t.Helper()
-		d.get("/healthz")
+		d.get("/docs")
 		eventually(t, "a debug line", func() bool { return d.says(door) == n })
 	}
 

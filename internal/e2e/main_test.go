@@ -11,14 +11,14 @@ import (
 	"github.com/sluicehq/sluice/internal/testenv"
 )
 
-// TestMain lets twice as many tests run at a time as there are processors, unless
+// TestMain lets one test more run at a time than there are processors, unless
 // -parallel says otherwise: most of the time a test here waits for a lease to end.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	asked := false
 	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
 	if !asked {
-		if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		if err := flag.Set("test.parallel", strconv.Itoa(runtime.GOMAXPROCS(0)+1)); err != nil {
 			panic(err)
 		}
 	}
