@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/internal/spans"
+	"github.com/sluicehq/sluice/profile"
 )
 
 // SessionOptions describes an instance: what it is, whom it asks, and how it reports.
@@ -65,6 +66,11 @@ type SessionOptions struct {
 func (o SessionOptions) withDefaults() (SessionOptions, error) {
 	if o.Service == "" || o.Environment == "" {
 		return o, errors.New("session: service and environment are required")
+	}
+	switch profile.Environment(o.Environment) {
+	case profile.Development, profile.Staging, profile.Production:
+	default: // the server would refuse it at each try
+		return o, fmt.Errorf("session: environment %q: want Development, Staging or Production", o.Environment)
 	}
 	if o.Hostname == "" {
 		name, err := os.Hostname()

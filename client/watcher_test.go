@@ -597,14 +597,15 @@ func TestWatchesShareOneInstance(t *testing.T) {
 func TestSessionOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	bad := map[string]func(*client.SessionOptions){
-		"no service":     func(o *client.SessionOptions) { o.Service = "" },
-		"no environment": func(o *client.SessionOptions) { o.Environment = "" },
-		"no server":      func(o *client.SessionOptions) { o.Server = "" },
-		"not http":       func(o *client.SessionOptions) { o.Server = "ftp://x" },
-		"credentials":    func(o *client.SessionOptions) { o.Server = "http://u:hunter2@x" },
-		"query":          func(o *client.SessionOptions) { o.Server = "http://x/?token=hunter2" },
-		"broken":         func(o *client.SessionOptions) { o.Server = "http://u:hunter2@x\x7f" },
-		"state":          func(o *client.SessionOptions) { o.StateDir = "/dev/null/x" },
+		"no service":                       func(o *client.SessionOptions) { o.Service = "" },
+		"no environment":                   func(o *client.SessionOptions) { o.Environment = "" },
+		"an environment that there is not": func(o *client.SessionOptions) { o.Environment = "Stagin" },
+		"no server":                        func(o *client.SessionOptions) { o.Server = "" },
+		"not http":                         func(o *client.SessionOptions) { o.Server = "ftp://x" },
+		"credentials":                      func(o *client.SessionOptions) { o.Server = "http://u:hunter2@x" },
+		"query":                            func(o *client.SessionOptions) { o.Server = "http://x/?token=hunter2" },
+		"broken":                           func(o *client.SessionOptions) { o.Server = "http://u:hunter2@x\x7f" },
+		"state":                            func(o *client.SessionOptions) { o.StateDir = "/dev/null/x" },
 	}
 	for name, change := range bad {
 		opts := client.SessionOptions{Server: "http://x", Service: "s", Environment: "Production"}

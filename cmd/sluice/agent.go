@@ -73,6 +73,7 @@ func runAgent(ctx context.Context, opts agent.Options) (err error) {
 	if !telemetry.Exports(os.Getenv) {
 		return agent.Run(ctx, opts)
 	}
+	telemetry.LogErrors(opts.Session.Logger)
 	tracing, err := telemetry.NewTracerProvider(ctx, os.Getenv, "sluice-agent", programVersion())
 	if err != nil {
 		return fmt.Errorf("set up tracing: %w", err)

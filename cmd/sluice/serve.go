@@ -57,6 +57,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	}
 	log.InfoContext(ctx, "starting", "version", programVersion(), "settings", conf)
 	registry := telemetry.NewRegistry(programVersion())
+	telemetry.LogErrors(log)
 	tracing, err := telemetry.NewTracerProvider(ctx, sh.getenv, "sluice", programVersion())
 	if err != nil {
 		return fmt.Errorf("set up tracing: %w", err)

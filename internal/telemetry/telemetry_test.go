@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/sluicehq/sluice/internal/telemetry"
@@ -213,5 +214,18 @@ func TestRegistry(t *testing.T) {
 		if !names[want] {
 			t.Errorf("%s is missing", want)
 		}
+	}
+}
+
+// TestWhatTelemetryCannotDoIsLogged sets what is the process's own, so it cannot
+// run beside others.
+func TestWhatTelemetryCannotDoIsLogged(t *testing.T) {
+	before := otel.GetErrorHandler()
+	t.Cleanup(func() { otel.SetErrorHandler(before) })
+	var out bytes.Buffer
+	telemetry.LogErrors(telemetry.NewLogger(&out, "json", telemetry.NewLevels(slog.LevelInfo)))
+	otel.Handle(errors.New("traces export: https://u:" + canary + "@collector/v1/traces: refused"))
+	if text := out.String(); !json.Valid(out.Bytes()) || !strings.Contains(text, "@collector/v1/traces: refused") || strings.Contains(text, canary) {
+		t.Errorf("the log is %s", text)
 	}
 }
