@@ -80,6 +80,9 @@ func (a *API) previewTurn(ctx context.Context, d rollout.Deployment, by order) (
 	if dec.Next.State == rollout.Cancelled {
 		out.Kind, out.ToVersion = previewCancel, d.Previous
 		out.Explanation = fmt.Sprintf("the deployment has not begun: it is cancelled, and no instance changes; %s goes on running", orNothing(d.Previous))
+		if out.Instances > 0 { // whom a superseded deployment left behind
+			out.Explanation = fmt.Sprintf("the deployment has not begun: it is cancelled, and %s back to %s", instancesGo(out.Instances), d.Previous)
+		}
 		return out, nil
 	}
 	out.Kind, out.ToVersion, out.Hold = previewTurn, d.Previous, previewHold(dec.Hold)

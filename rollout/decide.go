@@ -127,6 +127,7 @@ func (s *step) pending() {
 	if why := s.misfit(c); why != "" {
 		s.stand(AwaitingNothing, "%s", why)
 		s.finish(Failed, FactFailed, map[string]any{"reason": why})
+		s.bringHome(c, nil)
 		return
 	}
 	if s.barred() {

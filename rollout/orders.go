@@ -123,7 +123,8 @@ func (p Promotion) allowed(d Deployment) error {
 
 // Cancel ends a deployment. One that has begun takes its version back from the
 // instances first, as a rollback does; a first version, which leaves nothing to
-// go back to, stays where it is.
+// go back to, stays where it is. One that has not begun sends home whoever the
+// deployment that it superseded left behind: nobody else would.
 func Cancel(d Deployment, snap Snapshot, actor, reason string, now time.Time) (Decision, error) {
 	if err := allow(d, OrderCancel); err != nil {
 		return Decision{}, err
@@ -133,9 +134,11 @@ func Cancel(d Deployment, snap Snapshot, actor, reason string, now time.Time) (D
 		s.rollBack(byCancel, actor, "cancelled by "+actor+because(reason))
 		return s.done(), nil
 	}
-	s := newStep(d, Snapshot{}, now)
+	s := newStep(d, snap, now)
 	where := "before it started"
-	if d.State != Pending {
+	if d.State == Pending {
+		s.bringHome(s.sortTargets(), nil)
+	} else {
 		where = "at " + s.position() + ", with nothing else to go back to"
 	}
 	s.stand(AwaitingNothing, "cancelled by %s %s%s", actor, where, because(reason))

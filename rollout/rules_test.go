@@ -531,3 +531,25 @@ func TestSilenceIsNoEvidence(t *testing.T) {
 		t.Errorf("phase %d: %s", w.d.Phase+1, w.d.Explanation)
 	}
 }
+
+// TestCancelBeforeItStartedSendsStraysHome: the canary of a deployment that was
+// superseded is on a version that nobody watches any more.
+func TestCancelBeforeItStartedSendsStraysHome(t *testing.T) {
+	t.Parallel()
+	for _, o := range []rollout.Order{rollout.OrderCancel, rollout.OrderRollback} {
+		w := newWorld(4, "1.0.0")
+		w.run(time.Second)
+		w.commit("1.0.1")
+		w.run(5 * time.Second)
+		w.commit("1.0.2")
+		if err := w.order(o, "alice", "not now"); err != nil || w.d.State != rollout.Cancelled {
+			t.Fatalf("%s: %s %v", o, w.d.State, err)
+		}
+		w.run(5 * time.Second)
+		for _, p := range w.processes {
+			if p.assignment.Version != "1.0.0" {
+				t.Errorf("%s: %s is left with %s", o, p.assignment.InstanceID, p.assignment.Version)
+			}
+		}
+	}
+}

@@ -98,6 +98,21 @@ func TestAnyHistory(t *testing.T) {
 	})
 }
 
+// TestKnownHistories lives what once went wrong.
+func TestKnownHistories(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string][]happening{
+		"a successor that is taken back before it started leaves nobody on what it superseded": {{"sleeper", 9}, {"commit", 3}, {"sync", 5}, {"rollback", 11}},
+	} {
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			if _, failure := live(t, dir, births[0], script); failure != "" {
+				t.Errorf("%s: %s", name, failure)
+			}
+		})
+	}
+}
+
 // TestAScriptReplaysTheSameHistory lives a life of everything twice. A failure
 // that another life of the same script does not show again helps nobody.
 func TestAScriptReplaysTheSameHistory(t *testing.T) {
