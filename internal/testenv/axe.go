@@ -31,8 +31,12 @@ type Violation struct {
 func (v Violation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s): %s", v.Rule, v.Impact, v.Help)
-	for _, node := range v.Nodes {
+	const most = 3 // the others are like them
+	for _, node := range v.Nodes[:min(len(v.Nodes), most)] {
 		fmt.Fprintf(&b, "\n  %s\n    %s", node.HTML, strings.ReplaceAll(node.Summary, "\n", "\n    "))
+	}
+	if more := len(v.Nodes) - most; more > 0 {
+		fmt.Fprintf(&b, "\n  and %d more", more)
 	}
 	return b.String()
 }
@@ -69,6 +73,7 @@ func (tab *Tab) Violations(without ...string) (found []Violation) {
 	options, err := json.Marshal(map[string]any{
 		"runOnly": map[string]any{"type": "tag", "values": append(slices.Clone(standards), "best-practice")},
 		"rules":   rules, "resultTypes": []string{"violations"},
+		"preload": false, // of styles, by requests that are not the page's
 	})
 	must(tab.t, err)
 	// It takes timers, which stand still where scripts may not run.

@@ -80,6 +80,8 @@ func (o TabOptions) steps() []chromedp.Action[chromedp.Void] {
 	return []chromedp.Action[chromedp.Void]{
 		chromedp.EmulateViewport(int64(o.Width), int64(o.Height), chromedp.EmulateScale(o.Scale)),
 		call(emulation.SetEmulatedMedia, media),
+		// Each tab is the one that somebody looks at.
+		call(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
 		mayScript(!o.NoScript),
 	}
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Gets what the tests need beside Go: git, pgrep, curl, jq, openssl, PostgreSQL 15+, Redis 7+, Prometheus with
-# promtool, Alertmanager, and Chromium or Chrome with a font. On Debian as root what is missing is installed; elsewhere one line says what to install.
-# The tests start servers of their own: none that runs already is touched, and none that is
-# installed here is started.
+# promtool, Alertmanager, and Chromium or Chrome with a font. On Debian as root what is missing is installed;
+# elsewhere one line says what to install. The tests start servers of their own: none that runs already is touched,
+# and none that is installed here is started.
 set -euo pipefail
 
 missing=()
