@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -101,21 +102,26 @@ func (a *API) liveWait(c echo.Context, s *eventStream, tick, here, again <-chan 
 	}
 }
 
-// lookAtPage is what an open page shows now. Pages that show the same to the same
-// kind of reader are made once.
+// lookAtPage is what an open page shows now. Whoever may do and see the same gets
+// the same: who they are is outside of what is told. It is made under no reader's
+// own context, since it is for all of them.
 func (a *API) lookAtPage(c echo.Context, build pageFunc, at *url.URL) (wire.PageContent, error) {
-	return look(c.Request().Context(), func(ctx context.Context) (told wire.PageContent, err error) {
-		on := a.pageContext(c, ctx, at)
-		p, err := build(on)
-		if err != nil {
-			return told, err
-		}
-		f, err := a.frame(on, p)
-		if err != nil {
-			return told, err
-		}
-		mark, main, err := content(f)
-		return wire.PageContent{Mark: mark, Title: p.Title + " · Sluice", Build: f.Build(), HTML: string(main)}, err
+	by := who(c)
+	key := fmt.Sprintf("%s %t %q %q %s", by.role, by.session != nil, by.scope.Environments, by.scope.Profiles, at.RequestURI())
+	return a.shared.of(key, a.opts.Now(), func() (wire.PageContent, error) {
+		return look(context.WithoutCancel(c.Request().Context()), func(ctx context.Context) (told wire.PageContent, err error) {
+			on := a.pageContext(ctx, c, at)
+			p, err := build(on)
+			if err != nil {
+				return told, err
+			}
+			f, err := a.frame(on, p)
+			if err != nil {
+				return told, err
+			}
+			mark, main, err := content(f)
+			return wire.PageContent{Mark: mark, Title: p.Title + " · Sluice", Build: f.Build(), HTML: string(main)}, err
+		})
 	})
 }
 
@@ -146,7 +152,7 @@ func (a *API) openPage(c echo.Context) (pageFunc, *url.URL, error) {
 }
 
 // pageContext is that of a request for the page, by the reader of the stream.
-func (a *API) pageContext(c echo.Context, ctx context.Context, at *url.URL) echo.Context { //nolint:revive // the request's context comes second: c is whose
+func (a *API) pageContext(ctx context.Context, c echo.Context, at *url.URL) echo.Context {
 	r := c.Request().Clone(ctx)
 	r.URL, r.RequestURI = at, at.RequestURI()
 	on := a.echo.NewContext(r, nil)
