@@ -109,6 +109,7 @@
     try {
       const answer = await fetch(body.dataset.live, { headers: { Accept: 'text/html' }, redirect: 'manual', cache: 'no-store' });
       if (answer.type === 'opaqueredirect') { signedOut(); return; }
+      if (answer.status === 403 || answer.status === 404) { location.reload(); return; } // it says so itself
     } catch { /* the daemon is away */ }
     retry(wait);
     wait = Math.min(wait * 2, 15000);
