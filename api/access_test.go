@@ -27,8 +27,10 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"GET /configs/:name/rollback": everybody, "POST /configs/:name/rollback": "Operator Admin", "POST /configs/:name/release": "Operator Admin",
 		"POST /deployments": "Operator Admin", "GET /deployments": everybody, "GET /deployments/:id": everybody,
 		"GET /deployments/:id/health": everybody, "GET /deployments/:id/report": everybody,
-		// Pages: a stranger is sent to the one to sign in on.
-		"GET //deployments/:id": "open", "GET //login": "open", "POST //login": "open", "GET //assets/report.css": "open",
+		// Pages: whoever is refused is told so in JSON here, and a browser on a page.
+		"GET //": everybody, "GET //live": everybody,
+		"GET //deployments/:id": everybody,
+		"GET //login":           "open", "POST //login": "open", "GET //assets/report.css": "open", "GET //assets/:file": "open",
 		"GET //assets/docs.css":       "open",
 		"GET /deployments/:id/events": everybody,
 		"POST /deployments/:id/pause": "Operator Admin", "POST /deployments/:id/resume": "Operator Admin",

@@ -102,6 +102,7 @@ type API struct {
 	reading   map[string]int // open event streams by caller
 
 	outage *outage
+	shared sharedPages
 
 	described func() (*described, error) // what /openapi.json and /docs say
 
@@ -179,6 +180,7 @@ func New(opts Options) (*API, error) {
 		reading:   map[string]int{},
 		marks:     newWatermark(opts.Store),
 		outage:    &outage{log: opts.Logger},
+		shared:    sharedPages{pages: map[string]*sharedPage{}},
 	}
 	opts.Registry.MustRegister(newStock(opts.Store, a.leaving.Load))
 	a.described = sync.OnceValues(a.describeOnce)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -28,16 +29,25 @@ func (a *API) listConfigs(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	holds, err := a.opts.Store.Holds(ctx)
+	holds, err := a.holds(ctx)
 	if err != nil {
 		return err
 	}
-	of := make(map[string]*rollout.Hold, len(holds))
-	for _, h := range holds {
+	items := convert(records, func(r profile.Record) wire.Config { return wireConfig(r, holds[r.Name]) })
+	return c.JSON(http.StatusOK, pageOf(items, total, limit, offset))
+}
+
+// holds are the active holds by profile.
+func (a *API) holds(ctx context.Context) (map[string]*rollout.Hold, error) {
+	all, err := a.opts.Store.Holds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	of := make(map[string]*rollout.Hold, len(all))
+	for _, h := range all {
 		of[h.Profile] = &h
 	}
-	items := convert(records, func(r profile.Record) wire.Config { return wireConfig(r, of[r.Name]) })
-	return c.JSON(http.StatusOK, pageOf(items, total, limit, offset))
+	return of, nil
 }
 
 func profileFilter(c echo.Context) (f store.ProfileFilter, err error) {

@@ -27,7 +27,7 @@ var documentTags = []openapi.Tag{
 	{Name: tagAudit, Description: "Who did what, and who is told."},
 	{Name: tagSignIn, Description: "People sign in; tools have named tokens."},
 	{Name: tagService, Description: "Probes, metrics and this document."},
-	{Name: tagPages, Description: "What browsers show."},
+	{Name: tagPages, Description: "What browsers show, beside the dashboard itself."},
 }
 
 const documentText = "Times are RFC 3339 in UTC. Durations are ISO 8601 (PT5M) in answers; requests may write 5m too. What is not known is left out and never null. " +
@@ -51,7 +51,7 @@ func (a *API) document() (*openapi.Document, error) {
 	for _, r := range a.doors() {
 		o, ok := all[doorOf(r)]
 		if !ok {
-			continue // a test says so
+			continue // a page, or a test says so
 		}
 		made, err := d.describe(r, o)
 		if err != nil {

@@ -2,10 +2,12 @@ package api
 
 import "github.com/sluicehq/sluice/api/openapi"
 
-// DoorsAndOperations are the keys of all routes and of all operations.
+// DoorsAndOperations are the keys of all routes but the pages, and of all operations.
 func DoorsAndOperations(a *API) (doors, described []string) {
 	for _, r := range a.list() {
-		doors = append(doors, doorOf(r))
+		if !isPage(r.path) {
+			doors = append(doors, doorOf(r))
+		}
 	}
 	for key := range operations() {
 		described = append(described, key)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -157,4 +158,17 @@ func Crowd(a *API) (giveBack func()) {
 			<-a.crowd
 		}
 	}
+}
+
+// SharedPages is what makes open pages once for many readers.
+type SharedPages struct{ pages sharedPages }
+
+// NewSharedPages has none yet.
+func NewSharedPages() *SharedPages {
+	return &SharedPages{sharedPages{pages: map[string]*sharedPage{}}}
+}
+
+// Of makes a page or takes the one just made.
+func (s *SharedPages) Of(key string, now time.Time, build func() (wire.PageContent, error)) (wire.PageContent, error) {
+	return s.pages.of(key, now, build)
 }

@@ -21,7 +21,7 @@ func limitName(r route) string {
 func (a *API) doors() []route {
 	all := a.list()
 	for i, r := range all {
-		if limit := a.opts.Limits[limitName(r)]; limit > 0 && r.perMinute > 0 {
+		if limit := a.opts.Limits[limitName(r)]; limit > 0 && r.perMinute > 0 && !isPage(r.path) {
 			all[i].perMinute = limit
 		}
 	}
@@ -32,7 +32,9 @@ func (a *API) doors() []route {
 func (a *API) checkLimits() error {
 	limited := map[string]bool{}
 	for _, r := range a.list() {
-		limited[limitName(r)] = r.perMinute > 0
+		if !isPage(r.path) {
+			limited[limitName(r)] = r.perMinute > 0
+		}
 	}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(a.opts.Limits)) {

@@ -23,6 +23,7 @@ var forScopes = map[string]bool{
 	"GET /instances": true, "POST /instances": true, "GET /audit": true, "GET /sources": true, "GET /freeze": true,
 	"GET /schemas": true, "GET /schemas/:id": true, "POST /schemas/:id/validate": true,
 	"POST /authentication/logout": true, "GET /authentication/identity": true,
+	"GET //": true, "GET //live": true,
 }
 
 // matrix is one of everything that a path can name, and one of everybody who can
@@ -148,7 +149,8 @@ func (m *matrix) byOtherTeam(method, door string) {
 	switch {
 	case door == "/statuses/:commit":
 		fallthrough
-	case strings.HasPrefix(door, "/configs/:"), strings.HasPrefix(door, "/deployments/:"), strings.HasPrefix(door, "/instances/:"), strings.HasPrefix(door, "/sources/:"):
+	case strings.HasPrefix(door, "/configs/:"), strings.HasPrefix(door, "/deployments/:"), strings.HasPrefix(door, "/instances/:"), strings.HasPrefix(door, "/sources/:"),
+		strings.HasPrefix(door, "//profiles/:"), strings.HasPrefix(door, "//deployments/:"), strings.HasPrefix(door, "//instances/:"), strings.HasPrefix(door, "//sources/:"):
 		none := m.w.call(m.theirs, method, m.refused.Replace(door), nil)
 		if got.status != http.StatusNotFound || told(got) != told(none) {
 			m.w.t.Errorf("%s %s of another team: %d %s, of nobody %d %s", method, path, got.status, got.body, none.status, none.body)

@@ -64,46 +64,9 @@ func pageOperations() map[string]operation {
 			query:   paramsOf(header("If-None-Match", "The ETag of the page that the browser has.")),
 			answers: []answer{gives(200, "The page.", nil, "text/html"), gives(304, "It is as it was.", nil)},
 		},
-		"GET //login": {
-			id: "loginPage", tag: tagPages, summary: "The page to sign in on",
-			query:   paramsOf(textual("next", "The page of this server to go to afterwards.")),
-			answers: []answer{gives(200, "The page.", nil, "text/html")},
-		},
-		"POST //login": {
-			id: "loginForm", tag: tagPages, summary: "Sign a browser in",
-			body: wire.LoginForm{Username: "ann", Password: "correct horse battery staple", Next: "/"}, form: true,
-			answers: []answer{
-				gives(303, "Signed in: a cookie for reading, and the way to the page that was asked for.", nil),
-				gives(400, "The page again, with what is wrong.", nil, "text/html"),
-				gives(401, "The page again, with what is wrong.", nil, "text/html"),
-				gives(429, "The page again: too many tries.", nil, "text/html"),
-			},
-			errors: []int{403},
-		},
-		"GET //logout": {
-			id: "logoutPage", tag: tagPages, summary: "The page to sign out on",
-			answers: []answer{gives(200, "The page.", nil, "text/html")},
-		},
-		"POST //logout": {
-			id: "logoutForm", tag: tagPages, summary: "Sign a browser out",
-			answers: []answer{gives(303, "Signed out, and to the page to sign in on.", nil)},
-			errors:  []int{403},
-		},
-		"GET //assets/report.css": {
-			id: "stylesheet", tag: tagPages, summary: "The style of all pages",
-			answers: []answer{gives(200, "A style sheet.", nil, "text/css")},
-		},
 		"GET //assets/docs.css": {
 			id: "docsStylesheet", tag: tagPages, summary: "The style of /docs",
 			answers: []answer{gives(200, "A style sheet.", nil, "text/css")},
-		},
-		"GET //deployments/:id": {
-			id: "deploymentPage", tag: tagPages, summary: "A deployment's report as a page",
-			text: "Who is not signed in is sent to the page for that.",
-			answers: []answer{
-				gives(200, "The page.", nil, "text/html"),
-				gives(303, "To the page to sign in on.", nil),
-			},
 		},
 	}
 }

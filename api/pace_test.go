@@ -28,7 +28,7 @@ func TestPaces(t *testing.T) {
 			"GET /api/v1/deployments/:id/rollback", "POST /api/v1/deployments/:id/rollback", "PUT /api/v1/freeze",
 		},
 		"waiting": {
-			"GET /api/v1/deployments/:id/events", "GET /api/v1/instances/:id/watch", "GET /api/v1/instances/:id/configs",
+			"GET /live", "GET /api/v1/deployments/:id/events", "GET /api/v1/instances/:id/watch", "GET /api/v1/instances/:id/configs",
 			"POST /api/v1/validate", "POST /webhooks/:forge", "GET /api/v1/audit",
 		},
 	} {

@@ -11,32 +11,26 @@ import (
 	"github.com/sluicehq/sluice/api/web"
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/report"
+	"github.com/sluicehq/sluice/store"
 )
 
-// pagePolicy allows a page its own style and form, and nothing from elsewhere.
-const pagePolicy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// The policies of pages: what this server itself has, nothing from elsewhere, and
+// nothing that is written into the page. The dashboard has a script and streams.
+const (
+	pagePolicy      = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	dashboardPolicy = pagePolicy + "; script-src 'self'; img-src 'self'; connect-src 'self'"
+)
 
 func html(c echo.Context, status int, page []byte) error {
-	c.Response().Header().Set("Content-Security-Policy", pagePolicy)
-	return c.HTMLBlob(status, page)
+	return htmlUnder(c, pagePolicy, status, page)
 }
 
-// page shows a page to whoever may read, and asks others to sign in.
-func (a *API) page(show echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		found, err := a.identify(c)
-		if err != nil {
-			return err
-		}
-		if !everybody(found, c) {
-			return c.Redirect(http.StatusSeeOther, "/login?next="+url.QueryEscape(c.Request().URL.Path))
-		}
-		if err := a.inScope(c, found, route{method: http.MethodGet, path: c.Path()}); err != nil {
-			return err
-		}
-		c.Set(callerKey, found)
-		return show(c)
-	}
+func htmlUnder(c echo.Context, policy string, status int, page []byte) error {
+	h := c.Response().Header()
+	h.Set("Content-Security-Policy", policy)
+	// Without a referrer browsers say of a form that it comes from nowhere.
+	h.Set("Referrer-Policy", "same-origin")
+	return c.HTMLBlob(status, page)
 }
 
 func (a *API) loginPage(c echo.Context) error {
@@ -111,6 +105,17 @@ func (a *API) leave(c echo.Context) error {
 	}
 	a.forgetCookie(c)
 	return c.Redirect(http.StatusSeeOther, "/login")
+}
+
+// asset is a file that pages refer to, with its build in the query: another build
+// is another URL, so it may be kept for good.
+func (a *API) asset(c echo.Context) error {
+	text, mediaType, ok := web.Asset(c.Param("file"))
+	if !ok {
+		return store.ErrNotFound
+	}
+	c.Response().Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	return c.Blob(http.StatusOK, mediaType, text)
 }
 
 func (a *API) stylesheet(c echo.Context) error {

@@ -56,6 +56,10 @@ func (a *API) answerError(err error, c echo.Context) {
 		return // a stream that broke; it has no place for an answer
 	}
 	p := a.explain(c, err)
+	if forPeople(c) {
+		a.answerPage(c, p)
+		return
+	}
 	if p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable {
 		if c.Response().Header().Get("Retry-After") == "" {
 			c.Response().Header().Set("Retry-After", strconv.Itoa(retryAfter(c)))

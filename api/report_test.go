@@ -137,6 +137,7 @@ func TestPageAsksToSignIn(t *testing.T) {
 		req, err := http.NewRequestWithContext(t.Context(), method, to, strings.NewReader(body))
 		w.must(err)
 		req.Header.Set("Content-Type", kind)
+		req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 		for i := 0; i+1 < len(header); i += 2 {
 			req.Header.Set(header[i], header[i+1])
 		}

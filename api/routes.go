@@ -33,7 +33,7 @@ const (
 // list is every door there is.
 func (a *API) list() []route {
 	const v1 = "/api/v1"
-	return []route{
+	return append(a.dashboard(), []route{
 		{"GET", "/healthz", open, 0, 0, prompt, a.healthz},
 		{"GET", "/readyz", open, 0, 0, prompt, a.readyz},
 		{"GET", "/health", open, 0, 0, prompt, a.readyz},
@@ -50,7 +50,9 @@ func (a *API) list() []route {
 		{"GET", "/logout", open, 60, 0, prompt, a.logoutPage},
 		{"POST", "/logout", open, 30, smallBody, prompt, a.leave},
 		{"GET", "/assets/report.css", open, 0, 0, prompt, a.stylesheet},
-		{"GET", "/deployments/:id", open, 60, 0, prompt, a.page(a.deploymentPage)},
+		{"GET", "/assets/:file", open, 0, 0, prompt, a.asset},
+		{"GET", "/deployments/:id", everybody, 60, 0, prompt, a.deploymentPage},
+		{"GET", "/live", everybody, 60, 0, waiting, a.live},
 
 		{"POST", v1 + "/authentication/login", open, 10, smallBody, prompt, a.login},
 		{"POST", v1 + "/authentication/sso", open, 10, smallBody, prompt, a.exchangeCode},
@@ -128,7 +130,7 @@ func (a *API) list() []route {
 		{"GET", v1 + "/logging", admin, 60, 0, prompt, a.getLogging},
 		{"PUT", v1 + "/logging", admin, 30, smallBody, prompt, a.putLogging},
 		{"DELETE", v1 + "/logging", admin, 30, 0, prompt, a.deleteLogging},
-	}
+	}...)
 }
 
 // routes puts the doors into the router, each behind its guards.

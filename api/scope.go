@@ -28,6 +28,8 @@ var scoped = map[string]bool{
 	"GET /audit": true, "GET /statuses/:commit": true, "GET /sources": true, "GET /freeze": true,
 	"GET /schemas": true, "GET /schemas/:id": true, "POST /schemas/:id/validate": true,
 	"POST /authentication/logout": true, "GET /authentication/identity": true,
+	// The dashboard's pages; what an open one is of is looked at again.
+	"GET /": true, "GET /live": true, "GET /profiles": true,
 }
 
 // subject is what the id in a door's path names.
@@ -38,6 +40,7 @@ type subject struct {
 
 var subjects = []subject{
 	{"/configs/:name", "name", (*store.Store).ScopeHasProfile},
+	{"/profiles/:name", "name", (*store.Store).ScopeHasProfile},
 	{"/deployments/:id", "id", (*store.Store).ScopeHasDeployment},
 	{"/instances/:id", "id", (*store.Store).ScopeHasInstance},
 	{"/sources/:id", "id", (*store.Store).ScopeHasSource},

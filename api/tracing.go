@@ -27,7 +27,7 @@ const traceKey = "sluice.trace"
 var quiet = map[string]bool{
 	"/healthz": true, "/readyz": true, "/health": true, "/metrics": true,
 	"/api/v1/instances/:id/heartbeat": true, "/api/v1/instances/:id/watch": true, "/api/v1/instances/:id/configs": true,
-	"/api/v1/deployments/:id/events": true,
+	"/api/v1/deployments/:id/events": true, "/live": true,
 }
 
 // traced gives each request a span, in the caller's trace when it says one by

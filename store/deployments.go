@@ -80,6 +80,7 @@ func (s *Store) activeDeployment(ctx context.Context, q querier, name string) (r
 // DeploymentFilter narrows a list of deployments. Zero fields do not.
 type DeploymentFilter struct {
 	Profile, Status, Environment, Commit string
+	Active                               bool // only those that have not ended
 	Scope                                profile.Scope
 	Limit, Offset                        int
 }
@@ -91,6 +92,9 @@ func (s *Store) Deployments(ctx context.Context, f DeploymentFilter) ([]rollout.
 	w.equal("status", f.Status)
 	w.equal("environment", f.Environment)
 	w.equal("commit_sha", f.Commit)
+	if f.Active {
+		w.terms = append(w.terms, "finished_at IS NULL")
+	}
 	w.narrow(s.engine, f.Scope, (*where).deploymentWithin)
 	return listed(ctx, s.read, w, "config_deployments", deploymentColumns, "seq DESC", f.Limit, f.Offset, shown(ctx, s, scanDeployment))
 }

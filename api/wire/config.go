@@ -180,10 +180,3 @@ type Token struct {
 	Environments []string `json:"environments,omitempty"`
 	Profiles     []string `json:"profiles,omitempty"`
 }
-
-// LoginForm is the form of POST /login, which browsers send.
-type LoginForm struct {
-	Username string `json:"username"`
-	Password string `json:"password"`
-	Next     string `json:"next,omitempty"` // the page of this server to go to afterwards
-}
