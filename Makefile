@@ -155,6 +155,11 @@ cover: test-deps ## Measure the coverage of every package by its own tests, and 
 	@go tool cover -func=coverage.out | awk '/^total:/ {print "total", $$NF}'
 	@go tool cover -html=coverage.out -o coverage.html
 
+.PHONY: screenshots
+screenshots: test-deps ## Run the demo with a browser open, and take the pictures of docs/screenshots again
+	mkdir -p docs/screenshots
+	SLUICE_SCREENSHOTS='$(abspath docs/screenshots)' go test -vet=off -timeout 20m -count=1 -run 'TestDemo$$' ./internal/demo
+
 .PHONY: docs
 docs: ## Write the generated parts of docs/ again
 	go test ./internal/settings ./profile ./cmd/sluice -run TestReference -update

@@ -91,6 +91,13 @@ func mayScript(yes bool) chromedp.Action[chromedp.Void] {
 	return call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !yes})
 }
 
+// Look makes the tab look otherwise at the page that it shows; the site stays.
+func (tab *Tab) Look(opts TabOptions) {
+	tab.t.Helper()
+	tab.noScript = opts.NoScript
+	tab.do("look otherwise", opts.steps()...)
+}
+
 // Open goes to a path of the site and waits until the page is loaded.
 func (tab *Tab) Open(path string) {
 	tab.t.Helper()
