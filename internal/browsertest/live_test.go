@@ -27,7 +27,7 @@ func TestACanaryIsWatched(t *testing.T) {
 	stays(t)
 
 	d = s.deployed(s.commit("Fail always", automatic, "greeting: oh, failing: 100"))
-	tab.WaitText("main", "On hold at 1.0.1, 1.1.0 is refused", patience)
+	tab.WaitText("main", "1.1.0 is refused", patience)
 	s.reaches(d.ID, "RolledBack", func(d wire.Deployment) bool { return d.Status == "RolledBack" })
 	tab.Axe()
 	stays(t)
