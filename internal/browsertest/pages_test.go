@@ -23,8 +23,14 @@ func TestPages(t *testing.T) {
 	d := s.deployed(s.commit(hostileWords, automatic, `failing: 100, greeting: "`+hostileWords+`"`))
 	s.reaches(d.ID, "RolledBack", func(d wire.Deployment) bool { return d.Status == "RolledBack" })
 	pages := []struct{ path, words string }{
-		{"/", shop}, {"/deployments", shop}, {"/deployments/" + d.ID, hostileName}, {"/deployments/" + d.ID + "/report", hostileName},
+		{"/", shop},
+		{"/deployments", shop}, {"/deployments/" + d.ID, hostileName}, {"/deployments/" + d.ID + "/report", hostileName},
 		{"/deployments/" + d.ID + "/retry", shop}, {"/deployments/" + d.ID + "/rollback", shop},
+		{"/profiles", shop}, {"/profiles/" + shop, "1.1.0"}, {"/profiles/" + shop + "/versions", hostileWords},
+		{"/profiles/" + shop + "/versions/1.1.0", "onerror=alert(1)"}, {"/profiles/" + shop + "/diff?from=1.0.0&to=1.1.0", "onerror=alert(1)"},
+		{"/profiles/" + shop + "/rollback", shop}, {"/profiles/" + shop + "/release", shop}, {"/freeze", "Freeze"},
+		{"/instances", hostileName}, {"/sources", "configs"}, {"/sources/configs", hostileWords}, {"/schemas", "Schemas"},
+		{"/audit", shop}, {"/tokens", "token"}, {"/account", "admin"},
 	}
 	for look, opts := range looks() {
 		t.Run(look, func(t *testing.T) {
