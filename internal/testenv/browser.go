@@ -51,7 +51,7 @@ func browserProgram() (string, error) {
 			return program, nil
 		}
 	}
-	return "", errors.New("Chromium 120 or newer is needed, or Chrome: please install it (Debian: apt-get install chromium)")
+	return "", errors.New("needs Chromium 120 or newer, or Chrome: please install it (Debian: apt-get install chromium)")
 }
 
 // browserFlags keep the browser at home, small, and the same on every machine.
