@@ -61,6 +61,15 @@ func (v DeploymentView) Waits() string {
 	return "its next step"
 }
 
+// TakenBack is why the deployment was taken back, "" where it was not or its
+// explanation says so.
+func (v DeploymentView) TakenBack() string {
+	if d := v.Deployment; !strings.Contains(d.Explanation, d.RollbackReason) {
+		return d.RollbackReason
+	}
+	return ""
+}
+
 // Approves says that promoting is what approves it.
 func (v DeploymentView) Approves() bool { return v.Deployment.Status == "Pending" }
 
@@ -168,4 +177,12 @@ func upper(text string) string {
 		return text
 	}
 	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// person is somebody's name, without the address that commits have beside it.
+func person(author string) string {
+	if name, _, ok := strings.Cut(author, " <"); ok && name != "" {
+		return name
+	}
+	return author
 }

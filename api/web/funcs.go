@@ -16,7 +16,7 @@ var funcs = template.FuncMap{
 	"when": when, "short": short, "badge": badge, "icon": icon, "count": count,
 	"track": func(d wire.Deployment) template.HTML { return Track(d) }, "smalltrack": SmallTrack,
 	"metric": report.Metric, "figure": report.Figure, "chance": report.Chance, "spoken": report.Spoken, "health": report.Health,
-	"exposed": report.Exposed, "changes": report.Changed, "clock": clock, "upper": upper,
+	"exposed": report.Exposed, "changes": report.Changed, "clock": clock, "upper": upper, "person": person,
 }
 
 // block is a template's text as a part of another one. It is filled in when it is
