@@ -61,7 +61,7 @@ func TestDeploymentPage(t *testing.T) {
 		"Who had it", "timeout | &lt;b&gt;too short&lt;/b&gt;", // who had it
 		"instances that could not apply it", "<strong>decided</strong>", `<svg class="plot"`, // the gate
 		"dbPassword", "***", // what changed
-		"The gate failed", `href="`+page+`/report"`, `href="/profiles/`+name+`"`).hides(t, "<b>", "swordfish", "<form method=\"post\" action=\"/deployments")
+		"the gate failed", `href="`+page+`/report"`, `href="/profiles/`+name+`"`).hides(t, "<b>", "swordfish", "<form method=\"post\" action=\"/deployments")
 	if got := w.asBrowser(w.tokens[api.Operator], "GET", page, nil); !strings.Contains(got.text, page+"/retry") || strings.Contains(got.text, page+"/rollback") {
 		t.Errorf("what was rolled back can be tried again, and nothing else:\n%s", got.text)
 	}
@@ -84,7 +84,7 @@ func TestDeploymentPageLeadsToTheForge(t *testing.T) {
 	v := w.version("1.0.0", data("1"))
 	d, err := w.engine.Start(t.Context(), rollout.Deployment{
 		ID: uuid.NewString(), Profile: name, Kind: rollout.Forward, Version: v.Number, Hash: v.Hash, State: rollout.Pending, CreatedAt: time.Now(),
-		Selector: fleet.Selector{Service: "payment-service", Environment: profile.Production}, Strategy: profile.DefaultStrategy(profile.Direct),
+		Selector: fleet.Selector{Service: "payment-service", Environment: profile.Production}, Strategy: profile.DefaultStrategy(profile.Canary),
 		Source: "configs", Commit: v.Commit, PullRequest: 42, InitiatedBy: "Ann",
 	}, "Ann")
 	w.must(err)

@@ -61,13 +61,19 @@ func (v DeploymentView) Waits() string {
 	return "its next step"
 }
 
-// TakenBack is why the deployment was taken back, "" where it was not or its
-// explanation says so.
+// TakenBack says by whom and why the deployment was taken back, "" where it was
+// not or its explanation says so.
 func (v DeploymentView) TakenBack() string {
-	if d := v.Deployment; !strings.Contains(d.Explanation, d.RollbackReason) {
-		return d.RollbackReason
+	d := v.Deployment
+	switch {
+	case d.RollbackReason == "" || strings.Contains(d.Explanation, d.RollbackReason):
+		return ""
+	case d.RollbackBy == "cancel": // the reason says who
+		return upper(d.RollbackReason)
+	case d.RollbackBy == "gate" || d.RollbackBy == "deadline":
+		return "Taken back by the " + d.RollbackBy + ": " + d.RollbackReason
 	}
-	return ""
+	return "Taken back by " + d.RollbackBy + ": " + d.RollbackReason
 }
 
 // Approves says that promoting is what approves it.

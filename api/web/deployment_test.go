@@ -93,9 +93,6 @@ func TestCellsStay(t *testing.T) {
 			t.Fatalf("cell %d was %s and is %s", i, before.Cells[i].Hostname, after.Cells[i].Hostname)
 		}
 	}
-	if len(before.Legend) != len(after.Legend) {
-		t.Errorf("the legend had %d entries and has %d", len(before.Legend), len(after.Legend))
-	}
 }
 
 // What instances, files and people wrote is text on every page of a deployment.

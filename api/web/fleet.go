@@ -27,6 +27,8 @@ type FleetView struct {
 	Rows   []FleetRow
 	More   int // instances that have no row
 	All    bool
+
+	Troubled bool // somebody needs a look
 }
 
 // Cell is one instance in the grid. Which version it has is a shape and a colour,
@@ -46,7 +48,7 @@ type LegendEntry struct {
 // FleetRow is one instance in the table.
 type FleetRow struct {
 	wire.InstanceStatus
-	State, Word string // as its cell
+	State string // what is to be said of it beside its version, "" for nothing
 }
 
 // The kinds of cells, in the order of the legend.
@@ -81,7 +83,8 @@ func NewFleetView(d wire.Deployment, all bool) FleetView {
 		if state == isIll || state == isMoving {
 			counts[state]++
 		}
-		rows = append(rows, FleetRow{InstanceStatus: i, State: state, Word: c.Word})
+		rows = append(rows, FleetRow{InstanceStatus: i, State: state})
+		v.Troubled = v.Troubled || urgency[state] < urgency[isMoving]
 	}
 	v.Legend = legend(d, counts)
 	slices.SortStableFunc(rows, func(a, b FleetRow) int { return cmp.Compare(urgency[a.State], urgency[b.State]) })
@@ -167,8 +170,8 @@ func cellOf(d wire.Deployment, i wire.InstanceStatus) Cell {
 	return c
 }
 
-// legend has an entry for every shape, also for those that nobody has now: it
-// stays as it is while numbers change.
+// legend has an entry for every shape that somebody has, and for the two versions
+// that it is about.
 func legend(d wire.Deployment, counts map[string]int) []LegendEntry {
 	entries := []LegendEntry{{hasNew, "run " + d.ConfigVersion, counts[hasNew]}}
 	if d.PreviousVersion != "" {
@@ -177,11 +180,13 @@ func legend(d wire.Deployment, counts map[string]int) []LegendEntry {
 	if counts[hasOther] > 0 {
 		entries = append(entries, LegendEntry{hasOther, "run another version", counts[hasOther]})
 	}
-	entries = append(entries, LegendEntry{hasNone, "have nothing yet", counts[hasNone]})
-	for _, state := range []struct{ name, text string }{
-		{isFailed, "could not apply it"}, {isSilent, "not heard of"}, {isIll, "not healthy"}, {isMoving, "being given another"},
+	for _, one := range []struct{ name, class, text string }{
+		{hasNone, hasNone, "have nothing yet"}, {isFailed, hasNone + " " + isFailed, "could not apply it"}, {isSilent, hasNone + " " + isSilent, "not heard of"},
+		{isIll, hasNone + " " + isIll, "not healthy"}, {isMoving, hasNone + " " + isMoving, "being given another"},
 	} {
-		entries = append(entries, LegendEntry{hasNone + " " + state.name, state.text, counts[state.name]})
+		if n := counts[one.name]; n > 0 {
+			entries = append(entries, LegendEntry{one.class, one.text, n})
+		}
 	}
 	return entries
 }
