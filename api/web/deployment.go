@@ -82,15 +82,15 @@ func (v DeploymentView) Approves() bool { return v.Deployment.Status == "Pending
 // Gate is what the checks of a deployment measured.
 type Gate struct {
 	Verdict *wire.Verdict // of the check that decided, nil before the first one
-	Metrics []GateMetric  // measured: each has a chart
-	Others  []string      // were asked for, and never measured
+	Metrics []GateMetric  // measured, or what decided
+	Others  []string      // have no figure
 }
 
 // GateMetric is one metric: what the deciding check made of it, and how it went.
 type GateMetric struct {
 	wire.MetricCheck
-	Decided bool // for it the deployment was taken back, or would be
-	Chart   template.HTML
+	Decided bool          // for it the deployment was taken back, or would be
+	Chart   template.HTML // "" where it has no figure
 }
 
 // NewGate puts the deciding check beside what was measured all along.
@@ -98,7 +98,7 @@ func NewGate(r wire.Report) Gate {
 	g := Gate{Verdict: r.Verdict}
 	for _, s := range r.Series {
 		chart := Chart(s, r.Deployment)
-		if chart == "" {
+		if chart == "" && !s.Failed {
 			g.Others = append(g.Others, report.Metric(s.Name))
 			continue
 		}

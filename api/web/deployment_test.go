@@ -176,3 +176,32 @@ func BenchmarkAThousandInstances(b *testing.B) {
 		}
 	}
 }
+
+// What decided is shown also where it has no figure, as instances that fell silent.
+func TestGateThatDecidedWithoutAFigure(t *testing.T) {
+	t.Parallel()
+	r := rolledBack(t)
+	at := r.Series[0].Points[0].At
+	r.Verdict = &wire.Verdict{Outcome: "Fail", Reason: "2 of 3 fell silent", Metrics: []wire.MetricCheck{{Name: "heartbeats", Outcome: "Fail", Reason: "2 of 3 fell silent", N: 3}}}
+	r.Series = []wire.Series{
+		{Name: "heartbeats", Failed: true, Points: []wire.Point{{At: at, Outcome: "Fail"}}}, {Name: "latencyP99", Points: []wire.Point{{At: at, Outcome: "Skipped"}}},
+	}
+	g := web.NewGate(r)
+	if len(g.Metrics) != 1 || !g.Metrics[0].Decided || g.Metrics[0].N != 3 || len(g.Others) != 1 || g.Others[0] != "latency p99" {
+		t.Errorf("%+v", g)
+	}
+	var b bytes.Buffer
+	if err := deploymentPage(r, false).Render(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<strong>decided</strong>", `<p class="no-chart">2 of 3 fell silent</p>`, "Without a figure: latency p99."} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the page does not say %s", want)
+		}
+	}
+	r.Verdict, r.Series = nil, nil
+	b.Reset()
+	if err := deploymentPage(r, false).Render(&b); err != nil || !strings.Contains(b.String(), "No check yet") {
+		t.Errorf("before the first check: %v\n%s", err, b.String())
+	}
+}
