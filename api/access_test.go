@@ -29,8 +29,11 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"GET /deployments/:id/health": everybody, "GET /deployments/:id/report": everybody,
 		// Pages: whoever is refused is told so in JSON here, and a browser on a page.
 		"GET //": everybody, "GET //live": everybody,
-		"GET //deployments/:id": everybody,
-		"GET //login":           "open", "POST //login": "open", "GET //assets/report.css": "open", "GET //assets/:file": "open",
+		"GET //deployments": everybody, "GET //deployments/:id": everybody, "GET //deployments/:id/report": everybody,
+		"GET //deployments/:id/rollback": everybody, "GET //deployments/:id/cancel": everybody, "GET //deployments/:id/retry": everybody,
+		"POST //deployments/:id/pause": "Operator Admin", "POST //deployments/:id/resume": "Operator Admin", "POST //deployments/:id/promote": "Operator Admin",
+		"POST //deployments/:id/rollback": "Operator Admin", "POST //deployments/:id/cancel": "Operator Admin", "POST //deployments/:id/retry": "Operator Admin",
+		"GET //login": "open", "POST //login": "open", "GET //assets/report.css": "open", "GET //assets/:file": "open",
 		"GET //assets/docs.css":       "open",
 		"GET /deployments/:id/events": everybody,
 		"POST /deployments/:id/pause": "Operator Admin", "POST /deployments/:id/resume": "Operator Admin",

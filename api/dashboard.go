@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -34,6 +35,9 @@ type pageFunc func(c echo.Context) (web.Page, error)
 func (a *API) pages() []page {
 	return []page{
 		{"/", everybody, a.overviewPage},
+		{"/deployments", everybody, a.deploymentsPage},
+		{"/deployments/:id", everybody, a.deploymentPage},
+		{"/deployments/:id/report", everybody, a.reportPage},
 	}
 }
 
@@ -50,7 +54,9 @@ func (a *API) dashboard() []route {
 }
 
 // forms are the doors of the forms on the pages.
-func (a *API) forms() []route { return nil }
+func (a *API) forms() []route {
+	return slices.Concat(a.deploymentForms())
+}
 
 // shows is the handler of a page.
 func (a *API) shows(build pageFunc) echo.HandlerFunc {
@@ -80,7 +86,11 @@ func (a *API) submits(build pageFunc, act func(c echo.Context) (to string, err e
 		if err != nil {
 			return refused // the page is gone as well: what was refused says more
 		}
-		return a.showPage(c, refused.status, p, &web.Notice{Text: sentence(refused.message), Details: fieldLines(refused.details)})
+		notice := &web.Notice{Text: sentence(refused.message), Details: fieldLines(refused.details)}
+		if p.Live { // what was refused is to be read in peace
+			p.Live, notice.Now = false, pageBehind(c)
+		}
+		return a.showPage(c, refused.status, p, notice)
 	}
 }
 
