@@ -3,6 +3,7 @@ package demo_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,36 +46,42 @@ func shots() []shot {
 	all := []string{"light", "dark", "phone", "phone-dark", "wide", "wide-dark"}
 	return []shot{
 		{"overview-canary", "(a)", half, at("/"), all},
-		{"deployment-completed", "(a)", is("Completed"), itself, desk},
+		{"deployment-canary", "(c)", half, itself, all},
 		{"deployment-rolled-back", "(b)", is("RolledBack"), itself, all},
+		{"report", "(b)", is("RolledBack"), func(d wire.Deployment) string { return itself(d) + "/report" }, desk},
+		{"profile-on-hold", "(b)", is("RolledBack"), func(d wire.Deployment) string { return "/profiles/" + d.ConfigName }, all},
 		{"overview-hold", "(b)", is("RolledBack"), at("/"), desk},
-		{"deployment-fixed", "(c)", is("Completed"), itself, desk},
-		{"deployment-beside-broken", "(d)", is("Completed"), itself, desk},
+		{"rollback", "(d)", is("Completed"), func(d wire.Deployment) string { return itself(d) + "/rollback" }, []string{"light", "phone"}},
+		{"sources", "(d)", is("Completed"), at("/sources/configs"), desk},
 		{"deployment-emergency", "(e)", is("Completed"), itself, desk},
-		{"deployment-killed", "(f)", func(d wire.Deployment) bool { return d.Phase == 3 }, itself, desk},
+		{"profiles", "(e)", is("Completed"), at("/profiles"), desk},
+		{"audit", "(e)", is("Completed"), at("/audit"), desk},
+		{"instances", "(f)", func(d wire.Deployment) bool { return d.Phase == 3 }, at("/instances"), desk},
+		{"deployments", "(f)", func(d wire.Deployment) bool { return d.Phase == 4 }, at("/deployments"), desk},
 	}
 }
 
-// photographer takes each picture once, when its moment comes, and does not hold
-// the demo up.
+// photographer takes each picture once, when its moment comes. It holds the demo
+// up only where a deployment has ended.
 type photographer struct {
 	t        *testing.T
 	folder   string
 	left     []shot
 	moments  chan func()
 	finished chan struct{}
-	ready    bool // the browser is told to start
+	taken    map[string][]byte // by name
+	ready    bool              // the browser is told to start
 	tab      *testenv.Tab
 }
 
 // onlooker is nobody, unless pictures are wanted.
 func onlooker(t *testing.T) *photographer {
 	t.Helper()
-	p := &photographer{t: t, folder: os.Getenv(screenshotsEnv), finished: make(chan struct{})}
+	p := &photographer{t: t, folder: os.Getenv(screenshotsEnv), finished: make(chan struct{}), taken: map[string][]byte{}}
 	if p.folder != "" {
 		p.left = shots()
 	}
-	p.moments = make(chan func(), len(p.left)+1)
+	p.moments = make(chan func())
 	go func() {
 		defer close(p.finished)
 		for take := range p.moments {
@@ -85,19 +92,39 @@ func onlooker(t *testing.T) *photographer {
 }
 
 func (p *photographer) look(m demo.Moment) {
-	if p.folder != "" && !p.ready {
-		p.ready = true
-		p.moments <- func() { p.open(m) }
+	if p.folder == "" {
+		return
 	}
-	var later []shot
-	for _, s := range p.left {
-		if !strings.HasPrefix(m.Title, s.act) || !s.when(m.Deployment) {
-			later = append(later, s)
-			continue
+	var now []shot
+	p.left = slices.DeleteFunc(p.left, func(s shot) bool {
+		come := strings.HasPrefix(m.Title, s.act) && s.when(m.Deployment)
+		if come {
+			now = append(now, s)
 		}
-		p.moments <- func() { p.take(s, m) }
+		return come
+	})
+	switch {
+	case !p.ready:
+		p.ready = true
+		p.hand(func() { p.open(m) })
+	case len(now) > 0:
+		p.hand(func() {
+			for _, s := range now {
+				p.take(s, m)
+			}
+		})
 	}
-	p.left = later
+	if m.Deployment.FinishedAt != nil {
+		p.hand(func() {}) // when the one before is done
+	}
+}
+
+// hand gives the photographer something to do once there is time for it.
+func (p *photographer) hand(work func()) {
+	select {
+	case p.moments <- work:
+	case <-p.finished: // by a failure
+	}
 }
 
 // open starts the browser before the first moment that matters.
@@ -113,25 +140,24 @@ func (p *photographer) take(s shot, m demo.Moment) {
 	p.t.Helper()
 	p.tab.Look(testenv.TabOptions{})
 	p.tab.Open(s.page(m.Deployment))
-	pictures := map[string][]byte{}
 	for _, in := range s.in {
 		opts := looks[in]
 		opts.NoScript = true // from now on: every picture is of the same moment
 		p.tab.Look(opts)
-		pictures[in] = p.tab.Picture()
-	}
-	for in, picture := range pictures {
-		if err := os.WriteFile(filepath.Join(p.folder, s.name+"-"+in+".png"), small(p.t, picture), 0o644); err != nil {
-			p.t.Fatal(err)
-		}
+		p.taken[s.name+"-"+in] = p.tab.Picture()
 	}
 }
 
-// done wants every picture to have been taken.
+// done writes the pictures, and wants every one to have been taken.
 func (p *photographer) done() {
 	p.t.Helper()
 	close(p.moments)
 	<-p.finished
+	for name, picture := range p.taken {
+		if err := os.WriteFile(filepath.Join(p.folder, name+".png"), small(p.t, picture), 0o644); err != nil {
+			p.t.Fatal(err)
+		}
+	}
 	for _, s := range p.left {
 		p.t.Errorf("the moment of the picture %s did not come", s.name)
 	}
