@@ -61,6 +61,25 @@ func TestPauseAndResume(t *testing.T) {
 	s.everywhere("1.0.1")
 }
 
+// Who promotes a phase that somebody else has just promoted does not promote the
+// next one by it, and is told so.
+func TestAPhaseIsPromotedOnce(t *testing.T) {
+	t.Parallel()
+	s := perform(t)
+	d := s.deployed(s.commit("Greet with moin", byHand, "greeting: moin"))
+	s.awaits(d.ID, 1)
+	tab := s.signedIn(t, "/deployments/"+d.ID, testenv.TabOptions{})
+	tab.Look(testenv.TabOptions{NoScript: true}) // from now on it hears of nothing
+	s.promote(d.ID, 1)
+	s.awaits(d.ID, 2)
+	tab.Forgive("409")
+	tab.Click("button", "Promote phase 1")
+	tab.WaitText("[role=alert]", "phase", patience)
+	if now := s.awaits(d.ID, 2); now.Progress.Applied != 2 {
+		t.Errorf("%d instances run it", now.Progress.Applied)
+	}
+}
+
 // Whoever has no mouse comes to the rollback, and through it.
 func TestRollBackByKeyboard(t *testing.T) {
 	t.Parallel()
@@ -72,6 +91,11 @@ func TestRollBackByKeyboard(t *testing.T) {
 	tab.TabTo("link", "Skip to the content")
 	tab.Press("Enter")
 	tab.TabTo("link", "Roll back…")
+	s.promote(d.ID, 1) // by somebody else
+	tab.WaitText("main", "2 of 4", patience)
+	if at := tab.Focused(); at.Name != "Roll back…" {
+		t.Errorf("the page took the focus to %+v", at)
+	}
 	tab.Press("Enter")
 	tab.WaitPath("/deployments/"+d.ID+"/rollback", patience)
 	tab.TabTo("textbox", "Reason")
