@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -34,6 +35,17 @@ type pageFunc func(c echo.Context) (web.Page, error)
 func (a *API) pages() []page {
 	return []page{
 		{"/", everybody, a.overviewPage},
+
+		{"/instances", everybody, a.instancesPage},
+		{"/instances/:id", everybody, a.instancePage},
+		{"/sources", everybody, a.sourcesPage},
+		{"/sources/:id", everybody, a.sourcePage},
+		{"/schemas", everybody, a.schemasPage},
+		{"/schemas/:id", everybody, a.schemaPage},
+		{"/audit", everybody, a.auditLogPage},
+		{"/tokens", admin, a.tokensPage},
+		{"/tokens/:id/revoke", admin, a.revokePage},
+		{"/account", everybody, a.accountPage},
 	}
 }
 
@@ -50,7 +62,11 @@ func (a *API) dashboard() []route {
 }
 
 // forms are the doors of the forms on the pages.
-func (a *API) forms() []route { return nil }
+func (a *API) forms() []route {
+	return slices.Concat(
+		a.sourceForms(), a.schemaForms(), a.tokenForms(), a.accountForms(),
+	)
+}
 
 // shows is the handler of a page.
 func (a *API) shows(build pageFunc) echo.HandlerFunc {
@@ -72,16 +88,22 @@ func (a *API) submits(build pageFunc, act func(c echo.Context) (to string, err e
 		if err == nil {
 			return c.Redirect(http.StatusSeeOther, to)
 		}
-		refused := a.explain(c, err)
-		if refused.status >= http.StatusInternalServerError || !forPeople(c) {
-			return err
-		}
-		p, err := build(c)
-		if err != nil {
-			return refused // the page is gone as well: what was refused says more
-		}
-		return a.showPage(c, refused.status, p, &web.Notice{Text: sentence(refused.message), Details: fieldLines(refused.details)})
+		return a.refuse(c, build, err)
 	}
+}
+
+// refuse shows the page that a form is on, with why the form did not do.
+func (a *API) refuse(c echo.Context, build pageFunc, err error) error {
+	refused := a.explain(c, err)
+	if refused.status >= http.StatusInternalServerError || !forPeople(c) {
+		return err
+	}
+	p, err := build(c)
+	if err != nil {
+		return refused // the page is gone as well: what was refused says more
+	}
+	lines := slices.DeleteFunc(fieldLines(refused.details), func(line string) bool { return line == refused.message })
+	return a.showPage(c, refused.status, p, &web.Notice{Text: sentence(refused.message), Details: lines})
 }
 
 func (a *API) showPage(c echo.Context, status int, p web.Page, notice *web.Notice) error {

@@ -51,3 +51,19 @@ func (s *Store) ApprovedVersions(ctx context.Context) (map[string]string, error)
 	}
 	return approved, nil
 }
+
+// Registered says which of the IDs are of registered schemas.
+func (s *Store) Registered(ctx context.Context, ids []string) (map[string]bool, error) {
+	registered := map[string]bool{}
+	_, err := collect(ctx, s.read, func(row scanner) (id string, err error) {
+		if err := row.Scan(&id); err != nil {
+			return id, err
+		}
+		registered[id] = true
+		return id, nil
+	}, `SELECT DISTINCT schema_id FROM config_schemas WHERE `+s.engine.in("schema_id", 1), asJSON(ids))
+	if err != nil {
+		return nil, fmt.Errorf("look which schemas are registered: %w", err)
+	}
+	return registered, nil
+}

@@ -142,7 +142,7 @@ func (s *Store) statusesOf(ctx context.Context, source string, scope profile.Sco
 
 // deploymentsOfCommits reads those of the profiles that are told of.
 func (s *Store) deploymentsOfCommits(ctx context.Context, shas []string, of map[string]*SourceCommit) error {
-	var names []string
+	names := []string{}
 	for _, c := range of {
 		for _, v := range c.Versions {
 			names = append(names, v.Profile)

@@ -94,7 +94,7 @@ func TestLookingFor(t *testing.T) {
 			}
 		}
 		w.must(w.Record(ctx, rollout.Fact{Type: "profile.looked-at", EntityType: "profile", EntityID: payments, Actor: "Ada", TraceID: "feed01", Details: map[string]any{"reason": "100% sure"}}))
-		for part, want := range map[string]int{"looked-AT": 1, "ada": 1, "feed01": 1, "100%": 1, "100_": 0, "no such": 0} {
+		for part, want := range map[string]int{"looked-AT": 1, "ada": 1, "feed01": 1, "100% SURE": 1, "100_": 0, "no such": 0} {
 			if _, total, err := w.Audit(ctx, store.AuditFilter{Search: part}); err != nil || total != want {
 				t.Errorf("%q is in %d events, want %d: %v", part, total, want, err)
 			}
@@ -120,6 +120,9 @@ func TestSchemaUses(t *testing.T) {
 		w.must(err)
 		if total != 1 || len(under) != 1 || under[0].Name != "b.staging" {
 			t.Errorf("within a scope: %d, %+v", total, under)
+		}
+		if registered, err := w.Registered(ctx, []string{"numbers.v1"}); err != nil || len(registered) != 0 {
+			t.Errorf("registered are %v, %v", registered, err)
 		}
 		if approved, err := w.ApprovedVersions(ctx); err != nil || len(approved) != 0 {
 			t.Errorf("approved are %v, %v", approved, err)
