@@ -28,11 +28,14 @@ func (v AuditView) Narrowed() bool {
 // maxDetail is how much of one detail is shown in the list.
 const maxDetail = 500
 
-// details are an event's details by key, each as one text.
+// details are an event's details by key, each as one text; empty ones left out.
 func details(e wire.AuditEvent) []Pair {
 	out := make([]Pair, 0, len(e.Details))
 	for _, key := range slices.Sorted(maps.Keys(e.Details)) {
 		text := detail(e.Details[key])
+		if text == "" {
+			continue
+		}
 		if runes := []rune(text); len(runes) > maxDetail {
 			text = string(runes[:maxDetail]) + "…"
 		}
