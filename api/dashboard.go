@@ -35,7 +35,9 @@ type pageFunc func(c echo.Context) (web.Page, error)
 func (a *API) pages() []page {
 	return []page{
 		{"/", everybody, a.overviewPage},
-
+		{"/deployments", everybody, a.deploymentsPage},
+		{"/deployments/:id", everybody, a.deploymentPage},
+		{"/deployments/:id/report", everybody, a.reportPage},
 		{"/instances", everybody, a.instancesPage},
 		{"/instances/:id", everybody, a.instancePage},
 		{"/sources", everybody, a.sourcesPage},
@@ -63,9 +65,7 @@ func (a *API) dashboard() []route {
 
 // forms are the doors of the forms on the pages.
 func (a *API) forms() []route {
-	return slices.Concat(
-		a.sourceForms(), a.schemaForms(), a.tokenForms(), a.accountForms(),
-	)
+	return slices.Concat(a.deploymentForms(), a.sourceForms(), a.schemaForms(), a.tokenForms(), a.accountForms())
 }
 
 // shows is the handler of a page.
@@ -103,7 +103,11 @@ func (a *API) refuse(c echo.Context, build pageFunc, err error) error {
 		return refused // the page is gone as well: what was refused says more
 	}
 	lines := slices.DeleteFunc(fieldLines(refused.details), func(line string) bool { return line == refused.message })
-	return a.showPage(c, refused.status, p, &web.Notice{Text: sentence(refused.message), Details: lines})
+	notice := &web.Notice{Text: sentence(refused.message), Details: lines}
+	if p.Live { // what was refused is to be read in peace
+		p.Live, notice.Now = false, pageBehind(c)
+	}
+	return a.showPage(c, refused.status, p, notice)
 }
 
 func (a *API) showPage(c echo.Context, status int, p web.Page, notice *web.Notice) error {

@@ -26,7 +26,7 @@ func (a *API) auditLogPage(c echo.Context) (web.Page, error) {
 	page.View = web.AuditView{
 		Search: f.Search, EntityType: f.EntityType, EntityID: f.EntityID, User: f.User, EventType: f.EventType,
 		Since: typed(f.Since), Until: typed(f.Until), EntityTypes: withOne(entityTypes, f.EntityType),
-		Items: convert(events, wireAudit), Pager: pagerOf(c, total, len(events), f.Limit, f.Offset),
+		Items: convert(events, wireAudit), Pager: web.NewPager(c.Request().URL.Path, c.QueryParams(), total, f.Limit, f.Offset, len(events)),
 		CSV: exportOf(c, formatCSV, f.Since, f.Until), NDJSON: exportOf(c, formatNDJSON, f.Since, f.Until),
 	}
 	return page, nil

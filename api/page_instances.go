@@ -29,7 +29,7 @@ func (a *API) instancesPage(c echo.Context) (web.Page, error) {
 	}
 	page.View = web.InstancesView{
 		Search: f.Search, Service: f.Service, Environment: f.Environment, Health: f.Health, Version: f.ConfigVersion,
-		Environments: texts(environments...), Healths: texts(healths...), Items: items, Pager: pagerOf(c, total, len(items), limit, offset),
+		Environments: texts(environments...), Healths: texts(healths...), Items: items, Pager: web.NewPager(c.Request().URL.Path, c.QueryParams(), total, limit, offset, len(items)),
 	}
 	return page, nil
 }

@@ -73,7 +73,7 @@ func (a *API) schemasPage(c echo.Context) (web.Page, error) {
 	for _, use := range uses {
 		used[use.ID] = use.Profiles
 	}
-	view := web.SchemasView{Status: status, Statuses: texts(profile.SchemaStatuses()...), Pager: pagerOf(c, total, len(newest), limit, offset)}
+	view := web.SchemasView{Status: status, Statuses: texts(profile.SchemaStatuses()...), Pager: web.NewPager(c.Request().URL.Path, c.QueryParams(), total, limit, offset, len(newest))}
 	view.Items = convert(newest, func(e profile.SchemaEdition) web.SchemaRow {
 		return web.SchemaRow{Schema: wireSchema(e), Approved: approved[e.ID], Profiles: used[e.ID]}
 	})

@@ -8,13 +8,16 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/report"
 )
 
 // funcs are what templates may call.
 var funcs = template.FuncMap{
 	"when": when, "short": short, "badge": badge, "icon": icon, "count": count,
 	"absolute": absolute, "choice": choice, "settled": settled, "firstLine": firstLine, "sourceState": sourceState, "details": details, "entityPath": entityPath, "otherLines": otherLines,
-	"track": func(d wire.Deployment) template.HTML { return Track(d) },
+	"track": func(d wire.Deployment) template.HTML { return Track(d) }, "smalltrack": SmallTrack,
+	"metric": report.Metric, "figure": report.Figure, "chance": report.Chance, "spoken": report.Spoken, "health": report.Health,
+	"exposed": report.Exposed, "changes": report.Changed, "clock": clock, "upper": upper, "person": person,
 }
 
 // block is a template's text as a part of another one. It is filled in when it is
@@ -72,6 +75,13 @@ func firstLine(text string) string {
 func otherLines(text string) string {
 	_, rest, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	return strings.TrimSpace(rest)
+}
+
+// clock is a moment of a time line, which stays absolute: what matters is how far
+// one is from the next.
+func clock(t time.Time) template.HTML {
+	t = t.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s" data-absolute>%s</time>`, t.Format(time.RFC3339Nano), t.Format("2006-01-02 15:04:05.000 UTC"), t.Format("15:04:05.0"))) //nolint:gosec // digits alone
 }
 
 // shortCommit is how much of a commit's SHA is shown.
