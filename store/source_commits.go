@@ -83,7 +83,7 @@ func (s *Store) newestCommits(ctx context.Context, source string, scope profile.
 			GROUP BY commit_sha),
 		other AS (
 			SELECT commit_sha, min(updated_at) AS seen_at FROM commit_statuses WHERE source_id = $1 AND context <> $%d%s
-			   AND NOT EXISTS (SELECT 1 FROM config_versions v WHERE v.commit_sha = commit_statuses.commit_sha AND v.source_id = $1)
+			   AND NOT EXISTS (SELECT 1 FROM config_versions v WHERE v.commit_sha = commit_statuses.commit_sha AND v.commit_sha <> '' AND v.source_id = $1)
 			GROUP BY commit_sha)
 		SELECT commit_sha, seen_at, seq FROM made UNION ALL SELECT commit_sha, seen_at, 0 FROM other
 		ORDER BY 2 DESC, 3 DESC, 1 LIMIT $%d`, o.versions, newestVersions, check, o.statuses, n), o.w.args...)
