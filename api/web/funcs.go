@@ -14,7 +14,7 @@ import (
 // funcs are what templates may call.
 var funcs = template.FuncMap{
 	"when": when, "short": short, "badge": badge, "icon": icon, "count": count,
-	"absolute": absolute, "choice": choice, "settled": settled, "firstLine": firstLine, "sourceState": sourceState, "details": details, "entityPath": entityPath, "otherLines": otherLines,
+	"absolute": absolute, "selection": selection, "settled": settled, "firstLine": firstLine, "sourceState": sourceState, "details": details, "entityPath": entityPath, "otherLines": otherLines,
 	"track": func(d wire.Deployment) template.HTML { return Track(d) }, "smalltrack": SmallTrack,
 	"metric": report.Metric, "figure": report.Figure, "chance": report.Chance, "spoken": report.Spoken, "health": report.Health,
 	"exposed": report.Exposed, "changes": report.Changed, "clock": clock, "upper": upper, "person": person,
@@ -55,14 +55,14 @@ func absolute(t time.Time) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-absolute>%s</time>`, t.Format(time.RFC3339Nano), t.Format("2006-01-02 15:04:05"))) //nolint:gosec // digits alone
 }
 
-// Choice is a select of a filter: one of Values, or Any.
-type Choice struct {
+// Selection is a select of a filter: one of Values, or Any.
+type Selection struct {
 	Name, Any, Chosen string
 	Values            []string
 }
 
-func choice(name, none, chosen string, values []string) Choice {
-	return Choice{name, none, chosen, values}
+func selection(name, none, chosen string, values []string) Selection {
+	return Selection{name, none, chosen, values}
 }
 
 // firstLine is a message's subject.

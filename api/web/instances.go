@@ -29,8 +29,8 @@ type InstanceView struct {
 // Pair is a name and what is said under it.
 type Pair struct{ Key, Value string }
 
-// pairs are the entries of a map by key.
-func pairs(m map[string]string) []Pair {
+// entries are the entries of a map by key.
+func entries(m map[string]string) []Pair {
 	out := make([]Pair, 0, len(m))
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		out = append(out, Pair{key, m[key]})
@@ -39,10 +39,10 @@ func pairs(m map[string]string) []Pair {
 }
 
 // LabelPairs are the labels by key.
-func (v InstanceView) LabelPairs() []Pair { return pairs(v.Labels) }
+func (v InstanceView) LabelPairs() []Pair { return entries(v.Labels) }
 
 // MetadataPairs are the metadata by key.
-func (v InstanceView) MetadataPairs() []Pair { return pairs(v.Metadata) }
+func (v InstanceView) MetadataPairs() []Pair { return entries(v.Metadata) }
 
 // settled says that an assignment is applied as it is wanted.
 func settled(c wire.InstanceConfig) bool {
