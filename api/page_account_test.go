@@ -15,11 +15,11 @@ func TestAccountPage(t *testing.T) {
 	w := newWorld(t)
 	w.person("ann", api.Viewer)
 	here, elsewhere := w.session("ann"), w.session("ann")
-	w.shows(w.page(here, "/"), `href="/account"`)
-	w.shows(w.page(here, "/account"), "Change your password", "Sign out", "Viewer")
-	byToken := w.page(w.tokens[api.Viewer], "/account")
-	w.shows(byToken, "a token")
-	w.hides(byToken, "Change your password", "Sign out")
+	w.has(w.opened(here, "/"), `href="/account"`)
+	w.has(w.opened(here, "/account"), "Change your password", "Sign out", "Viewer")
+	byToken := w.opened(w.tokens[api.Viewer], "/account")
+	w.has(byToken, "a token")
+	w.lacks(byToken, "Change your password", "Sign out")
 
 	const better = "a newer password"
 	for what, form := range map[string]url.Values{
@@ -42,7 +42,7 @@ func TestAccountPage(t *testing.T) {
 	if v.status != 303 || v.at != "/account?changed=password" || !cookies.HttpOnly {
 		t.Fatalf("changed: %d to %s, %v", v.status, v.at, cookies)
 	}
-	w.shows(w.page(cookies.Value, v.at), "The password is changed")
+	w.has(w.opened(cookies.Value, v.at), "The password is changed")
 	for _, old := range []string{here, elsewhere} {
 		if v := w.asBrowser(old, "GET", "/account", nil); v.status != 303 || !strings.HasPrefix(v.at, "/login") {
 			t.Errorf("an older session: %d", v.status)

@@ -24,14 +24,14 @@ func TestAuditPage(t *testing.T) {
 	}))
 	w.must(w.store.Record(t.Context(), fact("source.sync-asked", "source", "configs")))
 
-	all := w.page(viewer, "/audit")
-	w.shows(all, "profile.looked-at", `href="/profiles/`+name+`"`, "&lt;script&gt;", "[1,2]", "feed0123", `href="/sources/configs"`, "sluice audit verify")
-	one := w.page(viewer, "/audit?search=FEED0123&entityType=&since=2020-01-31T12:00&until=")
-	w.shows(one, "profile.looked-at", `value="2020-01-31T12:00"`, `value="FEED0123"`)
-	w.hides(one, `href="/sources/configs"`)
-	w.shows(w.page(viewer, "/audit?since=2999-01-31T12:00"), "No event is like that")
-	w.shows(w.page(viewer, "/audit?limit=1"), "1–1 of ", `href="/audit?limit=1&amp;offset=1"`)
-	w.shows(w.page(viewer, "/audit?search="+url.QueryEscape(hostile)), "profile.looked-at")
+	all := w.opened(viewer, "/audit")
+	w.has(all, "profile.looked-at", `href="/profiles/`+name+`"`, "&lt;script&gt;", "[1,2]", "feed0123", `href="/sources/configs"`, "sluice audit verify")
+	one := w.opened(viewer, "/audit?search=FEED0123&entityType=&since=2020-01-31T12:00&until=")
+	w.has(one, "profile.looked-at", `value="2020-01-31T12:00"`, `value="FEED0123"`)
+	w.lacks(one, `href="/sources/configs"`)
+	w.has(w.opened(viewer, "/audit?since=2999-01-31T12:00"), "No event is like that")
+	w.has(w.opened(viewer, "/audit?limit=1"), "1–1 of ", `href="/audit?limit=1&amp;offset=1"`)
+	w.has(w.opened(viewer, "/audit?search="+url.QueryEscape(hostile)), "profile.looked-at")
 	if v := w.asBrowser(viewer, "GET", "/audit?since=yesterday", nil); v.status != 400 || !strings.Contains(v.text, "Since is a time such as") {
 		t.Errorf("no time: %d\n%s", v.status, v.text)
 	}
@@ -51,5 +51,5 @@ func TestAuditPage(t *testing.T) {
 	w.want(w.call(viewer, "GET", "/audit?format=xml", nil), 400, "VALIDATION_ERROR")
 
 	team := w.token(api.Viewer, store.Token{Scope: profile.Scope{Profiles: []string{"shipping-*"}}})
-	w.hides(w.page(team, "/audit"), "looked-at", "sync-asked")
+	w.lacks(w.opened(team, "/audit"), "looked-at", "sync-asked")
 }

@@ -15,8 +15,8 @@ import (
 // become part of a page.
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
 
-// page opens a page that is there.
-func (w *world) page(token, path string) string {
+// opened opens a page that is there.
+func (w *world) opened(token, path string) string {
 	w.t.Helper()
 	v := w.asBrowser(token, "GET", path, nil)
 	if v.status != 200 {
@@ -28,8 +28,8 @@ func (w *world) page(token, path string) string {
 	return v.text
 }
 
-// shows fails unless a page has all of the texts.
-func (w *world) shows(page string, texts ...string) {
+// has fails unless a page has all of the texts.
+func (w *world) has(page string, texts ...string) {
 	w.t.Helper()
 	for _, text := range texts {
 		if !strings.Contains(page, text) {
@@ -38,8 +38,8 @@ func (w *world) shows(page string, texts ...string) {
 	}
 }
 
-// hides fails if a page has one of the texts.
-func (w *world) hides(page string, texts ...string) {
+// lacks fails if a page has one of the texts.
+func (w *world) lacks(page string, texts ...string) {
 	w.t.Helper()
 	for _, text := range texts {
 		if strings.Contains(page, text) {
@@ -52,7 +52,7 @@ func TestInstancesPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	viewer := w.tokens[api.Viewer]
-	w.shows(w.page(viewer, "/instances"), "No instance has registered yet")
+	w.has(w.opened(viewer, "/instances"), "No instance has registered yet")
 
 	w.profile()
 	w.version("1.0.0", data("1s"))
@@ -63,28 +63,28 @@ func TestInstancesPages(t *testing.T) {
 		ServiceName: "search", Hostname: hostile, Environment: "Staging", Version: hostile, Labels: map[string]string{hostile: hostile}, Metadata: map[string]string{"a": hostile},
 	}), 201).into(t, &odd)
 
-	list := w.page(viewer, "/instances")
-	w.shows(list, `href="/instances/`+one.id+`"`, "payments-8g", "1.0.0", "&lt;script&gt;", `data-live="/instances"`, "nothing assigned")
-	found := w.page(viewer, "/instances?search=PAYMENTS-7&serviceName=&environment=&health=")
-	w.shows(found, one.id, `value="PAYMENTS-7"`, "Show all")
-	w.hides(found, two.id, odd.ID)
-	w.hides(w.page(viewer, "/instances?environment=Staging"), one.id)
-	w.shows(w.page(viewer, "/instances?search="+url.QueryEscape(hostile)), odd.ID)
-	w.shows(w.page(viewer, "/instances?search=none-like-it"), "No instance is like that")
-	w.shows(w.page(viewer, "/instances?limit=1&environment=Production"), `href="/instances?environment=Production&amp;limit=1&amp;offset=1"`, "1–1 of 2")
+	list := w.opened(viewer, "/instances")
+	w.has(list, `href="/instances/`+one.id+`"`, "payments-8g", "1.0.0", "&lt;script&gt;", `data-live="/instances"`, "nothing assigned")
+	found := w.opened(viewer, "/instances?search=PAYMENTS-7&serviceName=&environment=&health=")
+	w.has(found, one.id, `value="PAYMENTS-7"`, "Show all")
+	w.lacks(found, two.id, odd.ID)
+	w.lacks(w.opened(viewer, "/instances?environment=Staging"), one.id)
+	w.has(w.opened(viewer, "/instances?search="+url.QueryEscape(hostile)), odd.ID)
+	w.has(w.opened(viewer, "/instances?search=none-like-it"), "No instance is like that")
+	w.has(w.opened(viewer, "/instances?limit=1&environment=Production"), `href="/instances?environment=Production&amp;limit=1&amp;offset=1"`, "1–1 of 2")
 	if v := w.asBrowser(viewer, "GET", "/instances?healht=Healthy", nil); v.status != 400 || !strings.Contains(v.text, "healht") {
 		t.Errorf("a filter with a typing mistake: %d\n%s", v.status, v.text)
 	}
-	w.shows(w.page(viewer, "/instances/"+odd.ID), "&lt;script&gt;", "Nothing is assigned", "Metadata")
-	w.shows(w.page(viewer, "/instances/"+one.id), "payments-7f", `href="/profiles/`+name+`"`, "Applied", "7.1.0", "Generation")
+	w.has(w.opened(viewer, "/instances/"+odd.ID), "&lt;script&gt;", "Nothing is assigned", "Metadata")
+	w.has(w.opened(viewer, "/instances/"+one.id), "payments-7f", `href="/profiles/`+name+`"`, "Applied", "7.1.0", "Generation")
 	w.want(w.call(one.token, "POST", "/instances/"+one.id+"/applied", refusal(one.assigned())), 204)
-	w.shows(w.page(viewer, "/instances/"+one.id), "&lt;script&gt;", "Failed")
+	w.has(w.opened(viewer, "/instances/"+one.id), "&lt;script&gt;", "Failed")
 	if v := w.asBrowser(viewer, "GET", "/instances/no-such", nil); v.status != 404 {
 		t.Errorf("no such instance: %d", v.status)
 	}
 
 	team := w.token(api.Viewer, store.Token{Scope: profile.Scope{Profiles: []string{"shipping-*"}}})
-	w.hides(w.page(team, "/instances"), one.id, odd.ID, "payments-7f")
+	w.lacks(w.opened(team, "/instances"), one.id, odd.ID, "payments-7f")
 	if v := w.asBrowser(team, "GET", "/instances/"+one.id, nil); v.status != 404 {
 		t.Errorf("another team's instance: %d", v.status)
 	}

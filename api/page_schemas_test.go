@@ -15,34 +15,34 @@ func TestSchemasPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	viewer := w.tokens[api.Viewer]
-	w.shows(w.page(viewer, "/schemas"), "No schema is registered", "No profile names a schema of its repository")
+	w.has(w.opened(viewer, "/schemas"), "No schema is registered", "No profile names a schema of its repository")
 
 	r := w.profile()
 	r.SchemaID = "of-git.v1"
 	w.must(w.store.PutProfile(t.Context(), r))
 	first := w.registered(wire.RegisterSchemaRequest{}, `{"type": "object", "title": "<script>alert(1)</script>", "properties": {"n": {"type": "integer", "maximum": 9}}}`)
 	second := w.registered(wire.RegisterSchemaRequest{}, `{"type": "object", "properties": {"n": {"type": "integer", "maximum": 5}}, "x-sluice-compatibility": "Backward"}`)
-	list := w.page(viewer, "/schemas")
-	w.shows(list, `href="/schemas/payment-config.v1"`, second.Version, "of-git.v1", "its merge")
-	w.hides(list, "<code class=\"version\">"+first.Version)
-	w.hides(w.page(viewer, "/schemas?status=Deprecated"), "payment-config.v1")
+	list := w.opened(viewer, "/schemas")
+	w.has(list, `href="/schemas/payment-config.v1"`, second.Version, "of-git.v1", "its merge")
+	w.lacks(list, "<code class=\"version\">"+first.Version)
+	w.lacks(w.opened(viewer, "/schemas?status=Deprecated"), "payment-config.v1")
 	if v := w.asBrowser(viewer, "GET", "/schemas?status=Nice", nil); v.status != 400 {
 		t.Errorf("a status that there is not: %d", v.status)
 	}
 
-	one := w.page(viewer, "/schemas/payment-config.v1")
-	w.shows(one, second.Version, "Pending approval", "Backward", "How it parts with", "$.properties.n.maximum", `?version=`+first.Version, "No profile names it")
-	w.hides(one, "<form class=\"form\"", "Approve ")
-	w.shows(w.page(viewer, "/schemas/payment-config.v1?version="+first.Version), "&lt;script&gt;", "Draft")
-	w.shows(w.page(viewer, "/schemas/of-git.v1"), "its merge approves it", `href="/profiles/`+name+`"`)
+	one := w.opened(viewer, "/schemas/payment-config.v1")
+	w.has(one, second.Version, "Pending approval", "Backward", "How it parts with", "$.properties.n.maximum", `?version=`+first.Version, "No profile names it")
+	w.lacks(one, "<form class=\"form\"", "Approve ")
+	w.has(w.opened(viewer, "/schemas/payment-config.v1?version="+first.Version), "&lt;script&gt;", "Draft")
+	w.has(w.opened(viewer, "/schemas/of-git.v1"), "its merge approves it", `href="/profiles/`+name+`"`)
 	for _, path := range []string{"/schemas/no-such", "/schemas/payment-config.v1?version=9.9.9", "/schemas/of-git.v1?version=1.0.0"} {
 		if v := w.asBrowser(viewer, "GET", path, nil); v.status != 404 {
 			t.Errorf("%s: %d", path, v.status)
 		}
 	}
 	team := w.token(api.Admin, store.Token{Scope: profile.Scope{Profiles: []string{"shipping-*"}}})
-	w.hides(w.page(team, "/schemas"), "of-git.v1")
-	w.hides(w.page(team, "/schemas/payment-config.v1"), "Decide")
+	w.lacks(w.opened(team, "/schemas"), "of-git.v1")
+	w.lacks(w.opened(team, "/schemas/payment-config.v1"), "Decide")
 	if v := w.asBrowser(team, "GET", "/schemas/of-git.v1", nil); v.status != 404 {
 		t.Errorf("a schema that only another team uses: %d", v.status)
 	}
@@ -53,7 +53,7 @@ func TestSchemaForms(t *testing.T) {
 	w := newWorld(t)
 	admin := w.tokens[api.Admin]
 	e := w.registered(wire.RegisterSchemaRequest{}, `{"type": "object"}`)
-	w.shows(w.page(admin, "/schemas/payment-config.v1"), "Approve "+e.Version, "Deprecate "+e.Version)
+	w.has(w.opened(admin, "/schemas/payment-config.v1"), "Approve "+e.Version, "Deprecate "+e.Version)
 	form := url.Values{"version": {e.Version}, "reason": {""}}
 	for _, role := range []api.Role{api.Viewer, api.Developer, api.Operator} {
 		if v := w.asBrowser(w.tokens[role], "POST", "/schemas/payment-config.v1/approve", form); v.status != 403 {
@@ -63,9 +63,9 @@ func TestSchemaForms(t *testing.T) {
 	if v := w.asBrowser(admin, "POST", "/schemas/payment-config.v1/approve", form); v.status != 303 || v.at != "/schemas/payment-config.v1?version="+e.Version {
 		t.Fatalf("approve: %d to %s\n%s", v.status, v.at, v.text)
 	}
-	approved := w.page(admin, "/schemas/payment-config.v1")
-	w.shows(approved, "Approved", "by admin")
-	w.hides(approved, "Approve "+e.Version)
+	approved := w.opened(admin, "/schemas/payment-config.v1")
+	w.has(approved, "Approved", "by admin")
+	w.lacks(approved, "Approve "+e.Version)
 	if v := w.asBrowser(admin, "POST", "/schemas/payment-config.v1/deprecate", form); v.status != 400 || !strings.Contains(v.text, "Reason is required") {
 		t.Errorf("no reason: %d\n%s", v.status, v.text)
 	}
@@ -73,7 +73,7 @@ func TestSchemaForms(t *testing.T) {
 	if v := w.asBrowser(admin, "POST", "/schemas/payment-config.v1/deprecate", form); v.status != 303 {
 		t.Fatalf("deprecate: %d\n%s", v.status, v.text)
 	}
-	w.shows(w.page(admin, "/schemas/payment-config.v1"), "Deprecated", "&lt;script&gt;")
+	w.has(w.opened(admin, "/schemas/payment-config.v1"), "Deprecated", "&lt;script&gt;")
 	if v := w.asBrowser(admin, "POST", "/schemas/payment-config.v1/approve", form); v.status != 409 || !strings.Contains(v.text, "which is its end") || strings.Contains(v.text, "<script>") {
 		t.Errorf("approve what is deprecated: %d\n%s", v.status, v.text)
 	}

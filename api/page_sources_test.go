@@ -32,11 +32,11 @@ func TestSourcesPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	viewer := w.tokens[api.Viewer]
-	w.shows(w.page(viewer, "/sources"), "No source is configured")
+	w.has(w.opened(viewer, "/sources"), "No source is configured")
 
 	w.profile()
 	w.must(w.store.RegisterSource(t.Context(), store.Source{ID: "configs", URL: "https://example.com/configs.git", Branch: "main", Path: "profiles/"}))
-	w.shows(w.page(viewer, "/sources/configs"), "No commit was read yet", "none yet")
+	w.has(w.opened(viewer, "/sources/configs"), "No commit was read yet", "none yet")
 	sha := strings.Repeat("b", 40)
 	w.commit(sha, "1.0.0", hostile+"\n\nThe reason, at length.")
 	d := w.deploy("1.0.0")
@@ -47,24 +47,24 @@ func TestSourcesPages(t *testing.T) {
 		return tx.PutProblem(t.Context(), profile.SourceProblem{Source: "configs", Path: hostile, Profile: "broken.production", Commit: sha, Message: hostile})
 	}))
 
-	list := w.page(viewer, "/sources")
-	w.shows(list, `href="/sources/configs"`, "https://example.com/configs.git", "profiles/", "It cannot be synced", "connect: refused", `data-live="/sources"`)
-	w.hides(list, "Sync now")
-	one := w.page(viewer, "/sources/configs")
-	w.shows(one, "bbbbbbbb", "&lt;script&gt;", "The reason, at length.", "Ann &lt;ann@example.com&gt;", "pull request #12", `href="/profiles/`+name+`"`,
+	list := w.opened(viewer, "/sources")
+	w.has(list, `href="/sources/configs"`, "https://example.com/configs.git", "profiles/", "It cannot be synced", "connect: refused", `data-live="/sources"`)
+	w.lacks(list, "Sync now")
+	one := w.opened(viewer, "/sources/configs")
+	w.has(one, "bbbbbbbb", "&lt;script&gt;", "The reason, at length.", "Ann &lt;ann@example.com&gt;", "pull request #12", `href="/profiles/`+name+`"`,
 		"no version", "line 3: unknown field", "not posted", "Files that cannot be used")
-	w.shows(w.page(w.tokens[api.Operator], "/sources/configs"), "Sync now")
+	w.has(w.opened(w.tokens[api.Operator], "/sources/configs"), "Sync now")
 	if strings.Index(one, "broken.production</a>\n<span") > strings.Index(one, name+"</a>\n<span") {
 		t.Error("what failed does not come first")
 	}
-	w.hides(one, d.ID) // it is of no commit: an API call made it
+	w.lacks(one, d.ID) // it is of no commit: an API call made it
 
 	team := w.token(api.Viewer, store.Token{Scope: profile.Scope{Profiles: []string{"payment-*"}}})
-	theirs := w.page(team, "/sources/configs")
-	w.shows(theirs, "bbbbbbbb", name)
-	w.hides(theirs, "broken.production")
+	theirs := w.opened(team, "/sources/configs")
+	w.has(theirs, "bbbbbbbb", name)
+	w.lacks(theirs, "broken.production")
 	other := w.token(api.Viewer, store.Token{Scope: profile.Scope{Profiles: []string{"shipping-*"}}})
-	w.hides(w.page(other, "/sources"), "configs.git")
+	w.lacks(w.opened(other, "/sources"), "configs.git")
 	for _, path := range []string{"/sources/configs", "/sources/no-such"} {
 		if v := w.asBrowser(other, "GET", path, nil); v.status != 404 {
 			t.Errorf("%s of another team: %d", path, v.status)
@@ -87,7 +87,7 @@ func TestSyncForm(t *testing.T) {
 	if id := <-w.synced; id != "configs" {
 		t.Errorf("%s is looked at", id)
 	}
-	w.shows(w.page(w.tokens[api.Viewer], "/sources/configs"), "operator had it looked at")
+	w.has(w.opened(w.tokens[api.Viewer], "/sources/configs"), "operator had it looked at")
 	// One that the store knows of and this daemon does not watch any more.
 	if v := w.asBrowser(w.tokens[api.Operator], "POST", "/sources/gone/sync", nil); v.status != 404 || !strings.Contains(v.text, `role="alert"`) {
 		t.Errorf("a source that is not watched: %d\n%s", v.status, v.text)

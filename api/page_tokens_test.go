@@ -29,15 +29,15 @@ func TestTokensPage(t *testing.T) {
 			t.Errorf("POST by somebody else: %d", v.status)
 		}
 	}
-	w.hides(w.page(w.tokens[api.Viewer], "/"), `href="/tokens"`)
-	w.shows(w.page(admin, "/tokens"), "Make a token", `<option value="P30D" selected>`, "everything")
+	w.lacks(w.opened(w.tokens[api.Viewer], "/"), `href="/tokens"`)
+	w.has(w.opened(admin, "/tokens"), "Make a token", `<option value="P30D" selected>`, "everything")
 
 	form := url.Values{"name": {hostile}, "role": {"Developer"}, "ttl": {"P7D"}, "environments": {"Staging"}, "profiles": {"not a glob!"}}
 	refused := w.asBrowser(admin, "POST", "/tokens", form)
 	if refused.status != 400 || strings.Contains(refused.text, "<script>") {
 		t.Errorf("a wrong glob: %d\n%s", refused.status, refused.text)
 	}
-	w.shows(refused.text, `role="alert"`, "is no glob of a profile", `<option value="P7D" selected>`, `value="Staging" checked`, ">not a glob!</textarea>", "<option selected>Developer")
+	w.has(refused.text, `role="alert"`, "is no glob of a profile", `<option value="P7D" selected>`, `value="Staging" checked`, ">not a glob!</textarea>", "<option selected>Developer")
 
 	form.Set("profiles", "payment-*\r\nsearch-*")
 	made := w.asBrowser(admin, "POST", "/tokens", form)
@@ -45,10 +45,10 @@ func TestTokensPage(t *testing.T) {
 	if made.status != http.StatusCreated || found == nil || made.at != "" || made.header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("made: %d %v\n%s", made.status, made.header, made.text)
 	}
-	w.shows(made.text, "This page alone shows it", "payment-*", "Staging")
-	list := w.page(admin, "/tokens")
-	w.shows(list, "&lt;script&gt;", "search-*", "by admin")
-	w.hides(list, found[1])
+	w.has(made.text, "This page alone shows it", "payment-*", "Staging")
+	list := w.opened(admin, "/tokens")
+	w.has(list, "&lt;script&gt;", "search-*", "by admin")
+	w.lacks(list, found[1])
 	w.want(w.call(found[1], "GET", "/configs", nil), 200)
 
 	tokens, err := w.store.Tokens(t.Context())
@@ -59,7 +59,7 @@ func TestTokensPage(t *testing.T) {
 			path = "/tokens/" + token.ID + "/revoke"
 		}
 	}
-	w.shows(w.page(admin, path), "cannot be brought back", "&lt;script&gt;")
+	w.has(w.opened(admin, path), "cannot be brought back", "&lt;script&gt;")
 	w.want(w.call(found[1], "GET", "/configs", nil), 200) // a question is no order
 	if v := w.asBrowser(admin, "POST", path, nil); v.status != 303 || v.at != "/tokens" {
 		t.Errorf("revoked: %d to %s", v.status, v.at)
