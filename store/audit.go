@@ -227,6 +227,17 @@ func (w *where) equal(column, value string) {
 	}
 }
 
+// likeText is a text as LIKE takes it, wherever it is.
+var likeText = strings.NewReplacer(`\`, `\\`, "_", `\_`, "%", `\%`)
+
+// contains is the condition that a column of names, which are ASCII, has a text
+// in it, in whatever case.
+func (w *where) contains(column, part string) {
+	if part != "" {
+		w.add("lower("+column+") LIKE ", "%"+likeText.Replace(strings.ToLower(part))+"%", ` ESCAPE '\'`)
+	}
+}
+
 func (w *where) String() string {
 	if len(w.terms) == 0 {
 		return ""
