@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -34,6 +35,12 @@ type pageFunc func(c echo.Context) (web.Page, error)
 func (a *API) pages() []page {
 	return []page{
 		{"/", everybody, a.overviewPage},
+		{"/profiles", everybody, a.profilesPage},
+		{"/profiles/:name", everybody, a.profilePage},
+		{"/profiles/:name/versions", everybody, a.versionsPage},
+		{"/profiles/:name/versions/:version", everybody, a.versionPage},
+		{"/profiles/:name/diff", everybody, a.diffPage},
+		{"/profiles/:name/release", everybody, a.releasePage},
 	}
 }
 
@@ -50,7 +57,12 @@ func (a *API) dashboard() []route {
 }
 
 // forms are the doors of the forms on the pages.
-func (a *API) forms() []route { return nil }
+func (a *API) forms() []route {
+	return slices.Concat(
+		a.profileForms(),
+		a.freezeForms(),
+	)
+}
 
 // shows is the handler of a page.
 func (a *API) shows(build pageFunc) echo.HandlerFunc {

@@ -34,14 +34,23 @@ func (a *API) previewDeploymentRollback(c echo.Context) error {
 	return a.answerPreview(c, way, err)
 }
 
-// answerPreview says what a rollback would do, by the same decisions that it
-// would be done by.
 func (a *API) answerPreview(c echo.Context, way wayBack, err error) error {
 	if err != nil {
 		return err
 	}
+	out, err := a.preview(c, way)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, out)
+}
+
+// preview says what a rollback would do, by the same decisions that it would be
+// done by.
+func (a *API) preview(c echo.Context, way wayBack) (*wire.RollbackPreview, error) {
 	ctx, by := c.Request().Context(), order{who(c).name, noReason}
 	var out wire.RollbackPreview
+	var err error
 	switch {
 	case way.already != nil:
 		out = previewUnderWay(*way.already)
@@ -51,12 +60,9 @@ func (a *API) answerPreview(c echo.Context, way wayBack, err error) error {
 		out, err = a.previewBack(ctx, *way.back, by)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := a.previewChanges(ctx, &out); err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, out)
+	return &out, a.previewChanges(ctx, &out)
 }
 
 func previewUnderWay(d rollout.Deployment) wire.RollbackPreview {

@@ -151,16 +151,18 @@ func (a *API) rollbackConfig(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, name := c.Request().Context(), c.Param("name")
-	by := order{who(c).name, req.Reason}
-	d, err := a.settle(ctx, name, func(basis *rollout.Basis) (rollout.Deployment, error) {
-		way, err := a.wayOfProfile(ctx, name, req.ToVersion)
+	d, err := a.rollBackProfile(c.Request().Context(), c.Param("name"), req.ToVersion, order{who(c).name, req.Reason})
+	return answerDeployment(c, d, err)
+}
+
+func (a *API) rollBackProfile(ctx context.Context, name, toVersion string, by order) (rollout.Deployment, error) {
+	return a.settle(ctx, name, func(basis *rollout.Basis) (rollout.Deployment, error) {
+		way, err := a.wayOfProfile(ctx, name, toVersion)
 		if err != nil {
 			return rollout.Deployment{}, err
 		}
 		return a.carryOut(ctx, way, by, basis)
 	})
-	return answerDeployment(c, d, err)
 }
 
 // wayOfProfile turns an active canary round, or goes back to the version asked

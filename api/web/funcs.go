@@ -14,6 +14,7 @@ import (
 var funcs = template.FuncMap{
 	"when": when, "short": short, "badge": badge, "icon": icon, "count": count,
 	"track": func(d wire.Deployment) template.HTML { return Track(d) },
+	"ahead": Ahead, "value": valueText, "holdEnds": holdEnds, "pairs": pairs,
 }
 
 // block is a template's text as a part of another one. It is filled in when it is
@@ -70,6 +71,7 @@ var meanings = map[string]string{
 	"Failed": "bad", "Fail": "bad", "RolledBack": "bad", "Unhealthy": "bad", "failure": "bad", "error": "bad", "NotReturned": "bad",
 	"RollingBack": "warn", "Inconclusive": "warn", "Error": "warn", "Degraded": "warn", "Paused": "warn", "Hold": "warn",
 	"PendingApproval": "warn", "Silent": "warn", "Deprecated": "warn", "Gone": "off",
+	"InSync": "good", "Behind": "wait", "OnHold": "warn", "RollingOut": "busy", "Retired": "off", "NoVersion": "off", "Breaking": "bad",
 	"InProgress": "busy", "pending": "busy", "Pending": "wait", "Draft": "wait", "Skipped": "off", "Superseded": "off", "Cancelled": "off",
 }
 
