@@ -92,7 +92,7 @@ func (a *API) submits(build pageFunc, act func(c echo.Context) (to string, err e
 		if err != nil {
 			return refused // the page is gone as well: what was refused says more
 		}
-		return a.showPage(c, refused.status, p, &web.Notice{Text: sentence(refused.message), Details: fieldLines(refused.details)})
+		return a.showPage(c, refused.status, p, &web.Notice{Text: web.Sentence(refused.message), Details: fieldLines(refused.details)})
 	}
 }
 
@@ -181,7 +181,7 @@ func (a *API) problemPage(c echo.Context, p *problem) error {
 	f := web.Frame{Viewer: viewer(who(c)), Path: c.Request().URL.RequestURI(), Page: web.Page{
 		Title: http.StatusText(p.status), Body: "problem",
 		View: web.Problem{
-			Status: p.status, Headline: headline(p.status), Message: sentence(p.message), Details: fieldLines(p.details), TraceID: traceID(c),
+			Status: p.status, Headline: headline(p.status), Message: web.Sentence(p.message), Details: fieldLines(p.details), TraceID: traceID(c),
 		},
 	}}
 	var b bytes.Buffer
@@ -222,12 +222,4 @@ func headline(status int) string {
 
 func fieldLines(details []wire.FieldError) []string {
 	return convert(details, func(d wire.FieldError) string { return d.Field + " " + d.Message })
-}
-
-// sentence begins a message with a capital: on a page it stands alone.
-func sentence(message string) string {
-	if message == "" || message[0] < 'a' || message[0] > 'z' {
-		return message
-	}
-	return string(message[0]-'a'+'A') + message[1:]
 }

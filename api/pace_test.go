@@ -23,6 +23,7 @@ func TestPaces(t *testing.T) {
 	w := newWorld(t)
 	for pace, want := range map[string][]string{
 		"urgent": {
+			"GET /profiles/:name/rollback", "POST /profiles/:name/rollback", "GET /freeze", "POST /freeze",
 			"GET /api/v1/configs/:name/rollback", "POST /api/v1/configs/:name/rollback",
 			"POST /api/v1/deployments/:id/pause", "POST /api/v1/deployments/:id/cancel",
 			"GET /api/v1/deployments/:id/rollback", "POST /api/v1/deployments/:id/rollback", "PUT /api/v1/freeze",

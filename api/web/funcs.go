@@ -14,7 +14,7 @@ import (
 var funcs = template.FuncMap{
 	"when": when, "short": short, "badge": badge, "icon": icon, "count": count,
 	"track": func(d wire.Deployment) template.HTML { return Track(d) },
-	"ahead": Ahead, "value": valueText, "holdEnds": holdEnds, "pairs": pairs,
+	"ahead": Ahead, "value": valueText, "holdEnds": holdEnds, "pairs": pairs, "person": person, "span": span, "sentence": Sentence,
 }
 
 // block is a template's text as a part of another one. It is filled in when it is

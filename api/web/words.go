@@ -1,0 +1,41 @@
+package web
+
+import (
+	"html/template"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/profile"
+)
+
+// Sentence begins a message with a capital: on a page it stands alone.
+func Sentence(message string) string {
+	if message == "" || message[0] < 'a' || message[0] > 'z' {
+		return message
+	}
+	return string(message[0]-'a'+'A') + message[1:]
+}
+
+// person is who made a commit, by name, with the address where one looks for it.
+func person(who string) template.HTML {
+	name, address, ok := strings.Cut(who, " <")
+	if !ok || name == "" {
+		return template.HTML(template.HTMLEscapeString(who)) //nolint:gosec // escaped
+	}
+	return template.HTML(`<span title="` + template.HTMLEscapeString(strings.TrimSuffix(address, ">")) + `">` + template.HTMLEscapeString(name) + `</span>`) //nolint:gosec // escaped
+}
+
+// span is a duration of the API, as PT30M, the way that people write it.
+func span(text string) string {
+	d, err := profile.ParseDuration(text)
+	if err != nil {
+		return text
+	}
+	words := d.Std().Round(time.Millisecond).String()
+	for _, none := range []string{"m0s", "h0m"} {
+		if rest, ok := strings.CutSuffix(words, none); ok {
+			words = rest + none[:1]
+		}
+	}
+	return words
+}
