@@ -20,6 +20,9 @@ func (a *API) freezeForms() []route {
 	}
 }
 
+// usualFreeze is proposed: one that nobody remembers to end should end by itself.
+const usualFreeze = "4h"
+
 // freezePage is where a freeze begins and ends.
 func (a *API) freezePage(c echo.Context) (web.Page, error) {
 	ctx := c.Request().Context()
@@ -31,8 +34,13 @@ func (a *API) freezePage(c echo.Context) (web.Page, error) {
 	if err != nil {
 		return web.Page{}, err
 	}
-	view := web.FreezeView{
-		Frozen: frozen.InForce(a.opts.Store.Clock()), Active: active, Reason: c.FormValue("reason"), Lasts: c.FormValue("lasts"),
+	asked, err := c.FormParams()
+	if err != nil {
+		return web.Page{}, invalid("the form could not be read")
+	}
+	view := web.FreezeView{Frozen: frozen.InForce(a.opts.Store.Clock()), Active: active, Reason: asked.Get("reason"), Lasts: usualFreeze}
+	if asked.Has("lasts") {
+		view.Lasts = asked.Get("lasts")
 	}
 	return web.Page{Title: "Freeze", Body: "freeze", View: view}, nil
 }

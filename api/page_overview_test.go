@@ -82,6 +82,7 @@ func TestFreezeByForm(t *testing.T) {
 	viewer, operator := w.tokens[api.Viewer], w.tokens[api.Operator]
 	w.hides(w.page(viewer, "/freeze"), "<form class=\"form\"")
 	w.hides(w.page(w.elsewhere(api.Admin), "/freeze"), "<form class=\"form\"")
+	w.shows(w.page(operator, "/freeze"), `<option value="4h" selected>`)
 	begin := url.Values{"reason": {"the fair <b>opens</b>"}, "lasts": {"4h"}}
 	for token, want := range map[string]int{viewer: 403, w.elsewhere(api.Admin): 403, "": 303} {
 		if v := w.asBrowser(token, "POST", "/freeze", begin); v.status != want {

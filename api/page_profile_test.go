@@ -164,7 +164,7 @@ func TestRollbackByForm(t *testing.T) {
 	page = w.page(viewer, profilePath)
 	w.shows(page, "On hold", "payments &lt;b&gt;fail&lt;/b&gt;", "An Operator can release it.")
 	w.hides(page, "<b>fail", "Release the hold")
-	w.shows(w.page(operator, path), "was rolled back from 1.0.2 to 1.0.0 already")
+	w.shows(w.page(operator, path), "payment-service.production was rolled back from 1.0.2 to 1.0.0 already", "choose one below")
 }
 
 func TestReleaseByForm(t *testing.T) {

@@ -45,7 +45,7 @@ func (a *API) rollbackPage(c echo.Context) (web.Page, error) {
 		if refused.status >= http.StatusInternalServerError {
 			return web.Page{}, err
 		}
-		view.Preview, view.Refused = nil, web.Sentence(refused.message)
+		view.Preview, view.Refused = nil, web.Sentence(strings.Replace(refused.message, giveVersion, "choose one below", 1))
 	}
 	return web.Page{Title: "Roll back " + name, Section: web.Profiles, Body: "rollback", View: view}, nil
 }

@@ -8,9 +8,11 @@ import (
 	"github.com/sluicehq/sluice/profile"
 )
 
-// Sentence begins a message with a capital: on a page it stands alone.
+// Sentence begins a message with a capital: on a page it stands alone. A name at
+// its beginning stays as it is.
 func Sentence(message string) string {
-	if message == "" || message[0] < 'a' || message[0] > 'z' {
+	first, _, _ := strings.Cut(message, " ")
+	if message == "" || message[0] < 'a' || message[0] > 'z' || strings.ContainsAny(first, ".-_/:=") {
 		return message
 	}
 	return string(message[0]-'a'+'A') + message[1:]
