@@ -23,7 +23,7 @@ TOOLS := .tools
 SIMULATIONS := ./internal/simulation ./internal/gatebench
 # Real daemons that mostly wait for leases to end: beside the other tests they take little time of their own, unless the race
 # detector makes each of them slow. make test/race has it on them too.
-DAEMONS := ./internal/e2e ./internal/demo ./internal/testenv
+DAEMONS := ./internal/e2e ./internal/demo ./internal/browsertest ./internal/testenv
 # Takes its turn after the daemons, so that two processors have about the same to do.
 SLOW := ./store
 UNRACED := $(SIMULATIONS) $(DAEMONS)
@@ -154,6 +154,11 @@ cover: test-deps ## Measure the coverage of every package by its own tests, and 
 	go test -vet=off -timeout 30m -coverprofile=coverage.out ./...
 	@go tool cover -func=coverage.out | awk '/^total:/ {print "total", $$NF}'
 	@go tool cover -html=coverage.out -o coverage.html
+
+.PHONY: screenshots
+screenshots: test-deps ## Run the demo with a browser open, and take the pictures of docs/screenshots again
+	mkdir -p docs/screenshots
+	SLUICE_SCREENSHOTS='$(abspath docs/screenshots)' go test -vet=off -timeout 20m -count=1 -run 'TestDemo$$' ./internal/demo
 
 .PHONY: docs
 docs: ## Write the generated parts of docs/ again

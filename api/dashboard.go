@@ -41,6 +41,9 @@ func (a *API) pages() []page {
 		{"/profiles/:name/versions/:version", everybody, a.versionPage},
 		{"/profiles/:name/diff", everybody, a.diffPage},
 		{"/profiles/:name/release", everybody, a.releasePage},
+		{"/deployments", everybody, a.deploymentsPage},
+		{"/deployments/:id", everybody, a.deploymentPage},
+		{"/deployments/:id/report", everybody, a.reportPage},
 	}
 }
 
@@ -58,10 +61,7 @@ func (a *API) dashboard() []route {
 
 // forms are the doors of the forms on the pages.
 func (a *API) forms() []route {
-	return slices.Concat(
-		a.profileForms(),
-		a.freezeForms(),
-	)
+	return slices.Concat(a.profileForms(), a.deploymentForms(), a.freezeForms())
 }
 
 // shows is the handler of a page.
@@ -92,7 +92,11 @@ func (a *API) submits(build pageFunc, act func(c echo.Context) (to string, err e
 		if err != nil {
 			return refused // the page is gone as well: what was refused says more
 		}
-		return a.showPage(c, refused.status, p, &web.Notice{Text: web.Sentence(refused.message), Details: fieldLines(refused.details)})
+		notice := &web.Notice{Text: sentence(refused.message), Details: fieldLines(refused.details)}
+		if p.Live { // what was refused is to be read in peace
+			p.Live, notice.Now = false, pageBehind(c)
+		}
+		return a.showPage(c, refused.status, p, notice)
 	}
 }
 
@@ -181,7 +185,7 @@ func (a *API) problemPage(c echo.Context, p *problem) error {
 	f := web.Frame{Viewer: viewer(who(c)), Path: c.Request().URL.RequestURI(), Page: web.Page{
 		Title: http.StatusText(p.status), Body: "problem",
 		View: web.Problem{
-			Status: p.status, Headline: headline(p.status), Message: web.Sentence(p.message), Details: fieldLines(p.details), TraceID: traceID(c),
+			Status: p.status, Headline: headline(p.status), Message: sentence(p.message), Details: fieldLines(p.details), TraceID: traceID(c),
 		},
 	}}
 	var b bytes.Buffer
@@ -223,3 +227,6 @@ func headline(status int) string {
 func fieldLines(details []wire.FieldError) []string {
 	return convert(details, func(d wire.FieldError) string { return d.Field + " " + d.Message })
 }
+
+// sentence begins a message with a capital: on a page it stands alone.
+func sentence(message string) string { return web.Sentence(message) }

@@ -124,6 +124,8 @@ func (a *API) docsPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	// A browser that has the page takes the policy from the answer that says so.
+	c.Response().Header().Set("Content-Security-Policy", pagePolicy)
 	if d.fresh(c) {
 		return c.NoContent(http.StatusNotModified)
 	}

@@ -169,6 +169,6 @@ func NewSharedPages() *SharedPages {
 }
 
 // Of makes a page or takes the one just made.
-func (s *SharedPages) Of(key string, now time.Time, build func() (wire.PageContent, error)) (wire.PageContent, error) {
-	return s.pages.of(key, now, build)
+func (s *SharedPages) Of(key string, now, since time.Time, build func() (wire.PageContent, error)) (wire.PageContent, error) {
+	return s.pages.of(key, now, since, build)
 }

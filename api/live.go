@@ -26,6 +26,7 @@ const (
 // has, the stream tells all of it. So a reader who missed something has lost
 // nothing, whichever replica it comes to.
 func (a *API) live(c echo.Context) error {
+	opened := a.opts.Now()
 	build, at, err := a.openPage(c)
 	if err != nil {
 		return err
@@ -40,10 +41,10 @@ func (a *API) live(c echo.Context) error {
 		return nil // the reader is gone
 	}
 	defer counted(a.metrics.followers)()
-	return a.lookAfter(c, s, build, at)
+	return a.lookAfter(c, s, build, at, opened)
 }
 
-func (a *API) lookAfter(c echo.Context, s *eventStream, build pageFunc, at *url.URL) error {
+func (a *API) lookAfter(c echo.Context, s *eventStream, build pageFunc, at *url.URL, opened time.Time) error {
 	mark := c.QueryParam("mark")
 	tick, here := time.NewTicker(liveEvery), time.NewTicker(min(hereEvery, a.opts.KeepAlive))
 	defer tick.Stop()
@@ -53,7 +54,7 @@ func (a *API) lookAfter(c echo.Context, s *eventStream, build pageFunc, at *url.
 		return nil // the reader is gone
 	}
 	for {
-		told, err := a.lookAtPage(c, build, at)
+		told, err := a.lookAtPage(c, build, at, opened)
 		switch {
 		case err != nil && a.explain(c, err).status < http.StatusInternalServerError:
 			return nil // the page is gone, or not theirs any more: opened again, it says so
@@ -105,10 +106,10 @@ func (a *API) liveWait(c echo.Context, s *eventStream, tick, here, again <-chan 
 // lookAtPage is what an open page shows now. Whoever may do and see the same gets
 // the same: who they are is outside of what is told. It is made under no reader's
 // own context, since it is for all of them.
-func (a *API) lookAtPage(c echo.Context, build pageFunc, at *url.URL) (wire.PageContent, error) {
+func (a *API) lookAtPage(c echo.Context, build pageFunc, at *url.URL, opened time.Time) (wire.PageContent, error) {
 	by := who(c)
 	key := fmt.Sprintf("%s %t %q %q %s", by.role, by.session != nil, by.scope.Environments, by.scope.Profiles, at.RequestURI())
-	return a.shared.of(key, a.opts.Now(), func() (wire.PageContent, error) {
+	return a.shared.of(key, a.opts.Now(), opened, func() (wire.PageContent, error) {
 		return look(context.WithoutCancel(c.Request().Context()), func(ctx context.Context) (told wire.PageContent, err error) {
 			on := a.pageContext(ctx, c, at)
 			p, err := build(on)

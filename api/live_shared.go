@@ -26,11 +26,12 @@ type sharedPage struct {
 var errUnmade = errors.New("the page could not be made")
 
 // of makes a page, or takes the one that was made for somebody else of the same
-// key a moment ago.
-func (s *sharedPages) of(key string, now time.Time, build func() (wire.PageContent, error)) (wire.PageContent, error) {
+// key a moment ago, but not before since: nobody is told what is older than what
+// they have.
+func (s *sharedPages) of(key string, now, since time.Time, build func() (wire.PageContent, error)) (wire.PageContent, error) {
 	s.mu.Lock()
 	p, ok := s.pages[key]
-	if ok && now.Sub(p.made) < liveEvery {
+	if ok && now.Sub(p.made) < liveEvery && !p.made.Before(since) {
 		s.mu.Unlock()
 		<-p.done
 		return p.told, p.err

@@ -24,23 +24,26 @@ func TestOpenPagesAreMadeOnce(t *testing.T) {
 	var readers sync.WaitGroup
 	for range 100 {
 		readers.Go(func() {
-			if told, err := pages.Of("admin /", now, build); err != nil || told.Mark != "a" {
+			if told, err := pages.Of("admin /", now, now, build); err != nil || told.Mark != "a" {
 				t.Errorf("%+v %v", told, err)
 			}
 		})
 	}
 	readers.Wait()
-	if told, err := pages.Of("viewer /", now, build); err != nil || told.Mark != "b" {
+	if told, err := pages.Of("viewer /", now, now, build); err != nil || told.Mark != "b" {
 		t.Errorf("another reader: %+v %v", told, err)
 	}
-	if told, err := pages.Of("admin /", now.Add(time.Second), build); err != nil || told.Mark != "c" {
+	if told, err := pages.Of("admin /", now.Add(time.Second), now, build); err != nil || told.Mark != "c" {
 		t.Errorf("a second later: %+v %v", told, err)
 	}
+	if told, err := pages.Of("admin /", now.Add(1500*time.Millisecond), now.Add(1200*time.Millisecond), build); err != nil || told.Mark != "d" {
+		t.Errorf("a page that was opened since: %+v %v", told, err)
+	}
 	gone := errors.New("gone")
-	if _, err := pages.Of("x", now, func() (wire.PageContent, error) { return wire.PageContent{}, gone }); !errors.Is(err, gone) {
+	if _, err := pages.Of("x", now, now, func() (wire.PageContent, error) { return wire.PageContent{}, gone }); !errors.Is(err, gone) {
 		t.Errorf("%v", err)
 	}
-	if told, err := pages.Of("x", now.Add(time.Second), build); err != nil || told.Mark != "d" {
+	if told, err := pages.Of("x", now.Add(time.Second), now, build); err != nil || told.Mark != "e" {
 		t.Errorf("after a failure: %+v %v", told, err)
 	}
 }

@@ -139,7 +139,7 @@ func (a *API) versionsPage(c echo.Context) (web.Page, error) {
 	if err != nil {
 		return web.Page{}, err
 	}
-	view := web.VersionsView{Profile: name, Versions: rows, Pager: pagerOf(c, total, limit, offset, len(rows))}
+	view := web.VersionsView{Profile: name, Versions: rows, Pager: web.NewPager(c.Request().URL.Path, c.QueryParams(), total, limit, offset, len(rows))}
 	if len(rows) > 1 {
 		view.From, view.To = rows[1].Version.Version, rows[0].Version.Version
 	}
@@ -209,7 +209,7 @@ func (a *API) diffPage(c echo.Context) (web.Page, error) {
 			return web.Page{}, err
 		}
 	}
-	return web.Page{Title: "Changes of " + name, Section: web.Profiles, Body: "diff", View: view}, nil
+	return web.Page{Title: "Changes of " + name, Section: web.Profiles, Body: "compared", View: view}, nil
 }
 
 // usualPair is what one wants to see first: what the origin says beside what

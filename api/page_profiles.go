@@ -41,7 +41,7 @@ func (a *API) profilesPage(c echo.Context) (web.Page, error) {
 		return web.Page{}, err
 	}
 	view := web.ProfilesView{
-		Rows: rows, Filter: asked, Pager: pagerOf(c, total, limit, offset, len(rows)),
+		Rows: rows, Filter: asked, Pager: web.NewPager(c.Request().URL.Path, c.QueryParams(), total, limit, offset, len(rows)),
 		Environments: texts(environments...), ServiceTypes: texts(serviceTypes...),
 		Sources: convert(sources, func(s store.Source) string { return s.ID }),
 	}

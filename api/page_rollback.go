@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sluicehq/sluice/api/web"
+	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
@@ -38,14 +39,16 @@ func (a *API) rollbackPage(c echo.Context) (web.Page, error) {
 	view.Completed = completed
 	way, err := a.wayOfProfile(ctx, name, view.Chosen)
 	if err == nil {
-		view.Preview, err = a.preview(c, way)
+		var preview wire.RollbackPreview
+		preview, err = a.previewWay(c, way)
+		view.Preview = &preview
 	}
 	if err != nil {
 		refused := a.explain(c, err)
 		if refused.status >= http.StatusInternalServerError {
 			return web.Page{}, err
 		}
-		view.Preview, view.Refused = nil, web.Sentence(strings.Replace(refused.message, giveVersion, "choose one below", 1))
+		view.Preview, view.Refused = nil, sentence(strings.Replace(refused.message, giveVersion, "choose one below", 1))
 	}
 	return web.Page{Title: "Roll back " + name, Section: web.Profiles, Body: "rollback", View: view}, nil
 }

@@ -38,31 +38,27 @@ func (a *API) answerPreview(c echo.Context, way wayBack, err error) error {
 	if err != nil {
 		return err
 	}
-	out, err := a.preview(c, way)
+	out, err := a.previewWay(c, way)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, out)
 }
 
-// preview says what a rollback would do, by the same decisions that it would be
-// done by.
-func (a *API) preview(c echo.Context, way wayBack) (*wire.RollbackPreview, error) {
+func (a *API) previewWay(c echo.Context, way wayBack) (out wire.RollbackPreview, err error) {
 	ctx, by := c.Request().Context(), order{who(c).name, noReason}
-	var out wire.RollbackPreview
-	var err error
 	switch {
 	case way.already != nil:
 		out = previewUnderWay(*way.already)
 	case way.turn != nil:
-		out, err = a.previewTurn(ctx, *way.turn, by)
+		out, err = a.previewTurn(ctx, *way.turn, rollout.OrderRollback, by)
 	default:
 		out, err = a.previewBack(ctx, *way.back, by)
 	}
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	return &out, a.previewChanges(ctx, &out)
+	return out, a.previewChanges(ctx, &out)
 }
 
 func previewUnderWay(d rollout.Deployment) wire.RollbackPreview {
@@ -74,15 +70,21 @@ func previewUnderWay(d rollout.Deployment) wire.RollbackPreview {
 	return out
 }
 
-func (a *API) previewTurn(ctx context.Context, d rollout.Deployment, by order) (out wire.RollbackPreview, err error) {
-	if d.State == rollout.RollingBack {
+// previewTurn is for an active deployment, that a rollback or a cancellation ends.
+func (a *API) previewTurn(ctx context.Context, d rollout.Deployment, o rollout.Order, by order) (out wire.RollbackPreview, err error) {
+	if d.State == rollout.RollingBack && o == rollout.OrderRollback {
 		return previewUnderWay(d), nil
 	}
-	dec, err := a.opts.Engine.ForeseeOrder(ctx, d.ID, rollout.OrderRollback, by.actor, by.reason)
+	dec, err := a.opts.Engine.ForeseeOrder(ctx, d.ID, o, by.actor, by.reason)
 	if err != nil {
 		return out, err
 	}
 	out = wire.RollbackPreview{ConfigName: d.Profile, DeploymentID: d.ID, FromVersion: d.Version, Instances: len(dec.Assign)}
+	if dec.Next.State == rollout.Cancelled && d.State != rollout.Pending {
+		out.Kind = previewCancel
+		out.Explanation = fmt.Sprintf("the deployment ends where it is: there is nothing to go back to, and whoever runs %s goes on running it", d.Version)
+		return out, nil
+	}
 	if dec.Next.State == rollout.Cancelled {
 		out.Kind, out.ToVersion = previewCancel, d.Previous
 		out.Explanation = fmt.Sprintf("the deployment has not begun: it is cancelled, and no instance changes; %s goes on running", orNothing(d.Previous))

@@ -29,19 +29,6 @@ func (a *API) deploymentReport(c echo.Context) error {
 	return invalidField("format", "is json or markdown")
 }
 
-// deploymentPage is the page that a commit status links to.
-func (a *API) deploymentPage(c echo.Context) error {
-	out, err := a.Report(c.Request().Context(), c.Param("id"))
-	if err != nil {
-		return err
-	}
-	page, err := report.Page(out)
-	if err != nil {
-		return err
-	}
-	return html(c, http.StatusOK, page)
-}
-
 // maxEvents bounds the audit events of a report.
 const maxEvents = 200
 

@@ -19,18 +19,24 @@ func (a *API) retryDeployment(c echo.Context) error {
 	if err := decode(c, &req); err != nil {
 		return err
 	}
+	d, err := a.retried(c, req)
+	return answerBegun(c, d, err)
+}
+
+// retried is the deployment that tries again.
+func (a *API) retried(c echo.Context, req wire.RetryRequest) (none rollout.Deployment, err error) {
 	if strings.TrimSpace(req.Reason) == "" {
-		return rollout.ErrReason
+		return none, rollout.ErrReason
 	}
 	ctx := c.Request().Context()
 	old, err := a.opts.Store.Deployment(ctx, c.Param("id"))
 	if err != nil {
-		return err
+		return none, err
 	}
 	if err := rollout.MayRetry(old); err != nil {
-		return err
+		return none, err
 	}
-	return a.begin(c, old.Profile, func(basis *rollout.Basis) (rollout.Deployment, error) {
+	return a.settle(ctx, old.Profile, func(basis *rollout.Basis) (rollout.Deployment, error) {
 		d, err := a.draft(c, wire.CreateDeploymentRequest{
 			ConfigName: old.Profile, ConfigVersion: old.Version, TargetInstances: old.Selector.Instances, Reason: req.Reason, Force: req.Force,
 		})
@@ -49,6 +55,10 @@ func (a *API) retryDeployment(c echo.Context) error {
 // quicker, so that each is told what the others did.
 func (a *API) begin(c echo.Context, name string, start func(*rollout.Basis) (rollout.Deployment, error)) error {
 	d, err := a.settle(c.Request().Context(), name, start)
+	return answerBegun(c, d, err)
+}
+
+func answerBegun(c echo.Context, d rollout.Deployment, err error) error {
 	if err != nil {
 		return err
 	}

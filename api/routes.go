@@ -51,7 +51,6 @@ func (a *API) list() []route {
 		{"POST", "/logout", open, 30, smallBody, prompt, a.leave},
 		{"GET", "/assets/report.css", open, 0, 0, prompt, a.stylesheet},
 		{"GET", "/assets/:file", open, 0, 0, prompt, a.asset},
-		{"GET", "/deployments/:id", everybody, 60, 0, prompt, a.deploymentPage},
 		{"GET", "/live", everybody, 60, 0, waiting, a.live},
 
 		{"POST", v1 + "/authentication/login", open, 10, smallBody, prompt, a.login},

@@ -42,11 +42,11 @@ func facts(b *strings.Builder, r wire.Report) {
 	row("strategy", cell(d.Strategy))
 	row("commit", cell(commitOf(d)))
 	row("by", cell(d.InitiatedBy))
-	row("from merge to start", spoken(r.Durations.MergeToStart))
-	row("from start to detection", spoken(r.Durations.StartToDetected))
-	row("from detection to the last instance back", spoken(r.Durations.DetectedToBack))
-	row("from start to end", spoken(r.Durations.Whole))
-	row("health", health(d.HealthRestored))
+	row("from merge to start", Spoken(r.Durations.MergeToStart))
+	row("from start to detection", Spoken(r.Durations.StartToDetected))
+	row("from detection to the last instance back", Spoken(r.Durations.DetectedToBack))
+	row("from start to end", Spoken(r.Durations.Whole))
+	row("health", Health(d.HealthRestored))
 	b.WriteString("\n")
 }
 
@@ -61,8 +61,8 @@ func commitOf(d wire.Deployment) string {
 	return text
 }
 
-// spoken turns PT1M30S into 1m30s.
-func spoken(iso string) string {
+// Spoken turns PT1M30S into 1m30s.
+func Spoken(iso string) string {
 	return strings.ToLower(strings.TrimPrefix(strings.TrimPrefix(iso, "P"), "T"))
 }
 
@@ -73,7 +73,7 @@ func changes(b *strings.Builder, c *wire.DiffResponse) {
 		return
 	}
 	b.WriteString("## What changed\n\n")
-	rows := changed(c.Diff)
+	rows := Changed(c.Diff)
 	if len(rows) == 0 {
 		b.WriteString("Nothing in the data.\n\n")
 		return
@@ -85,8 +85,8 @@ func changes(b *strings.Builder, c *wire.DiffResponse) {
 	b.WriteString("\n")
 }
 
-// change is one field's change in words.
-type change struct{ Field, Before, After string }
+// Change is one field's change in words.
+type Change struct{ Field, Before, After string }
 
 // maxShown bounds a value that is shown, in bytes, and how many changes are.
 const (
@@ -94,19 +94,20 @@ const (
 	maxChanges = 200
 )
 
-func changed(d wire.Diff) []change {
-	var rows []change
+// Changed lists a difference field by field, at most 200 of them.
+func Changed(d wire.Diff) []Change {
+	var rows []Change
 	for _, c := range d.Removed {
-		rows = append(rows, change{c.Field, text(c.OldValue), ""})
+		rows = append(rows, Change{c.Field, text(c.OldValue), ""})
 	}
 	for _, c := range d.Added {
-		rows = append(rows, change{c.Field, "", text(c.NewValue)})
+		rows = append(rows, Change{c.Field, "", text(c.NewValue)})
 	}
 	for _, c := range d.Modified {
-		rows = append(rows, change{c.Field, text(c.OldValue), text(c.NewValue)})
+		rows = append(rows, Change{c.Field, text(c.OldValue), text(c.NewValue)})
 	}
 	if more := len(rows) - maxChanges; more > 0 {
-		rows = append(rows[:maxChanges], change{Field: fmt.Sprintf("… and %d more", more)})
+		rows = append(rows[:maxChanges], Change{Field: fmt.Sprintf("… and %d more", more)})
 	}
 	return rows
 }
@@ -132,8 +133,8 @@ func verdict(b *strings.Builder, title string, v *wire.Verdict) {
 	}
 	b.WriteString("| metric | verdict | updated | control | baseline | limit | observations | p |\n|---|---|---:|---:|---:|---:|---:|---:|\n")
 	for _, m := range v.Metrics {
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %d | %s |\n", cell(Metric(m.Name)), m.Outcome, maybeNumber(m.Value, m.Unit),
-			maybeNumber(m.Control, m.Unit), maybeNumber(m.Baseline, m.Unit), maybeNumber(m.Limit, m.Unit), m.N, cell(chance(m.P)))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %d | %s |\n", cell(Metric(m.Name)), m.Outcome, Figure(m.Value, m.Unit),
+			Figure(m.Control, m.Unit), Figure(m.Baseline, m.Unit), Figure(m.Limit, m.Unit), m.N, cell(Chance(m.P)))
 	}
 	b.WriteString("\n")
 }
@@ -142,14 +143,15 @@ func exposures(b *strings.Builder, d wire.Deployment) {
 	if d.Exposed == 0 {
 		return
 	}
-	fmt.Fprintf(b, "## Who had it\n\n%s\n\n| instance | ran it from | until | requests | errors | |\n|---|---|---|---:|---:|---|\n", exposedText(d))
+	fmt.Fprintf(b, "## Who had it\n\n%s\n\n| instance | ran it from | until | requests | errors | |\n|---|---|---|---:|---:|---|\n", Exposed(d))
 	for _, e := range d.Exposures {
 		fmt.Fprintf(b, "| %s | %s | %s | %d | %d | %s |\n", cell(e.Hostname), maybeClock(e.AppliedAt), maybeClock(e.BackAt), e.Requests, e.Errors, cell(e.ApplyError))
 	}
 	b.WriteString("\n")
 }
 
-func exposedText(d wire.Deployment) string {
+// Exposed says who had a version that was taken back.
+func Exposed(d wire.Deployment) string {
 	var requests, errors uint64
 	for _, e := range d.Exposures {
 		requests, errors = requests+e.Requests, errors+e.Errors

@@ -87,11 +87,6 @@ func series(d wire.Deployment, checks []wire.Check, decided *wire.Verdict) []wir
 	return all
 }
 
-// telling says that a series has something to show: it decided, or it moved.
-func telling(s wire.Series) bool {
-	return s.Failed || slices.ContainsFunc(s.Points, func(p wire.Point) bool { return p.Value != nil && *p.Value != 0 })
-}
-
 // rank puts what decided first, and what was never measured last.
 func rank(s wire.Series) int {
 	switch {

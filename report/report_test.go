@@ -2,10 +2,7 @@ package report_test
 
 import (
 	"encoding/json"
-	"encoding/xml"
-	"errors"
 	"flag"
-	"io"
 	"os"
 	"strings"
 	"testing"
@@ -57,11 +54,6 @@ func TestReport(t *testing.T) {
 	t.Parallel()
 	r := report.Build(rollback(t))
 	golden(t, "rollback.md", report.Markdown(r))
-	page, err := report.Page(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "rollback.html", string(page))
 	if r.Durations != (wire.Durations{MergeToStart: "PT12S", StartToDetected: "PT1M1S", DetectedToBack: "PT2.5S", Whole: "PT1M30S"}) {
 		t.Errorf("%+v", r.Durations)
 	}
@@ -79,58 +71,10 @@ func TestReportTakesNoMarkup(t *testing.T) {
 	checks[0].Verdict.Reason, checks[0].Verdict.Metrics[0].Name = evil, evil
 	events[0].User = evil
 	r := report.Build(d, checks, events, changes)
-	page, err := report.Page(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(string(page), "<script") || strings.Contains(string(page), "<img") {
-		t.Errorf("the page has somebody else's markup:\n%s", page)
-	}
 	text := report.Markdown(r)
 	for _, bad := range []string{"<script", "![x](", "@everyone", "`rm`", "\n# heading"} {
 		if strings.Contains(text, bad) {
 			t.Errorf("the Markdown holds %q", bad)
-		}
-	}
-	for _, s := range r.Series {
-		wellFormed(t, report.Chart(s, d))
-	}
-}
-
-// wellFormed fails unless text is XML, as an SVG must be.
-func wellFormed(t *testing.T, text string) {
-	t.Helper()
-	dec := xml.NewDecoder(strings.NewReader(text))
-	for {
-		if _, err := dec.Token(); errors.Is(err, io.EOF) {
-			return
-		} else if err != nil {
-			t.Fatalf("not well-formed: %v\n%s", err, text)
-		}
-	}
-}
-
-func TestChart(t *testing.T) {
-	t.Parallel()
-	at := func(s int) time.Time { return time.Date(2026, 3, 2, 10, 0, s, 0, time.UTC) }
-	v := func(f float64) *float64 { return &f }
-	for name, c := range map[string]struct {
-		s    wire.Series
-		want bool
-	}{
-		"one check":           {wire.Series{Points: []wire.Point{{At: at(0), Value: v(3)}}}, true},
-		"nothing measured":    {wire.Series{Points: []wire.Point{{At: at(0), Baseline: v(3)}}}, false},
-		"no check":            {wire.Series{}, false},
-		"never moved":         {wire.Series{Points: []wire.Point{{At: at(0), Value: v(0)}, {At: at(9), Value: v(0)}}}, false},
-		"nothing, and failed": {wire.Series{Failed: true, Points: []wire.Point{{At: at(0), Value: v(0), Limit: v(99)}}}, true},
-	} {
-		svg := report.Chart(c.s, wire.Deployment{})
-		if (svg != "") != c.want {
-			t.Errorf("%s: %q", name, svg)
-		}
-		wellFormed(t, svg)
-		if strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
-			t.Errorf("%s: %s", name, svg)
 		}
 	}
 }
@@ -148,9 +92,6 @@ func TestReportOfOthers(t *testing.T) {
 		r := report.Build(d, nil, nil, nil)
 		if r.Headline != "web "+status {
 			t.Errorf("%q, want %q", r.Headline, status)
-		}
-		if _, err := report.Page(r); err != nil {
-			t.Error(err)
 		}
 		if report.Markdown(r) == "" {
 			t.Error("no Markdown")

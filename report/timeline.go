@@ -83,7 +83,7 @@ func told(e wire.AuditEvent) string {
 	case "deployment.rollback":
 		return fmt.Sprintf("rollback to %s began, for %s", detail("to"), instances(detail("instances")))
 	case "deployment.rolledback":
-		return because("rolled back", health(detail("health")))
+		return because("rolled back", Health(detail("health")))
 	case "deployment.completed":
 		return "completed"
 	case "deployment.failed":
@@ -108,8 +108,8 @@ func because(what, reason string) string {
 	return what + ": " + reason
 }
 
-// health is what was seen of it after a rollback, in words.
-func health(restored string) string {
+// Health is what was seen of it after a rollback, in words.
+func Health(restored string) string {
 	switch restored {
 	case "Returned":
 		return "health returned to what it was before"

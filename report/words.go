@@ -21,8 +21,8 @@ func Metric(name string) string {
 	return name
 }
 
-// number writes a measurement with the digits that matter, and its unit.
-func number(v float64, unit string) string {
+// Number writes a measurement with the digits that matter, and its unit.
+func Number(v float64, unit string) string {
 	digits := 2
 	switch abs := math.Abs(v); {
 	case abs >= 100 || v == math.Trunc(v):
@@ -40,16 +40,16 @@ func number(v float64, unit string) string {
 	return text + " " + unit
 }
 
-// maybeNumber is a dash for what was not measured.
-func maybeNumber(v *float64, unit string) string {
+// Figure is a measurement, or a dash for what was not measured.
+func Figure(v *float64, unit string) string {
 	if v == nil {
 		return "–"
 	}
-	return number(*v, unit)
+	return Number(*v, unit)
 }
 
-// chance writes a probability.
-func chance(p *float64) string {
+// Chance writes a probability, or a dash for one that was not reckoned.
+func Chance(p *float64) string {
 	switch {
 	case p == nil:
 		return "–"

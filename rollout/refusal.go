@@ -115,3 +115,11 @@ func taken(d Deployment) string {
 	}
 	return "taken back by " + d.RollbackBy + because(d.RollbackReason)
 }
+
+// May is nil when the deployment may be given the order as it stands, and a
+// *StateError otherwise.
+func May(d Deployment, o Order) error { return allow(d, o) }
+
+// MayPromote is nil when there is something that the promotion would end, and a
+// *StateError otherwise.
+func MayPromote(d Deployment, p Promotion) error { return p.allowed(d) }

@@ -8,13 +8,16 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/report"
 )
 
 // funcs are what templates may call.
 var funcs = template.FuncMap{
 	"when": when, "short": short, "badge": badge, "icon": icon, "count": count,
-	"track": func(d wire.Deployment) template.HTML { return Track(d) },
-	"ahead": Ahead, "value": valueText, "holdEnds": holdEnds, "pairs": pairs, "person": person, "span": span, "sentence": Sentence,
+	"track": func(d wire.Deployment) template.HTML { return Track(d) }, "smalltrack": SmallTrack,
+	"metric": report.Metric, "figure": report.Figure, "chance": report.Chance, "spoken": report.Spoken, "health": report.Health,
+	"exposed": report.Exposed, "changes": report.Changed, "clock": clock, "upper": upper, "person": person,
+	"ahead": Ahead, "value": valueText, "holdEnds": holdEnds, "pairs": pairs, "span": span, "sentence": Sentence,
 }
 
 // block is a template's text as a part of another one. It is filled in when it is
@@ -44,6 +47,13 @@ func when(moment any) template.HTML {
 	}
 	t = t.UTC()
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.Format(time.RFC3339Nano), t.Format("2006-01-02 15:04:05 UTC"))) //nolint:gosec // digits alone
+}
+
+// clock is a moment of a time line, which stays absolute: what matters is how far
+// one is from the next.
+func clock(t time.Time) template.HTML {
+	t = t.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s" data-absolute>%s</time>`, t.Format(time.RFC3339Nano), t.Format("2006-01-02 15:04:05.000 UTC"), t.Format("15:04:05.0"))) //nolint:gosec // digits alone
 }
 
 // shortCommit is how much of a commit's SHA is shown.

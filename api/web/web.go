@@ -67,6 +67,7 @@ type Freeze struct {
 type Notice struct {
 	Text    string
 	Details []string // field by field
+	Now     string   // path of the page as it is now, "" where the page asks for something itself
 }
 
 // Frame is a page in its surroundings.

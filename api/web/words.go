@@ -1,7 +1,6 @@
 package web
 
 import (
-	"html/template"
 	"strings"
 	"time"
 
@@ -16,15 +15,6 @@ func Sentence(message string) string {
 		return message
 	}
 	return string(message[0]-'a'+'A') + message[1:]
-}
-
-// person is who made a commit, by name, with the address where one looks for it.
-func person(who string) template.HTML {
-	name, address, ok := strings.Cut(who, " <")
-	if !ok || name == "" {
-		return template.HTML(template.HTMLEscapeString(who)) //nolint:gosec // escaped
-	}
-	return template.HTML(`<span title="` + template.HTMLEscapeString(strings.TrimSuffix(address, ">")) + `">` + template.HTMLEscapeString(name) + `</span>`) //nolint:gosec // escaped
 }
 
 // span is a duration of the API, as PT30M, the way that people write it.

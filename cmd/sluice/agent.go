@@ -25,6 +25,7 @@ const agentEnv = "SLUICE_AGENT_"
 
 func newAgentCommand() *cobra.Command {
 	var opts agent.Options
+	var sim simulationFlags
 	var mode, logLevel, logFormat string
 	cmd := &cobra.Command{
 		Use:   "agent",
@@ -33,7 +34,13 @@ func newAgentCommand() *cobra.Command {
 file, make the program load it, and report how the program does.
 
 Every flag is also a variable: --health-url is SLUICE_AGENT_HEALTH_URL. A flag wins.
-The agent ends with exit code 0 on SIGTERM or an interrupt.`,
+The agent ends with exit code 0 on SIGTERM or an interrupt.
+
+With --simulate it is many instances instead, which have no program behind them: for trying a server
+and a strategy. Their health is as --behaviour says, and as --when says while the configuration that
+they apply is of a kind.`,
+		Example: `  sluice agent --service payment-service --environment Production --token-file token --file config.json --health-url http://127.0.0.1:8080/healthz
+  sluice agent --service payment-service --environment Production --token-file token --simulate 1000 --when 'timeoutMs<100: errors=60,latency=2s'`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -55,10 +62,14 @@ The agent ends with exit code 0 on SIGTERM or an interrupt.`,
 			opts.Session.Logger = log
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 			defer stop()
+			if sim.instances > 0 {
+				return sim.run(ctx, opts, cmd.ErrOrStderr())
+			}
 			return runAgent(ctx, opts)
 		},
 	}
 	agentFlags(cmd.Flags(), &opts)
+	sim.register(cmd.Flags())
 	f := cmd.Flags()
 	f.StringVar(&mode, "mode", "", "`mode` of the file, octal (default: the present file's, 0640 for a new one)")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")

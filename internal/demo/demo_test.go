@@ -18,13 +18,15 @@ func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 // services under load, kill -9 in the middle. Every outcome must be as it should be.
 func TestDemo(t *testing.T) {
 	var out bytes.Buffer
+	pictures := onlooker(t)
 	draw := func(d wire.Deployment) string {
 		return fmt.Sprintf("%s %s %s\n", d.ConfigName, d.ConfigVersion, d.Status)
 	}
 	err := demo.Run(t.Context(), demo.Options{
 		Binary: testenv.Binary(t), Dir: t.TempDir(), Out: &out,
-		Look: demo.Look{Live: true, Unicode: true, Draw: draw, Line: draw},
+		Look: demo.Look{Live: true, Unicode: true, Draw: draw, Line: draw}, Onlooker: pictures.look,
 	})
+	pictures.done()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}

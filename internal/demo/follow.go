@@ -66,6 +66,9 @@ func (r *run) follow(ctx context.Context, id string, done func(wire.Deployment) 
 		seen = d
 		r.screen.show(d)
 		r.note(d)
+		if r.opts.Onlooker != nil {
+			r.opts.Onlooker(Moment{Title: r.screen.act, Server: r.server, Token: r.sessionToken, Deployment: d})
+		}
 		return final(d.Status) || (done != nil && done(d)), nil
 	})
 	return seen, err

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/client"
 	"github.com/sluicehq/sluice/examples"
 	"github.com/sluicehq/sluice/internal/balancer"
@@ -32,6 +33,15 @@ type Options struct {
 	RedisURL    string // that the replicas share; may be empty
 	Out         io.Writer
 	Look        Look
+	Onlooker    func(Moment) // is shown every moment, and holds the demo up; may be nil
+}
+
+// Moment is where the demo is, for somebody who looks at it beside the screen.
+type Moment struct {
+	Title         string // of the act
+	Server, Token string // of the admin
+	// Deployment is the one that the act is about, as it was just seen.
+	Deployment wire.Deployment
 }
 
 // ErrNotSo is returned when something that the demo shows did not happen.

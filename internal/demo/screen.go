@@ -24,13 +24,15 @@ type screen struct {
 	look   Look
 	drawn  int // lines of the picture that is on the terminal now
 	last   string
+	act    string // title of the act
 	failed []string
 	passed int
 }
 
 func (s *screen) title(format string, args ...any) {
 	s.settle()
-	fmt.Fprintf(s.out, "\n%s\n", fmt.Sprintf(format, args...))
+	s.act = fmt.Sprintf(format, args...)
+	fmt.Fprintf(s.out, "\n%s\n", s.act)
 }
 
 func (s *screen) say(format string, args ...any) {

@@ -30,6 +30,6 @@ func NewAlertmanager(t testing.TB) *Alertmanager {
 			"--config.file=" + file, "--storage.path=" + dir, "--web.listen-address=" + addr, "--cluster.listen-address=", "--log.level=warn",
 		},
 	}}}
-	a.begin(t)
+	a.begin(t, "/-/ready")
 	return a
 }

@@ -31,7 +31,7 @@ func NewPrometheus(t testing.TB, scrape string, flags ...string) *Prometheus {
 			"--web.listen-address=" + addr, "--log.level=warn",
 		}, flags...),
 	}}}
-	p.begin(t)
+	p.begin(t, "/-/ready")
 	return p
 }
 

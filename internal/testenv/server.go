@@ -21,6 +21,7 @@ type server struct {
 	name    string
 	program string
 	args    []string
+	env     []string // beside the tests' own
 	dir     string
 	addr    string
 	account *syscall.Credential // the account that the process runs as; nil is ours
@@ -45,6 +46,7 @@ func (s *server) start() error {
 	defer logs.Close() //nolint:errcheck // the server has its own descriptor
 	cmd := exec.Command(s.program, s.args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, logs, logs
+	cmd.Env = append(os.Environ(), s.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.account}
 	dieWithUs(cmd.SysProcAttr)
 	done := make(chan struct{})

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Gets what the tests need beside Go: git, pgrep, curl, jq, openssl, PostgreSQL 15+, Redis 7+, Prometheus with
-# promtool, and Alertmanager. On Debian as root what is missing is installed; elsewhere one line says what to install.
-# The tests start servers of their own: none that runs already is touched, and none that is
-# installed here is started.
+# promtool, Alertmanager, and Chromium or Chrome with a font. On Debian as root what is missing is installed;
+# elsewhere one line says what to install. The tests start servers of their own: none that runs already is touched,
+# and none that is installed here is started.
 set -euo pipefail
 
 missing=()
@@ -16,6 +16,7 @@ command -v redis-server >/dev/null 2>&1 || missing+=(redis-server)
 { command -v prometheus && command -v promtool; } >/dev/null 2>&1 || missing+=(prometheus)
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null 2>&1 || missing+=(postgresql)
 command -v prometheus-alertmanager >/dev/null 2>&1 || command -v alertmanager >/dev/null 2>&1 || missing+=(prometheus-alertmanager)
+{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null 2>&1 || missing+=(chromium fonts-dejavu-core)
 ((${#missing[@]} == 0)) && exit 0
 
 if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null 2>&1; then

@@ -13,10 +13,10 @@ import (
 // web is a private server that says over HTTP when it is ready.
 type web struct{ server }
 
-// begin starts it; it ends with the test.
-func (w *web) begin(t testing.TB) {
+// begin starts it, and is back when it answers at the path; it ends with the test.
+func (w *web) begin(t testing.TB, path string) {
 	t.Helper()
-	w.ready = w.answers
+	w.ready = func(ctx context.Context) error { return w.answers(ctx, path) }
 	t.Cleanup(func() {
 		if err := w.end(syscall.SIGKILL); err != nil {
 			t.Error(err)
@@ -25,8 +25,8 @@ func (w *web) begin(t testing.TB) {
 	must(t, w.start())
 }
 
-func (w *web) answers(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.URL()+"/-/ready", nil)
+func (w *web) answers(ctx context.Context, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.URL()+path, nil)
 	if err != nil {
 		return err
 	}

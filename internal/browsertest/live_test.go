@@ -1,0 +1,101 @@
+package browsertest_test
+
+import (
+	"testing"
+
+	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/internal/testenv"
+)
+
+// Somebody watches a change go live, from the merge to the end, on a page that
+// they opened before, and need not touch.
+func TestACanaryIsWatched(t *testing.T) {
+	t.Parallel()
+	s := perform(t)
+	tab := s.signedIn(t, "/", testenv.TabOptions{})
+	tab.WaitText("main", "Nothing is being rolled out", patience)
+	stays := keep(tab)
+
+	d := s.deployed(s.commit("Greet with moin", byHand, "greeting: moin"))
+	tab.WaitText("article", shop, patience)
+	for phase, instances := range []string{"1 of 4", "2 of 4"} {
+		tab.WaitText("article", instances+" instances run it", patience)
+		s.promote(d.ID, phase+1)
+	}
+	tab.WaitText("main", "Nothing is being rolled out", patience)
+	s.completes(d.ID)
+	stays(t)
+
+	d = s.deployed(s.commit("Fail always", automatic, "greeting: oh, failing: 100"))
+	tab.WaitText("main", "1.1.0 is refused", patience)
+	s.reaches(d.ID, "RolledBack", func(d wire.Deployment) bool { return d.Status == "RolledBack" })
+	tab.Axe()
+	stays(t)
+}
+
+// A page that was open while the daemon was away says so, and since when, and is
+// up to date again when it is back, without being touched.
+func TestTheDaemonIsRestartedBehindAnOpenPage(t *testing.T) {
+	t.Parallel()
+	s := perform(t)
+	tab := s.signedIn(t, "/", testenv.TabOptions{})
+	tab.WaitText("footer", "live", patience)
+	stays := keep(tab)
+	tab.Forgive("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
+
+	s.Kill(t)
+	tab.WaitText("[role=status]", "Connection lost since", patience)
+	if tab.Has("link", "Sign in again") {
+		t.Error("it asks to sign in")
+	}
+	tab.Axe()
+	sha := s.commit("Greet with moin", byHand, "greeting: moin") // lands while nobody looks
+	s.Start(t)
+	tab.WaitText("article", shop, patience)
+	tab.WaitNoText("[role=status]", "Connection lost", patience)
+	stays(t)
+	s.promote(s.deployed(sha).ID, 1)
+	tab.WaitText("article", "2 of 4 instances run it", patience)
+}
+
+// Whose session ends while a page is open is told so, and comes back to it.
+func TestTheSessionEndsBehindAnOpenPage(t *testing.T) {
+	t.Parallel()
+	s := perform(t)
+	const password = "ann-of-the-browser-test-52c0"
+	if _, err := s.api.CreateUser(t.Context(), wire.UserRequest{Username: "ann", Password: password, Role: "Operator"}); err != nil {
+		t.Fatal(err)
+	}
+	tab := s.tab(t, testenv.TabOptions{})
+	tab.Open("/?from=a+link")
+	enter(tab, "ann", password)
+	tab.WaitText("footer", "live", patience)
+
+	viewer := "Viewer" // ends the sessions of before
+	if _, err := s.api.ChangeUser(t.Context(), "ann", wire.UserChange{Role: &viewer}); err != nil {
+		t.Fatal(err)
+	}
+	tab.WaitText("[role=status]", "You are signed out", patience)
+	tab.Axe()
+	tab.Click("link", "Sign in again")
+	enter(tab, "ann", password)
+	tab.WaitText("footer", "live", patience)
+	if got := tab.Path(); got != "/?from=a+link" {
+		t.Errorf("it is back at %s", got)
+	}
+	tab.WaitText("header", "ann Viewer", patience)
+}
+
+// keep marks the page: the function it returns wants it not to have been loaded
+// again since.
+func keep(tab *testenv.Tab) (stays func(t *testing.T)) {
+	tab.Eval("window.kept = true", nil)
+	return func(t *testing.T) {
+		t.Helper()
+		var kept bool
+		tab.Eval("window.kept === true", &kept)
+		if !kept {
+			t.Error("the page was loaded again")
+		}
+	}
+}

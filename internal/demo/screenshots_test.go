@@ -1,0 +1,138 @@
+package demo_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/internal/demo"
+	"github.com/sluicehq/sluice/internal/testenv"
+)
+
+// screenshotsEnv names a folder for pictures of the dashboard while the demo goes
+// on (make screenshots).
+const screenshotsEnv = "SLUICE_SCREENSHOTS"
+
+// shot is a picture of one page at one moment of the demo.
+type shot struct {
+	name string
+	act  string // that the title begins with
+	when func(wire.Deployment) bool
+	page func(wire.Deployment) string
+	in   []string // looks
+}
+
+// looks are the screens of people.
+var looks = map[string]testenv.TabOptions{
+	"light":      {},
+	"dark":       {Dark: true},
+	"phone":      {Width: 375, Height: 812, Scale: 2},
+	"phone-dark": {Width: 375, Height: 812, Scale: 2, Dark: true},
+	"wide":       {Width: 2560, Height: 1440},
+	"wide-dark":  {Width: 2560, Height: 1440, Dark: true},
+}
+
+func shots() []shot {
+	at := func(path string) func(wire.Deployment) string { return func(wire.Deployment) string { return path } }
+	itself := func(d wire.Deployment) string { return "/deployments/" + d.ID }
+	is := func(status string) func(wire.Deployment) bool {
+		return func(d wire.Deployment) bool { return d.Status == status }
+	}
+	half := func(d wire.Deployment) bool { return d.Phase == 2 && d.Progress.Applied >= 3 }
+	desk := []string{"light", "dark"}
+	all := []string{"light", "dark", "phone", "phone-dark", "wide", "wide-dark"}
+	return []shot{
+		{"overview-canary", "(a)", half, at("/"), all},
+		{"deployment-completed", "(a)", is("Completed"), itself, desk},
+		{"deployment-rolled-back", "(b)", is("RolledBack"), itself, all},
+		{"overview-hold", "(b)", is("RolledBack"), at("/"), desk},
+		{"deployment-fixed", "(c)", is("Completed"), itself, desk},
+		{"deployment-beside-broken", "(d)", is("Completed"), itself, desk},
+		{"deployment-emergency", "(e)", is("Completed"), itself, desk},
+		{"deployment-killed", "(f)", func(d wire.Deployment) bool { return d.Phase == 3 }, itself, desk},
+	}
+}
+
+// photographer takes each picture once, when its moment comes, and does not hold
+// the demo up.
+type photographer struct {
+	t        *testing.T
+	folder   string
+	left     []shot
+	moments  chan func()
+	finished chan struct{}
+	ready    bool // the browser is told to start
+	tab      *testenv.Tab
+}
+
+// onlooker is nobody, unless pictures are wanted.
+func onlooker(t *testing.T) *photographer {
+	t.Helper()
+	p := &photographer{t: t, folder: os.Getenv(screenshotsEnv), finished: make(chan struct{})}
+	if p.folder != "" {
+		p.left = shots()
+	}
+	p.moments = make(chan func(), len(p.left)+1)
+	go func() {
+		defer close(p.finished)
+		for take := range p.moments {
+			take()
+		}
+	}()
+	return p
+}
+
+func (p *photographer) look(m demo.Moment) {
+	if p.folder != "" && !p.ready {
+		p.ready = true
+		p.moments <- func() { p.open(m) }
+	}
+	var later []shot
+	for _, s := range p.left {
+		if !strings.HasPrefix(m.Title, s.act) || !s.when(m.Deployment) {
+			later = append(later, s)
+			continue
+		}
+		p.moments <- func() { p.take(s, m) }
+	}
+	p.left = later
+}
+
+// open starts the browser before the first moment that matters.
+func (p *photographer) open(m demo.Moment) {
+	p.t.Helper()
+	p.tab = testenv.SharedBrowser(p.t).Tab(p.t, testenv.TabOptions{Site: m.Server})
+	p.tab.Forgive("ERR_") // the demo kills the daemon
+	p.tab.SetCookie("sluice_session", m.Token)
+	p.tab.Open("/")
+}
+
+func (p *photographer) take(s shot, m demo.Moment) {
+	p.t.Helper()
+	p.tab.Look(testenv.TabOptions{})
+	p.tab.Open(s.page(m.Deployment))
+	pictures := map[string][]byte{}
+	for _, in := range s.in {
+		opts := looks[in]
+		opts.NoScript = true // from now on: every picture is of the same moment
+		p.tab.Look(opts)
+		pictures[in] = p.tab.Picture()
+	}
+	for in, picture := range pictures {
+		if err := os.WriteFile(filepath.Join(p.folder, s.name+"-"+in+".png"), small(p.t, picture), 0o644); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// done wants every picture to have been taken.
+func (p *photographer) done() {
+	p.t.Helper()
+	close(p.moments)
+	<-p.finished
+	for _, s := range p.left {
+		p.t.Errorf("the moment of the picture %s did not come", s.name)
+	}
+}
