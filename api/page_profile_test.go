@@ -70,7 +70,7 @@ func TestProfilePage(t *testing.T) {
 	w.shows(w.page(viewer, profilePath), "2 run 1.0.0")
 	w.complete("1.0.1", one, two)
 	page := w.page(operator, profilePath)
-	w.shows(page, "2 run 1.0.1", "since 1.0.0", "1.0.0 → 1.0.1", profilePath+"/rollback", ">Ann<")
+	w.shows(page, "2 run 1.0.1", "since 1.0.0", "1.0.0 <span", profilePath+"/rollback", "Ann · <code")
 	w.hides(w.page(viewer, profilePath), profilePath+"/rollback")
 	if v := w.asBrowser(viewer, "GET", "/profiles/no-such", nil); v.status != 404 {
 		t.Errorf("no such profile: %d", v.status)
