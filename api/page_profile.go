@@ -10,7 +10,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sluicehq/sluice/api/web"
-	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
@@ -233,7 +232,7 @@ func (a *API) compare(ctx context.Context, view *web.DiffView) error {
 	if err != nil {
 		return err
 	}
-	var diff wire.DiffResponse = wireDiff(profile.Compare(from.Data, to.Data))
+	diff := wireDiff(profile.Compare(from.Data, to.Data))
 	view.Diff, view.Lines = &diff, web.Lines(dataText(from.Data), dataText(to.Data))
 	return nil
 }

@@ -1,6 +1,9 @@
 package web
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // DiffLine is one line of two texts held beside each other.
 type DiffLine struct {
@@ -48,10 +51,10 @@ func changed(a, b []string) []DiffLine {
 	for i := range common {
 		common[i] = make([]int32, len(b)+1)
 	}
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
+	for i, one := range slices.Backward(a) {
+		for j, other := range slices.Backward(b) {
 			common[i][j] = max(common[i+1][j], common[i][j+1])
-			if a[i] == b[j] {
+			if one == other {
 				common[i][j] = common[i+1][j+1] + 1
 			}
 		}
