@@ -14,8 +14,9 @@ import (
 	"github.com/sluicehq/sluice/store"
 )
 
-func auditFilter(c echo.Context) (store.AuditFilter, error) {
-	if err := filtered(c, "entityType", "entityId", "user", "eventType", "since", "until"); err != nil {
+// auditFilter reads what the log is narrowed by; moment reads a time of it.
+func auditFilter(c echo.Context, moment func(echo.Context, string) (time.Time, error), others ...string) (store.AuditFilter, error) {
+	if err := filtered(c, append(others, "entityType", "entityId", "user", "eventType", "search", "since", "until")...); err != nil {
 		return store.AuditFilter{}, err
 	}
 	limit, offset, err := paging(c)
@@ -24,25 +25,49 @@ func auditFilter(c echo.Context) (store.AuditFilter, error) {
 	}
 	f := store.AuditFilter{
 		EntityType: c.QueryParam("entityType"), EntityID: c.QueryParam("entityId"), User: c.QueryParam("user"),
-		EventType: c.QueryParam("eventType"), Limit: limit, Offset: offset, Scope: who(c).scope,
+		EventType: c.QueryParam("eventType"), Search: c.QueryParam("search"), Limit: limit, Offset: offset, Scope: who(c).scope,
 	}
-	if f.Since, err = when(c, "since"); err != nil {
+	if f.Since, err = moment(c, "since"); err != nil {
 		return f, err
 	}
-	f.Until, err = when(c, "until")
+	f.Until, err = moment(c, "until")
 	return f, err
 }
 
+// The formats that the log is exported in.
+const (
+	formatCSV    = "csv"
+	formatNDJSON = "ndjson"
+)
+
+// exportFormat is the one that is asked for by the query, as links do, or by the
+// header; "" for a page of JSON.
+func exportFormat(c echo.Context) (string, error) {
+	format, accept := c.QueryParam("format"), c.Request().Header.Get(echo.HeaderAccept)
+	switch {
+	case format == formatCSV, format == formatNDJSON:
+		return format, nil
+	case format != "" && format != "json":
+		return "", invalidField("format", "is one of json, csv, ndjson")
+	case format == "" && strings.Contains(accept, "text/csv"):
+		return formatCSV, nil
+	case format == "" && strings.Contains(accept, "application/x-ndjson"):
+		return formatNDJSON, nil
+	}
+	return "", nil
+}
+
 func (a *API) listAudit(c echo.Context) error {
-	f, err := auditFilter(c)
+	f, err := auditFilter(c, when, "format")
 	if err != nil {
 		return err
 	}
-	accept := c.Request().Header.Get(echo.HeaderAccept)
-	switch {
-	case strings.Contains(accept, "text/csv"):
+	switch format, err := exportFormat(c); {
+	case err != nil:
+		return err
+	case format == formatCSV:
 		return a.exportAudit(c, f, "text/csv; charset=utf-8", csvWriter)
-	case strings.Contains(accept, "application/x-ndjson"):
+	case format == formatNDJSON:
 		return a.exportAudit(c, f, "application/x-ndjson", jsonWriter)
 	}
 	events, total, err := a.auditPage(c, f)
@@ -70,6 +95,9 @@ func (a *API) exportAudit(c echo.Context, f store.AuditFilter, kind string, writ
 	}
 	f.Limit, f.Offset = maxLimit, 0
 	c.Response().Header().Set(echo.HeaderContentType, kind)
+	if format := c.QueryParam("format"); format != "" { // by a link: a browser keeps it as a file
+		c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="sluice-audit.`+format+`"`)
+	}
 	write := writer(c.Response())
 	for {
 		events, total, err := a.auditPage(c, f)

@@ -44,6 +44,16 @@ func (a *API) pages() []page {
 		{"/deployments", everybody, a.deploymentsPage},
 		{"/deployments/:id", everybody, a.deploymentPage},
 		{"/deployments/:id/report", everybody, a.reportPage},
+		{"/instances", everybody, a.instancesPage},
+		{"/instances/:id", everybody, a.instancePage},
+		{"/sources", everybody, a.sourcesPage},
+		{"/sources/:id", everybody, a.sourcePage},
+		{"/schemas", everybody, a.schemasPage},
+		{"/schemas/:id", everybody, a.schemaPage},
+		{"/audit", everybody, a.auditLogPage},
+		{"/tokens", admin, a.tokensPage},
+		{"/tokens/:id/revoke", admin, a.revokePage},
+		{"/account", everybody, a.accountPage},
 	}
 }
 
@@ -61,7 +71,9 @@ func (a *API) dashboard() []route {
 
 // forms are the doors of the forms on the pages.
 func (a *API) forms() []route {
-	return slices.Concat(a.profileForms(), a.deploymentForms(), a.freezeForms())
+	return slices.Concat(
+		a.profileForms(), a.deploymentForms(), a.sourceForms(), a.schemaForms(), a.tokenForms(), a.accountForms(), a.freezeForms(),
+	)
 }
 
 // shows is the handler of a page.
@@ -84,20 +96,26 @@ func (a *API) submits(build pageFunc, act func(c echo.Context) (to string, err e
 		if err == nil {
 			return c.Redirect(http.StatusSeeOther, to)
 		}
-		refused := a.explain(c, err)
-		if refused.status >= http.StatusInternalServerError || !forPeople(c) {
-			return err
-		}
-		p, err := build(c)
-		if err != nil {
-			return refused // the page is gone as well: what was refused says more
-		}
-		notice := &web.Notice{Text: sentence(refused.message), Details: fieldLines(refused.details)}
-		if p.Live { // what was refused is to be read in peace
-			p.Live, notice.Now = false, pageBehind(c)
-		}
-		return a.showPage(c, refused.status, p, notice)
+		return a.refuse(c, build, err)
 	}
+}
+
+// refuse shows the page that a form is on, with why the form did not do.
+func (a *API) refuse(c echo.Context, build pageFunc, err error) error {
+	refused := a.explain(c, err)
+	if refused.status >= http.StatusInternalServerError || !forPeople(c) {
+		return err
+	}
+	p, err := build(c)
+	if err != nil {
+		return refused // the page is gone as well: what was refused says more
+	}
+	lines := slices.DeleteFunc(fieldLines(refused.details), func(line string) bool { return line == refused.message })
+	notice := &web.Notice{Text: sentence(refused.message), Details: lines}
+	if p.Live { // what was refused is to be read in peace
+		p.Live, notice.Now = false, pageBehind(c)
+	}
+	return a.showPage(c, refused.status, p, notice)
 }
 
 func (a *API) showPage(c echo.Context, status int, p web.Page, notice *web.Notice) error {

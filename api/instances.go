@@ -95,10 +95,10 @@ func printable(text string) bool {
 }
 
 func instanceFilter(c echo.Context) (f store.InstanceFilter, err error) {
-	if err := filtered(c, "serviceName", "environment", "health", "configVersion"); err != nil {
+	if err := filtered(c, "serviceName", "environment", "health", "configVersion", "search"); err != nil {
 		return f, err
 	}
-	f.Service, f.ConfigVersion = c.QueryParam("serviceName"), c.QueryParam("configVersion")
+	f.Service, f.ConfigVersion, f.Search = c.QueryParam("serviceName"), c.QueryParam("configVersion"), c.QueryParam("search")
 	if f.Environment, err = among(c, "environment", environments); err != nil {
 		return f, err
 	}

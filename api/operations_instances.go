@@ -21,6 +21,7 @@ func instanceOperations() map[string]operation {
 				oneOf("environment", "Only those in this environment.", environments),
 				oneOf("health", "Only those that report this health.", healths),
 				textual("configVersion", "Only those that run this version."),
+				textual("search", "Only those with this text in the host's name, in whatever case."),
 			),
 			answers: []answer{gives(200, "A page of instances with what they run.", wire.Page[wire.Instance]{})},
 		},

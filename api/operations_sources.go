@@ -45,11 +45,13 @@ func auditOperations() map[string]operation {
 	return map[string]operation{
 		"GET /audit": {
 			id: "listAudit", tag: tagAudit, summary: "List audit events",
-			text: "Who did what, newest first. Accept: text/csv or application/x-ndjson exports every event that the filters let through.",
+			text: "Who did what, newest first. format=csv or ndjson, or Accept: text/csv or application/x-ndjson, exports every event that the filters let through.",
 			query: paged(
 				textual("entityType", "Only those about a thing of this type."), textual("entityId", "Only those about this thing."),
 				textual("user", "Only those of this user or token."), textual("eventType", "Only those of this type."),
+				textual("search", "Only those with this text in what is listed above, in the details or the trace, in whatever case."),
 				moment("since", "Only those from this time on."), moment("until", "Only those before this time."),
+				oneOf("format", "What the answer is: a page of JSON, or every event as a file.", []string{"json", formatCSV, formatNDJSON}),
 			),
 			answers: []answer{gives(200, "A page of events, or all of them.", wire.Page[wire.AuditEvent]{}, "text/csv", "application/x-ndjson")},
 		},

@@ -72,6 +72,9 @@ func TestDeploymentPage(t *testing.T) {
 		w.asBrowser(ours, "GET", path, nil).shows(t, 200, name)
 		w.asBrowser(theirs, "GET", path, nil).shows(t, 404).hides(t, name)
 	}
+	if got := w.call(theirs, "GET", "//live?page="+page, nil); got.status != 404 {
+		t.Errorf("another team follows the page: %d", got.status)
+	}
 	w.asBrowser(theirs, "POST", page+"/retry", url.Values{"reason": {"mine"}}).shows(t, 404)
 }
 

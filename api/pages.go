@@ -10,7 +10,6 @@ import (
 
 	"github.com/sluicehq/sluice/api/web"
 	"github.com/sluicehq/sluice/api/wire"
-	"github.com/sluicehq/sluice/report"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -116,13 +115,4 @@ func (a *API) asset(c echo.Context) error {
 	}
 	c.Response().Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	return c.Blob(http.StatusOK, mediaType, text)
-}
-
-func (a *API) stylesheet(c echo.Context) error {
-	style, err := report.Style()
-	if err != nil {
-		return err
-	}
-	c.Response().Header().Set("Cache-Control", "max-age=300")
-	return c.Blob(http.StatusOK, "text/css; charset=utf-8", style)
 }

@@ -39,8 +39,7 @@ func among[T ~string](c echo.Context, name string, words []T) (string, error) {
 	if value == "" || slices.Contains(words, T(value)) {
 		return value, nil
 	}
-	texts := convert(words, func(w T) string { return string(w) })
-	return "", invalidField(name, "is one of "+strings.Join(texts, ", "))
+	return "", invalidField(name, "is one of "+strings.Join(texts(words...), ", "))
 }
 
 // yesOrNo reads a filter that is true or false; nil when it is not there.

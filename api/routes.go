@@ -49,7 +49,6 @@ func (a *API) list() []route {
 		{"GET", ssoCallback, open, 60, 0, prompt, a.finishSSO},
 		{"GET", "/logout", open, 60, 0, prompt, a.logoutPage},
 		{"POST", "/logout", open, 30, smallBody, prompt, a.leave},
-		{"GET", "/assets/report.css", open, 0, 0, prompt, a.stylesheet},
 		{"GET", "/assets/:file", open, 0, 0, prompt, a.asset},
 		{"GET", "/live", everybody, 60, 0, waiting, a.live},
 

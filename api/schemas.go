@@ -179,15 +179,21 @@ func (a *API) getSchema(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	all, _, err := a.opts.Store.Schemas(ctx, store.SchemaFilter{ID: id, Limit: maxLimit})
+	out, err := a.withVersions(ctx, e)
 	if err != nil {
 		return err
 	}
+	return c.JSON(http.StatusOK, out)
+}
+
+// withVersions is an edition with the list of all there are of its schema.
+func (a *API) withVersions(ctx context.Context, e profile.SchemaEdition) (wire.Schema, error) {
 	out := wireSchema(e)
+	all, _, err := a.opts.Store.Schemas(ctx, store.SchemaFilter{ID: e.ID, Limit: maxLimit})
 	out.Versions = convert(all, func(e profile.SchemaEdition) wire.SchemaVersion {
 		return wire.SchemaVersion{Version: e.Version, Status: string(e.Status), CreatedAt: e.CreatedAt}
 	})
-	return c.JSON(http.StatusOK, out)
+	return out, err
 }
 
 func wireSchema(e profile.SchemaEdition) wire.Schema {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,68 +58,82 @@ func (a *API) editionAsked(c echo.Context, version string) (profile.SchemaEditio
 	return a.opts.Store.SchemaEdition(ctx, id, version)
 }
 
-// approveSchema lets Production be deployed to under a version. Whatever runs is
-// left alone: profiles that do not satisfy it are told of.
 func (a *API) approveSchema(c echo.Context) error {
 	var req wire.SchemaOrder
 	if err := decode(c, &req); err != nil {
 		return err
 	}
-	ctx, id := c.Request().Context(), c.Param("id")
+	out, err := a.approve(c, c.Param("id"), req)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, out)
+}
+
+// approve lets Production be deployed to under a version of a schema. Whatever
+// runs is left alone: profiles that do not satisfy it are told of.
+func (a *API) approve(c echo.Context, id string, req wire.SchemaOrder) (out wire.Schema, err error) {
+	ctx := c.Request().Context()
 	e, err := a.opts.Store.SchemaEdition(ctx, id, req.Version)
 	if errors.Is(err, store.ErrNotFound) && req.Version == "" {
 		return a.approveOfGit(c, id, req.Reason, err)
 	}
 	if err != nil {
-		return err
+		return out, err
 	}
 	violations, err := a.violationsOf(ctx, e)
 	if err != nil {
-		return err
+		return out, err
 	}
 	approved, err := a.opts.Store.ApproveSchema(ctx, id, e.Version, who(c).name, req.Reason, violations)
 	if errors.Is(err, store.ErrSchemaDeprecated) {
-		return conflict(fmt.Sprintf("%s %s is Deprecated (%s), which is its end: register the next version", id, e.Version, e.Deprecation))
+		return out, conflict(fmt.Sprintf("%s %s is Deprecated (%s), which is its end: register the next version", id, e.Version, e.Deprecation))
 	}
 	if err != nil {
-		return err
+		return out, err
 	}
 	a.wakeSources(ctx)
-	out := wireSchema(approved)
+	out = wireSchema(approved)
 	out.Violations = wireViolations(violations)
-	return c.JSON(http.StatusOK, out)
+	return out, nil
 }
 
 // approveOfGit approves a schema that was not registered: one of a repository,
 // approved by its merge but where it breaks what it declared. Its deployments
 // that wait for that start. Without any there is nothing to approve.
-func (a *API) approveOfGit(c echo.Context, id, reason string, unknown error) error {
+func (a *API) approveOfGit(c echo.Context, id, reason string, unknown error) (wire.Schema, error) {
 	ctx := c.Request().Context()
-	waiting, _, err := a.opts.Store.Deployments(ctx, store.DeploymentFilter{Status: string(rollout.Pending), Limit: maxWaiting})
+	out := wire.Schema{SchemaID: id, Status: string(profile.SchemaApproved), Breaks: []wire.SchemaBreak{}}
+	waiting, err := a.waitingFor(ctx, id)
 	if err != nil {
-		return err
+		return out, err
 	}
 	why := "schema " + id + " is approved"
 	if strings.TrimSpace(reason) != "" {
 		why += ": " + reason
 	}
-	out := wire.Schema{SchemaID: id, Status: string(profile.SchemaApproved), Breaks: []wire.SchemaBreak{}}
 	for _, d := range waiting {
-		if d.Awaiting != rollout.AwaitingApproval || !reconciler.WaitsForSchema(d, id) {
-			continue
-		}
 		if _, err := a.opts.Engine.Order(ctx, d.ID, rollout.OrderPromote, who(c).name, why); err != nil {
 			if _, moved := errors.AsType[*rollout.StateError](err); moved {
 				continue // somebody was quicker
 			}
-			return err
+			return out, err
 		}
 		out.Started = append(out.Started, d.ID)
 	}
 	if len(out.Started) == 0 {
-		return unknown
+		return out, unknown
 	}
-	return c.JSON(http.StatusOK, out)
+	return out, nil
+}
+
+// waitingFor are the deployments that wait until a schema of a repository, which
+// breaks what it declared, is approved.
+func (a *API) waitingFor(ctx context.Context, id string) ([]rollout.Deployment, error) {
+	pending, _, err := a.opts.Store.Deployments(ctx, store.DeploymentFilter{Status: string(rollout.Pending), Limit: maxWaiting})
+	return slices.DeleteFunc(pending, func(d rollout.Deployment) bool {
+		return d.Awaiting != rollout.AwaitingApproval || !reconciler.WaitsForSchema(d, id)
+	}), err
 }
 
 // maxWaiting bounds the deployments that one approval can let start.
@@ -149,22 +164,30 @@ func (a *API) wakeSources(ctx context.Context) {
 	}
 }
 
-// deprecateSchema ends the use of a version.
 func (a *API) deprecateSchema(c echo.Context) error {
 	var req wire.SchemaOrder
 	if err := decode(c, &req); err != nil {
 		return err
 	}
-	if strings.TrimSpace(req.Reason) == "" {
-		return rollout.ErrReason
-	}
-	ctx := c.Request().Context()
-	e, err := a.opts.Store.DeprecateSchema(ctx, c.Param("id"), req.Version, who(c).name, req.Reason)
+	out, err := a.deprecate(c, c.Param("id"), req)
 	if err != nil {
 		return err
 	}
+	return c.JSON(http.StatusOK, out)
+}
+
+// deprecate ends the use of a version of a schema.
+func (a *API) deprecate(c echo.Context, id string, req wire.SchemaOrder) (wire.Schema, error) {
+	if strings.TrimSpace(req.Reason) == "" {
+		return wire.Schema{}, rollout.ErrReason
+	}
+	ctx := c.Request().Context()
+	e, err := a.opts.Store.DeprecateSchema(ctx, id, req.Version, who(c).name, req.Reason)
+	if err != nil {
+		return wire.Schema{}, err
+	}
 	a.wakeSources(ctx)
-	return c.JSON(http.StatusOK, wireSchema(e))
+	return wireSchema(e), nil
 }
 
 // underApproved guards Production: a version that was checked by a registered

@@ -29,7 +29,7 @@ var scoped = map[string]bool{
 	"GET /schemas": true, "GET /schemas/:id": true, "POST /schemas/:id/validate": true,
 	"POST /authentication/logout": true, "GET /authentication/identity": true,
 	// The dashboard's pages; what an open one is of is looked at again.
-	"GET /": true, "GET /live": true, "GET /profiles": true,
+	"GET /": true, "GET /live": true, "GET /profiles": true, "GET /account": true,
 }
 
 // subject is what the id in a door's path names.

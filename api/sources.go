@@ -22,19 +22,22 @@ func (a *API) listSources(c echo.Context) error {
 // factSyncAsked is the audit event of a person who has a source looked at.
 const factSyncAsked = "source.sync-asked"
 
-// syncSource makes a source's reconciler look now; what comes of it is seen in
-// the source's position.
 func (a *API) syncSource(c echo.Context) error {
-	id := c.Param("id")
-	if !a.opts.SyncSource(id) {
-		return store.ErrNotFound
-	}
-	if err := a.opts.Store.Record(c.Request().Context(), rollout.Fact{
-		Type: factSyncAsked, EntityType: "source", EntityID: id, Actor: who(c).name, TraceID: traceID(c),
-	}); err != nil {
+	if err := a.askForSync(c, c.Param("id")); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusAccepted)
+}
+
+// askForSync makes a source's reconciler look now; what comes of it is seen in
+// the source's position.
+func (a *API) askForSync(c echo.Context, id string) error {
+	if !a.opts.SyncSource(id) {
+		return store.ErrNotFound
+	}
+	return a.opts.Store.Record(c.Request().Context(), rollout.Fact{
+		Type: factSyncAsked, EntityType: "source", EntityID: id, Actor: who(c).name, TraceID: traceID(c),
+	})
 }
 
 var commitPrefix = regexp.MustCompile(`^[0-9a-f]{7,64}$`)

@@ -34,11 +34,20 @@ func (a *API) createToken(c echo.Context) error {
 	if err := decode(c, &req); err != nil {
 		return err
 	}
-	if err := a.checkTokenName(c.Request().Context(), req.Name); err != nil {
+	out, err := a.makeToken(c, req)
+	if err != nil {
 		return err
 	}
+	return c.JSON(http.StatusCreated, out)
+}
+
+// makeToken makes one; the answer alone has the token itself.
+func (a *API) makeToken(c echo.Context, req wire.TokenRequest) (out wire.Token, err error) {
+	if err := a.checkTokenName(c.Request().Context(), req.Name); err != nil {
+		return out, err
+	}
 	if !known(Roles(), Role(req.Role)) {
-		return invalidField("role", "is one of Viewer, Developer, Operator, Admin, Registration")
+		return out, invalidField("role", "is one of Viewer, Developer, Operator, Admin, Registration")
 	}
 	t := store.Token{ID: uuid.NewString(), Name: req.Name, Kind: store.TokenAPI, Role: req.Role, CreatedBy: who(c).name}
 	prefix := UserToken
@@ -48,7 +57,7 @@ func (a *API) createToken(c echo.Context) error {
 	if req.TTL != "" {
 		life, err := profile.ParseDuration(req.TTL)
 		if err != nil || life.Std() <= 0 {
-			return invalidField("ttl", "is a duration such as 720h or PT720H")
+			return out, invalidField("ttl", "is a duration such as 720h or PT720H")
 		}
 		t.ExpiresAt = a.opts.Store.Clock().UTC().Add(life.Std())
 	}
@@ -57,17 +66,17 @@ func (a *API) createToken(c echo.Context) error {
 		t.Scope.Environments = append(t.Scope.Environments, profile.Environment(environment))
 	}
 	if field, err := t.Scope.Check(); err != nil {
-		return invalidField(field, err.Error())
+		return out, invalidField(field, err.Error())
 	}
 	secret := NewToken(prefix)
 	t.Hash = HashToken(secret)
 	if err := a.opts.Store.CreateToken(c.Request().Context(), t); err != nil {
-		return err
+		return out, err
 	}
 	t.CreatedAt = a.opts.Store.Clock().UTC()
-	out := wireToken(t)
+	out = wireToken(t)
 	out.Token = secret
-	return c.JSON(http.StatusCreated, out)
+	return out, nil
 }
 
 func (a *API) listTokens(c echo.Context) error {

@@ -161,18 +161,26 @@ func lastAdmin(err error) error {
 	return err
 }
 
-// changePassword is for a user's own password. Every session of the user ends; the
-// answer is a new one.
 func (a *API) changePassword(c echo.Context) error {
 	var req wire.PasswordChange
 	if err := decode(c, &req); err != nil {
 		return err
 	}
+	out, err := a.newPassword(c, req)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, out)
+}
+
+// newPassword is for a user's own password. Every session of the user ends; the
+// answer is a new one.
+func (a *API) newPassword(c echo.Context, req wire.PasswordChange) (out wire.LoginResponse, err error) {
 	if who(c).session == nil {
-		return invalid("a token has no password: sign in as the user")
+		return out, invalid("a token has no password: sign in as the user")
 	}
 	name := who(c).name
-	return a.admitted(c, wire.LoginRequest{Username: name, Password: req.Current}, func(c echo.Context, _ wire.LoginRequest) error {
+	err = a.admitted(c, wire.LoginRequest{Username: name, Password: req.Current}, func(c echo.Context, _ wire.LoginRequest) error {
 		ctx := c.Request().Context()
 		user, err := a.proved(c, name, req.Current)
 		if refused, ok := errors.AsType[*problem](err); ok && refused.status == http.StatusUnauthorized {
@@ -189,10 +197,8 @@ func (a *API) changePassword(c echo.Context) error {
 			return err
 		}
 		user.PasswordHash = hash
-		out, err := a.beginSession(c, user)
-		if err != nil {
-			return err
-		}
-		return c.JSON(http.StatusOK, out)
+		out, err = a.beginSession(c, user)
+		return err
 	})
+	return out, err
 }

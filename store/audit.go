@@ -105,6 +105,7 @@ func link(before string, id int64, f rollout.Fact, details string, at time.Time)
 // AuditFilter narrows a list of audit events. Zero fields do not.
 type AuditFilter struct {
 	EntityType, EntityID, User, EventType string
+	Search                                string // part of any of these, of the details or of the trace, in either case
 	Since, Until                          time.Time
 	Scope                                 profile.Scope
 	Limit, Offset                         int
@@ -117,6 +118,7 @@ func (s *Store) Audit(ctx context.Context, f AuditFilter) ([]AuditEvent, int, er
 	w.equal("entity_id", f.EntityID)
 	w.equal("user_id", f.User)
 	w.equal("event_type", f.EventType)
+	w.contains(auditText, f.Search)
 	w.narrow(s.engine, f.Scope, (*where).eventWithin)
 	if !f.Since.IsZero() {
 		w.add("created_at >= ", stamp(f.Since))
@@ -126,6 +128,9 @@ func (s *Store) Audit(ctx context.Context, f AuditFilter) ([]AuditEvent, int, er
 	}
 	return listed(ctx, s.read, w, `config_audit_logs`, auditColumns, "id DESC", f.Limit, f.Offset, scanAudit)
 }
+
+// auditText is all of an event that can be looked for.
+const auditText = `event_type || ' ' || entity_type || ' ' || entity_id || ' ' || user_id || ' ' || trace_id || ' ' || CAST(details AS TEXT)`
 
 const auditColumns = `id, event_type, entity_type, entity_id, user_id, details, trace_id, created_at, hash`
 

@@ -94,6 +94,7 @@ func (s *Store) InstanceByToken(ctx context.Context, hash []byte) (fleet.Instanc
 // InstanceFilter narrows a list of instances. Zero fields do not.
 type InstanceFilter struct {
 	Service, Environment, Health, ConfigVersion string
+	Search                                      string // part of the host's name, in either case
 	Scope                                       profile.Scope
 	Limit, Offset                               int
 }
@@ -104,6 +105,7 @@ func (s *Store) Instances(ctx context.Context, f InstanceFilter) ([]fleet.Instan
 	w.equal("service_name", f.Service)
 	w.equal("environment", f.Environment)
 	w.equal("status", f.Health)
+	w.contains("hostname", f.Search)
 	w.narrow(s.engine, f.Scope, (*where).instanceWithin)
 	if f.ConfigVersion != "" {
 		w.add("instance_id IN (SELECT instance_id FROM config_assignments WHERE applied = ", f.ConfigVersion, ")")

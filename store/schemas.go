@@ -72,6 +72,7 @@ func (s *Store) SchemaByHash(ctx context.Context, id, hash string) (profile.Sche
 // SchemaFilter narrows a list of schemas. Zero fields do not.
 type SchemaFilter struct {
 	ID, Status    string
+	Newest        bool // of each schema the newest edition alone
 	Limit, Offset int
 }
 
@@ -81,6 +82,9 @@ func (s *Store) Schemas(ctx context.Context, f SchemaFilter) ([]profile.SchemaEd
 	w := where{}
 	w.equal("schema_id", f.ID)
 	w.equal("status", f.Status)
+	if f.Newest {
+		w.terms = append(w.terms, "seq IN (SELECT max(seq) FROM config_schemas GROUP BY schema_id)")
+	}
 	return listed(ctx, s.read, w, "config_schemas", schemaColumns, "schema_id, seq DESC", f.Limit, f.Offset, scanSchema)
 }
 

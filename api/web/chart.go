@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func Chart(s wire.Series, d wire.Deployment) template.HTML {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<div class="chart%s"><ul class="y" aria-hidden="true">`, class)
 	for _, v := range []float64{p.top, p.top / 2, 0} {
-		fmt.Fprintf(&b, `<li>%s</li>`, template.HTMLEscapeString(report.Number(v, s.Unit)))
+		fmt.Fprintf(&b, `<li>%s</li>`, template.HTMLEscapeString(onAxis(v, s.Unit)))
 	}
 	fmt.Fprintf(&b, `</ul><svg class="plot" width="100%%" height="%d" role="img" aria-label="%s">`, chartTop+chartHeight+2, template.HTMLEscapeString(chartText(s)))
 	fmt.Fprintf(&b, `<svg y="%d" width="100%%" height="%d" viewBox="0 0 %d %d" preserveAspectRatio="none" overflow="visible">`, chartTop, chartHeight, chartWidth, chartHeight)
@@ -76,6 +77,15 @@ func Chart(s wire.Series, d wire.Deployment) template.HTML {
 	}
 	fmt.Fprintf(&b, `</svg><p class="x" aria-hidden="true"><span>%s</span><span>%s UTC</span></p></div>`, clockTime(p.from), clockTime(p.to))
 	return template.HTML(b.String()) //nolint:gosec // numbers, and texts that are escaped
+}
+
+// onAxis is a round number, and so without digits that say nothing.
+func onAxis(v float64, unit string) string {
+	text := strconv.FormatFloat(v, 'g', 6, 64)
+	if unit != "" && unit != "%" {
+		unit = " " + unit
+	}
+	return text + unit
 }
 
 func clockTime(at time.Time) string { return at.UTC().Format("15:04:05") }

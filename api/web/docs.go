@@ -16,7 +16,7 @@ import (
 )
 
 // DocsStyle is the style sheet of the page that Docs writes, on top of that of
-// reports.
+// the dashboard.
 //
 //go:embed docs.css
 var DocsStyle string
@@ -30,7 +30,7 @@ var docs = template.Must(template.New("docs").Parse(docsHTML))
 // from elsewhere. All of it is there at once, for a browser's search and for
 // paper.
 func Docs(d *openapi.Document) ([]byte, error) {
-	page := docsPage{Info: d.Info}
+	page := docsPage{Info: d.Info, Build: build}
 	for _, tag := range d.Tags {
 		group := docsGroup{Tag: tag, Anchor: anchor(tag.Name)}
 		for _, o := range d.Operations {
@@ -63,6 +63,7 @@ func Docs(d *openapi.Document) ([]byte, error) {
 }
 
 type docsPage struct {
+	Build   string // of the dashboard's style
 	Info    openapi.Info
 	Groups  []docsGroup
 	Schemas []docsSchema

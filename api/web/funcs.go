@@ -14,6 +14,7 @@ import (
 // funcs are what templates may call.
 var funcs = template.FuncMap{
 	"when": when, "short": short, "badge": badge, "icon": icon, "count": count,
+	"absolute": absolute, "selection": selection, "settled": settled, "firstLine": firstLine, "sourceState": sourceState, "details": details, "entityPath": entityPath, "otherLines": otherLines,
 	"track": func(d wire.Deployment) template.HTML { return Track(d) }, "smalltrack": SmallTrack,
 	"metric": report.Metric, "figure": report.Figure, "chance": report.Chance, "spoken": report.Spoken, "health": report.Health,
 	"exposed": report.Exposed, "changes": report.Changed, "clock": clock, "upper": upper, "person": person,
@@ -49,6 +50,34 @@ func when(moment any) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.Format(time.RFC3339Nano), t.Format("2006-01-02 15:04:05 UTC"))) //nolint:gosec // digits alone
 }
 
+// absolute is a moment that stays absolute: in a log its order and its date count.
+func absolute(t time.Time) template.HTML {
+	t = t.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-absolute>%s</time>`, t.Format(time.RFC3339Nano), t.Format("2006-01-02 15:04:05"))) //nolint:gosec // digits alone
+}
+
+// Selection is a select of a filter: one of Values, or Any.
+type Selection struct {
+	Name, Any, Chosen string
+	Values            []string
+}
+
+func selection(name, none, chosen string, values []string) Selection {
+	return Selection{name, none, chosen, values}
+}
+
+// firstLine is a message's subject.
+func firstLine(text string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return strings.TrimSpace(first)
+}
+
+// otherLines are what follows a message's subject.
+func otherLines(text string) string {
+	_, rest, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return strings.TrimSpace(rest)
+}
+
 // clock is a moment of a time line, which stays absolute: what matters is how far
 // one is from the next.
 func clock(t time.Time) template.HTML {
@@ -78,6 +107,7 @@ func count(n int, what string) string {
 // has to tell colours apart.
 var meanings = map[string]string{
 	"Completed": "good", "Pass": "good", "Healthy": "good", "Live": "good", "Approved": "good", "success": "good", "Returned": "good",
+	"Applied": "good", "Synced": "good", "Failing": "bad", "Stale": "warn", "Unknown": "wait", "New": "wait",
 	"Failed": "bad", "Fail": "bad", "RolledBack": "bad", "Unhealthy": "bad", "failure": "bad", "error": "bad", "NotReturned": "bad",
 	"RollingBack": "warn", "Inconclusive": "warn", "Error": "warn", "Degraded": "warn", "Paused": "warn", "Hold": "warn",
 	"PendingApproval": "warn", "Silent": "warn", "Deprecated": "warn", "Gone": "off",

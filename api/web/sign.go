@@ -21,6 +21,9 @@ func Login(form LoginForm) ([]byte, error) { return document("login", form) }
 // document is a page outside the dashboard's frame.
 func document(name string, value any) ([]byte, error) {
 	var b bytes.Buffer
-	err := execute(&b, name, value)
+	err := execute(&b, name, struct {
+		Build string
+		View  any
+	}{build, value})
 	return b.Bytes(), err
 }
