@@ -29,6 +29,11 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"GET /deployments/:id/health": everybody, "GET /deployments/:id/report": everybody,
 		// Pages: whoever is refused is told so in JSON here, and a browser on a page.
 		"GET //": everybody, "GET //live": everybody,
+		"GET //profiles": everybody, "GET //profiles/:name": everybody, "GET //profiles/:name/versions": everybody,
+		"GET //profiles/:name/versions/:version": everybody, "GET //profiles/:name/diff": everybody,
+		"GET //profiles/:name/rollback": everybody, "POST //profiles/:name/rollback": "Operator Admin",
+		"GET //profiles/:name/release": everybody, "POST //profiles/:name/release": "Operator Admin",
+		"GET //freeze": everybody, "POST //freeze": "Operator Admin", "POST //freeze/end": "Operator Admin",
 		"GET //instances": everybody, "GET //instances/:id": everybody,
 		"GET //sources": everybody, "GET //sources/:id": everybody, "POST //sources/:id/sync": "Operator Admin",
 		"GET //schemas": everybody, "GET //schemas/:id": everybody, "POST //schemas/:id/approve": "Admin", "POST //schemas/:id/deprecate": "Admin",

@@ -135,14 +135,18 @@ func (a *API) releaseConfig(c echo.Context) error {
 	if err := decode(c, &req); err != nil {
 		return err
 	}
-	ctx, name := c.Request().Context(), c.Param("name")
-	if err := a.opts.Store.ReleaseHold(ctx, name, who(c).name, req.Reason); err != nil {
-		return err
-	}
-	if err := a.followDesired(c, name); err != nil {
+	name := c.Param("name")
+	if err := a.release(c, name, req.Reason); err != nil {
 		return err
 	}
 	return a.answerConfig(c, http.StatusOK, name)
+}
+
+func (a *API) release(c echo.Context, name, reason string) error {
+	if err := a.opts.Store.ReleaseHold(c.Request().Context(), name, who(c).name, reason); err != nil {
+		return err
+	}
+	return a.followDesired(c, name)
 }
 
 // followDesired starts the version that the profile's origin says, unless it

@@ -35,6 +35,12 @@ type pageFunc func(c echo.Context) (web.Page, error)
 func (a *API) pages() []page {
 	return []page{
 		{"/", everybody, a.overviewPage},
+		{"/profiles", everybody, a.profilesPage},
+		{"/profiles/:name", everybody, a.profilePage},
+		{"/profiles/:name/versions", everybody, a.versionsPage},
+		{"/profiles/:name/versions/:version", everybody, a.versionPage},
+		{"/profiles/:name/diff", everybody, a.diffPage},
+		{"/profiles/:name/release", everybody, a.releasePage},
 		{"/deployments", everybody, a.deploymentsPage},
 		{"/deployments/:id", everybody, a.deploymentPage},
 		{"/deployments/:id/report", everybody, a.reportPage},
@@ -65,7 +71,9 @@ func (a *API) dashboard() []route {
 
 // forms are the doors of the forms on the pages.
 func (a *API) forms() []route {
-	return slices.Concat(a.deploymentForms(), a.sourceForms(), a.schemaForms(), a.tokenForms(), a.accountForms())
+	return slices.Concat(
+		a.profileForms(), a.deploymentForms(), a.sourceForms(), a.schemaForms(), a.tokenForms(), a.accountForms(), a.freezeForms(),
+	)
 }
 
 // shows is the handler of a page.
@@ -239,9 +247,4 @@ func fieldLines(details []wire.FieldError) []string {
 }
 
 // sentence begins a message with a capital: on a page it stands alone.
-func sentence(message string) string {
-	if message == "" || message[0] < 'a' || message[0] > 'z' {
-		return message
-	}
-	return string(message[0]-'a'+'A') + message[1:]
-}
+func sentence(message string) string { return web.Sentence(message) }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -28,24 +29,30 @@ func (a *API) putFreeze(c echo.Context) error {
 	if err := decode(c, &req); err != nil {
 		return err
 	}
-	if strings.TrimSpace(req.Reason) == "" {
-		return rollout.ErrReason
-	}
-	ctx := c.Request().Context()
-	now, err := a.opts.Store.Now(ctx)
+	f, err := a.beginFreeze(c.Request().Context(), who(c).name, req)
 	if err != nil {
 		return err
+	}
+	return c.JSON(http.StatusOK, wireFreeze(&f, f.BegunAt))
+}
+
+func (a *API) beginFreeze(ctx context.Context, actor string, req wire.FreezeRequest) (f rollout.Freeze, err error) {
+	if strings.TrimSpace(req.Reason) == "" {
+		return f, rollout.ErrReason
+	}
+	now, err := a.opts.Store.Now(ctx)
+	if err != nil {
+		return f, err
 	}
 	last, err := lasting(req, now)
 	if err != nil {
-		return err
+		return f, err
 	}
-	f, err := a.opts.Store.BeginFreeze(ctx, who(c).name, req.Reason, last)
-	if err != nil {
-		return err
+	if f, err = a.opts.Store.BeginFreeze(ctx, actor, req.Reason, last); err != nil {
+		return f, err
 	}
 	a.opts.Engine.Wake()
-	return c.JSON(http.StatusOK, wireFreeze(&f, f.BegunAt))
+	return f, nil
 }
 
 // lasting is how long a freeze is asked for; 0 is until somebody ends it.
@@ -74,10 +81,17 @@ func (a *API) deleteFreeze(c echo.Context) error {
 	if err := decode(c, &req); err != nil {
 		return err
 	}
-	if strings.TrimSpace(req.Reason) == "" {
+	if err := a.endFreeze(c.Request().Context(), who(c).name, req.Reason); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wire.Freeze{})
+}
+
+func (a *API) endFreeze(ctx context.Context, actor, reason string) error {
+	if strings.TrimSpace(reason) == "" {
 		return rollout.ErrReason
 	}
-	err := a.opts.Store.EndFreeze(c.Request().Context(), who(c).name, req.Reason)
+	err := a.opts.Store.EndFreeze(ctx, actor, reason)
 	if errors.Is(err, store.ErrNotFound) {
 		return &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "no freeze is in force"}
 	}
@@ -85,7 +99,7 @@ func (a *API) deleteFreeze(c echo.Context) error {
 		return err
 	}
 	a.opts.Engine.Wake()
-	return c.JSON(http.StatusOK, wire.Freeze{})
+	return nil
 }
 
 // wireFreeze shows a freeze while it is in force.

@@ -23,7 +23,7 @@ var forScopes = map[string]bool{
 	"GET /instances": true, "POST /instances": true, "GET /audit": true, "GET /sources": true, "GET /freeze": true,
 	"GET /schemas": true, "GET /schemas/:id": true, "POST /schemas/:id/validate": true,
 	"POST /authentication/logout": true, "GET /authentication/identity": true,
-	"GET //": true, "GET //live": true, "GET //deployments": true, "GET //instances": true, "GET //sources": true, "GET //schemas": true, "GET //schemas/:id": true, "GET //audit": true, "GET //account": true,
+	"GET //": true, "GET //live": true, "GET //profiles": true, "GET //freeze": true, "GET //deployments": true, "GET //instances": true, "GET //sources": true, "GET //schemas": true, "GET //schemas/:id": true, "GET //audit": true, "GET //account": true,
 }
 
 // matrix is one of everything that a path can name, and one of everybody who can

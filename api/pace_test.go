@@ -23,8 +23,10 @@ func TestPaces(t *testing.T) {
 	w := newWorld(t)
 	for pace, want := range map[string][]string{
 		"urgent": {
+			"GET /profiles/:name/rollback", "POST /profiles/:name/rollback",
 			"POST /deployments/:id/pause", "GET /deployments/:id/cancel", "POST /deployments/:id/cancel",
 			"GET /deployments/:id/rollback", "POST /deployments/:id/rollback",
+			"GET /freeze", "POST /freeze",
 			"GET /api/v1/configs/:name/rollback", "POST /api/v1/configs/:name/rollback",
 			"POST /api/v1/deployments/:id/pause", "POST /api/v1/deployments/:id/cancel",
 			"GET /api/v1/deployments/:id/rollback", "POST /api/v1/deployments/:id/rollback", "PUT /api/v1/freeze",

@@ -34,8 +34,6 @@ func (a *API) previewDeploymentRollback(c echo.Context) error {
 	return a.answerPreview(c, way, err)
 }
 
-// answerPreview says what a rollback would do, by the same decisions that it
-// would be done by.
 func (a *API) answerPreview(c echo.Context, way wayBack, err error) error {
 	if err != nil {
 		return err

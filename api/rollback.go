@@ -151,16 +151,18 @@ func (a *API) rollbackConfig(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, name := c.Request().Context(), c.Param("name")
-	by := order{who(c).name, req.Reason}
-	d, err := a.settle(ctx, name, func(basis *rollout.Basis) (rollout.Deployment, error) {
-		way, err := a.wayOfProfile(ctx, name, req.ToVersion)
+	d, err := a.rollBackProfile(c.Request().Context(), c.Param("name"), req.ToVersion, order{who(c).name, req.Reason})
+	return answerDeployment(c, d, err)
+}
+
+func (a *API) rollBackProfile(ctx context.Context, name, toVersion string, by order) (rollout.Deployment, error) {
+	return a.settle(ctx, name, func(basis *rollout.Basis) (rollout.Deployment, error) {
+		way, err := a.wayOfProfile(ctx, name, toVersion)
 		if err != nil {
 			return rollout.Deployment{}, err
 		}
 		return a.carryOut(ctx, way, by, basis)
 	})
-	return answerDeployment(c, d, err)
 }
 
 // wayOfProfile turns an active canary round, or goes back to the version asked
@@ -194,10 +196,14 @@ func (a *API) wayOfProfile(ctx context.Context, name, toVersion string) (way way
 		return way, rollout.ErrStale
 	}
 	if to == bad {
-		return way, conflict(fmt.Sprintf("%s is the version that runs; give toVersion to go to another one", to))
+		return way, conflict(fmt.Sprintf("%s is the version that runs; %s to go to another one", to, giveVersion))
 	}
 	return wayBack{back: &backTo{record: r, to: to, from: bad}}, nil
 }
+
+// giveVersion is what a refusal asks for, in the words of the API: a page has
+// another way to say it.
+const giveVersion = "give toVersion"
 
 // rolledBack refuses to guess a target for a profile that was rolled back
 // already: whoever asks again, or did not see that the gate was faster, would
@@ -207,8 +213,8 @@ func (a *API) rolledBack(ctx context.Context, r profile.Record) error {
 	if err != nil || !held || hold.PinnedVersion != r.CurrentVersion {
 		return err
 	}
-	return conflict(fmt.Sprintf("%s was rolled back from %s to %s already, by %s (%s); give toVersion to go to another version",
-		r.Name, hold.RefusedVersion, hold.PinnedVersion, hold.Actor, hold.Reason))
+	return conflict(fmt.Sprintf("%s was rolled back from %s to %s already, by %s (%s); %s to go to another version",
+		r.Name, hold.RefusedVersion, hold.PinnedVersion, hold.Actor, hold.Reason, giveVersion))
 }
 
 // rollbackTarget is the version asked for, or the last completed one before the

@@ -81,6 +81,7 @@ func (s *Store) activeDeployment(ctx context.Context, q querier, name string) (r
 type DeploymentFilter struct {
 	Profile, Status, Environment, Commit string
 	Active                               bool // only those that have not ended
+	ForPerson                            bool // only active ones that go no further before a person acts
 	Scope                                profile.Scope
 	Limit, Offset                        int
 }
@@ -92,11 +93,22 @@ func (s *Store) Deployments(ctx context.Context, f DeploymentFilter) ([]rollout.
 	w.equal("status", f.Status)
 	w.equal("environment", f.Environment)
 	w.equal("commit_sha", f.Commit)
-	if f.Active {
+	if f.Active || f.ForPerson {
 		w.terms = append(w.terms, "finished_at IS NULL")
+	}
+	if f.ForPerson {
+		w.terms = append(w.terms, s.engine.pick(forPerson))
 	}
 	w.narrow(s.engine, f.Scope, (*where).deploymentWithin)
 	return listed(ctx, s.read, w, "config_deployments", deploymentColumns, "seq DESC", f.Limit, f.Offset, shown(ctx, s, scanDeployment))
+}
+
+// forPerson is the condition that an active deployment waits for a person. One
+// whose step could not be stored does so too, and so does a corrupt one.
+var forPerson = text{
+	sqlite: `(quarantined <> '' OR CASE WHEN json_valid(body) THEN coalesce(json_extract(body, '$.Awaiting'), '') ELSE 'Approval' END
+		IN ('Approval', 'Promotion'))`,
+	postgres: `(quarantined <> '' OR coalesce(body->>'Awaiting', '') IN ('Approval', 'Promotion'))`,
 }
 
 // CommitDeployments lists the forward deployments of a source's commit, newest first.

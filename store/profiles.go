@@ -80,6 +80,7 @@ func (s *Store) Profile(ctx context.Context, name string) (profile.Record, error
 // ProfileFilter narrows a list of profiles. Zero fields do not.
 type ProfileFilter struct {
 	Environment, ServiceType, Source string
+	Search                           string // a part of the name, in whatever case
 	Held, Retired                    *bool
 	Scope                            profile.Scope
 	Limit, Offset                    int
@@ -91,6 +92,7 @@ func (s *Store) Profiles(ctx context.Context, f ProfileFilter) ([]profile.Record
 	w.equal("environment", f.Environment)
 	w.equal("service_type", f.ServiceType)
 	w.equal("source_id", f.Source)
+	w.contains("name", f.Search)
 	w.narrow(s.engine, f.Scope, (*where).profileWithin)
 	if f.Retired != nil {
 		w.add("retired = ", *f.Retired)

@@ -18,6 +18,7 @@ var funcs = template.FuncMap{
 	"track": func(d wire.Deployment) template.HTML { return Track(d) }, "smalltrack": SmallTrack,
 	"metric": report.Metric, "figure": report.Figure, "chance": report.Chance, "spoken": report.Spoken, "health": report.Health,
 	"exposed": report.Exposed, "changes": report.Changed, "clock": clock, "upper": upper, "person": person,
+	"ahead": Ahead, "value": valueText, "holdEnds": holdEnds, "pairs": pairs, "span": span, "sentence": Sentence,
 }
 
 // block is a template's text as a part of another one. It is filled in when it is
@@ -110,6 +111,7 @@ var meanings = map[string]string{
 	"Failed": "bad", "Fail": "bad", "RolledBack": "bad", "Unhealthy": "bad", "failure": "bad", "error": "bad", "NotReturned": "bad",
 	"RollingBack": "warn", "Inconclusive": "warn", "Error": "warn", "Degraded": "warn", "Paused": "warn", "Hold": "warn",
 	"PendingApproval": "warn", "Silent": "warn", "Deprecated": "warn", "Gone": "off",
+	"InSync": "good", "Behind": "wait", "OnHold": "warn", "RollingOut": "busy", "Retired": "off", "NoVersion": "off", "Breaking": "bad",
 	"InProgress": "busy", "pending": "busy", "Pending": "wait", "Draft": "wait", "Skipped": "off", "Superseded": "off", "Cancelled": "off",
 }
 

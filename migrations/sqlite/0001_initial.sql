@@ -156,6 +156,7 @@ CREATE INDEX config_deployments_newest ON config_deployments (config_name, seq D
 CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL;
 CREATE INDEX config_deployments_commit ON config_deployments (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_deployments_status ON config_deployments (status);
+CREATE INDEX config_deployments_ended ON config_deployments (finished_at) WHERE finished_at IS NOT NULL;
 
 -- +goose StatementBegin
 CREATE TRIGGER config_deployments_validated BEFORE INSERT ON config_deployments
