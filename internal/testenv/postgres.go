@@ -21,7 +21,10 @@ import (
 )
 
 // Postgres is a private PostgreSQL server.
-type Postgres struct{ server }
+type Postgres struct {
+	server
+	shared bool // by the tests of the process, so that it outlives each of them
+}
 
 const leastPostgres = 15
 
@@ -176,7 +179,7 @@ func newPostgres(dir string, settings ...string) (*Postgres, error) {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, err
 	}
-	p := &Postgres{server{
+	p := &Postgres{server: server{
 		name: "postgres", program: filepath.Join(bin, "postgres"), args: []string{"-D", data}, dir: dir,
 		addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), account: account,
 	}}
@@ -261,6 +264,9 @@ func (p *Postgres) CreateDatabase(t testing.TB, template string) string {
 	}
 	// As files: through the journal, as is usual, each page of the template would be written twice.
 	p.Exec(t, "postgres", fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY file_copy", name, template))
+	if p.shared { // hundreds of databases take gigabytes; a server of the test's own goes with it
+		t.Cleanup(func() { p.Exec(t, "postgres", fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", name)) })
+	}
 	return p.URL(name)
 }
 
@@ -285,6 +291,7 @@ var sharedPostgres = sync.OnceValues(func() (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.shared = true
 	atEnd(func() error { return p.end(syscall.SIGQUIT) })
 	return p, p.start()
 })
