@@ -75,7 +75,7 @@ reproducible: ## Build the last commit twice, in two folders and from nothing, a
 test: test-deps ## Run every test, with the race detector but for the simulations and the daemons, after getting what they need
 	go test -vet=off -timeout 20m $(SIMULATIONS)
 	go build $(RACE) ./...
-	scratch=$$(internal/testenv/scratch.sh); trap 'rm -rf "$$scratch"' EXIT; export TMPDIR="$$scratch"; \
+	export TMPDIR="$$(internal/testenv/scratch.sh)"; \
 	{ failed=0; go test -vet=off -p 1 -timeout 60m $(DAEMONS) || failed=1; \
 	  go test $(RACE) -vet=off -timeout 30m $(SLOW) || failed=1; exit $$failed; } & beside=$$!; \
 	failed=0; go test $(RACE) -vet=off -p 1 -timeout 30m $$(go list ./... | grep -vxFf <(go list $(UNRACED) $(SLOW))) || failed=1; \

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Makes the folder that the tests write in, and prints it: in memory where there is plenty. They make databases and
-# repositories by the thousand and have every change kept on the disk, but nothing of them has to outlive the machine: a test
-# kills processes, and what a process has written stays. TMPDIR, if it is set, is where it is made whatever that is.
+# Prints the folder that the tests make theirs in: in memory where there is plenty. They make databases and repositories by
+# the thousand and have every change kept on the disk, but nothing of them has to outlive the machine: a test kills processes,
+# and what a process has written stays. It is the same folder each time, or go would not know the tests again that it ran
+# before. TMPDIR, if it is set, goes before.
 set -euo pipefail
 
-memory=/dev/shm # where Linux has its files in memory
+memory=/dev/shm # where Linux has files in memory
 
 # roomy says that a gigabyte or two in there are missed nowhere, and that programs can be run from it.
 roomy() {
@@ -19,6 +20,4 @@ roomy() {
 if [[ -z ${TMPDIR-} ]] && roomy 2>/dev/null; then
 	TMPDIR=$memory
 fi
-made=$(mktemp -d "${TMPDIR:-/tmp}/sluice-XXXXXX")
-chmod 755 "$made" # a database that root starts has an account of its own
-echo "$made"
+echo "${TMPDIR:-/tmp}"
