@@ -21,7 +21,10 @@ import (
 )
 
 // Postgres is a private PostgreSQL server.
-type Postgres struct{ server }
+type Postgres struct {
+	server
+	shared bool // by the tests of the process, so that it outlives each of them
+}
 
 const leastPostgres = 15
 
@@ -113,7 +116,35 @@ func openFolder() (string, error) {
 	return dir, os.Chmod(dir, 0o755)
 }
 
-// newPostgres makes a cluster in dir and does not start it.
+// pristine is a cluster that never ran, to be copied: to make one takes a second of
+// a processor, and a copy next to nothing.
+var pristine = sync.OnceValues(func() (string, error) {
+	bin, err := pgBin()
+	if err != nil {
+		return "", err
+	}
+	dir, err := openFolder()
+	if err != nil {
+		return "", err
+	}
+	atEnd(func() error { return os.RemoveAll(dir) })
+	account, err := unprivileged("postgres", dir)
+	if err != nil {
+		return "", err
+	}
+	data := filepath.Join(dir, "pg")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "sluice", "--auth=trust", "--no-sync",
+		"--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions")
+	initdb.Dir = dir
+	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: account}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return data, nil
+})
+
+// newPostgres makes a cluster in dir and does not start it. Packages that use it
+// run their tests through Main.
 func newPostgres(dir string, settings ...string) (*Postgres, error) {
 	bin, err := pgBin()
 	if err != nil {
@@ -123,13 +154,13 @@ func newPostgres(dir string, settings ...string) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
+	template, err := pristine()
+	if err != nil {
+		return nil, err
+	}
 	data := filepath.Join(dir, "pg")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "sluice", "--auth=trust", "--no-sync",
-		"--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions")
-	initdb.Dir = dir
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: account}
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	if out, err := exec.Command("cp", "-a", template, data).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("copy a cluster: %w\n%s", err, out)
 	}
 	port, err := freePort()
 	if err != nil {
@@ -148,7 +179,7 @@ func newPostgres(dir string, settings ...string) (*Postgres, error) {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, err
 	}
-	p := &Postgres{server{
+	p := &Postgres{server: server{
 		name: "postgres", program: filepath.Join(bin, "postgres"), args: []string{"-D", data}, dir: dir,
 		addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), account: account,
 	}}
@@ -224,14 +255,18 @@ func (p *Postgres) Start(t testing.TB) {
 var databases atomic.Int64
 
 // CreateDatabase makes a new, empty database, a copy of template if that is
-// given, and returns its URL.
+// given, and returns its URL. It lasts as long as the test.
 func (p *Postgres) CreateDatabase(t testing.TB, template string) string {
 	t.Helper()
 	name := fmt.Sprintf("sluice_%d", databases.Add(1))
 	if template == "" {
 		template = "template1"
 	}
-	p.Exec(t, "postgres", fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, template))
+	// As files: through the journal, as is usual, each page of the template would be written twice.
+	p.Exec(t, "postgres", fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY file_copy", name, template))
+	if p.shared { // hundreds of databases take gigabytes; a server of the test's own goes with it
+		t.Cleanup(func() { p.Exec(t, "postgres", fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", name)) })
+	}
 	return p.URL(name)
 }
 
@@ -251,10 +286,12 @@ var sharedPostgres = sync.OnceValues(func() (*Postgres, error) {
 		return nil, err
 	}
 	atEnd(func() error { return os.RemoveAll(dir) })
-	p, err := newPostgres(dir)
+	// Of hundreds of databases the vacuum would visit one after the other all the time.
+	p, err := newPostgres(dir, "autovacuum = off")
 	if err != nil {
 		return nil, err
 	}
+	p.shared = true
 	atEnd(func() error { return p.end(syscall.SIGQUIT) })
 	return p, p.start()
 })
