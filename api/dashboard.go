@@ -147,6 +147,7 @@ func content(f web.Frame) (mark string, main []byte, err error) {
 // frame puts a page into its surroundings.
 func (a *API) frame(c echo.Context, p web.Page) (web.Frame, error) {
 	f := web.Frame{Page: p, Viewer: viewer(who(c)), Path: c.Request().URL.RequestURI()}
+	f.At = a.opts.Store.Clock()
 	frozen, err := a.opts.Store.Freeze(c.Request().Context())
 	if err != nil {
 		return f, err

@@ -141,7 +141,12 @@ func (a *API) routes() error {
 		}
 		a.echo.Add(r.method, r.path, r.handle, paced(r.pace), a.allowed(r), a.limited(r), bounded(r.body), a.inTurn(r), a.idempotent(r))
 	}
-	a.echo.RouteNotFound("/*", func(echo.Context) error {
+	a.echo.RouteNotFound("/*", func(c echo.Context) error {
+		if forPeople(c) {
+			if found, err := a.identify(c); err == nil { // for the frame of the page that says so
+				c.Set(callerKey, found)
+			}
+		}
 		return &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "there is nothing at this path"}
 	})
 	return errors.Join(errs...)

@@ -76,9 +76,10 @@ type Frame struct {
 	Viewer Viewer
 	Freeze *Freeze
 	Notice *Notice
-	Path   string // of the page with its query: where to be after signing in again
-	Mark   string // of what is shown: an open page with another mark is told the new one
-	Base   string // what Sluice is reached by, for telling two of them apart
+	At     time.Time // of what is shown
+	Path   string    // of the page with its query: where to be after signing in again
+	Mark   string    // of what is shown: an open page with another mark is told the new one
+	Base   string    // what Sluice is reached by, for telling two of them apart
 }
 
 // entry is one link of the navigation.

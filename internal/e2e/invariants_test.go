@@ -96,20 +96,20 @@ func (s *scene) withinItsShare(d wire.Deployment) {
 func share(phase int) int { return members * steps[min(phase, len(steps)-1)] / 100 }
 
 // neverForwardAgain is I4: once a deployment was rolled back, it gave nobody its
-// version any more. What it brings back has one generation, its highest.
+// version any more. What it brings back has one generation, its highest. Strays
+// of the deployment before go to the version before, and may go forward after
+// that: only who had the version can be brought back from it.
 func (s *scene) neverForwardAgain(d wire.Deployment) {
 	s.t.Helper()
-	if d.RollbackReason == "" {
-		return // strays of the deployment before may have gone to the version before and then forward
-	}
 	var forward, back int64
 	for _, m := range s.fleet.members {
+		had := false
 		for _, e := range m.history() {
 			switch {
 			case e.deployment != d.ID:
 			case e.version == d.ConfigVersion:
-				forward = max(forward, e.generation)
-			default:
+				had, forward = true, max(forward, e.generation)
+			case had:
 				back = max(back, e.generation)
 			}
 		}
