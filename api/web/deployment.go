@@ -76,6 +76,12 @@ func (v DeploymentView) TakenBack() string {
 	return "Taken back by " + d.RollbackBy + ": " + d.RollbackReason
 }
 
+// Asked says that the deployment waits for a person to promote it: then that is
+// what the page is for.
+func (v DeploymentView) Asked() bool {
+	return v.Deployment.Awaiting == "Approval" || v.Deployment.Awaiting == "Promotion"
+}
+
 // Approves says that promoting is what approves it.
 func (v DeploymentView) Approves() bool { return v.Deployment.Status == "Pending" }
 
