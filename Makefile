@@ -150,6 +150,10 @@ bench/api: test-deps ## Measure the API under a hundred canaries, on both engine
 	for engine in sqlite postgres; do echo "$$engine"; \
 		SLUICE_API_LATENCY=$$engine go test -timeout 30m -count=1 -v -run 'LatencyUnderConcurrentDeployments$$' ./internal/e2e 2>&1 | grep -aE '^ *(--- |ok|FAIL|panic)|_test\.go:'; done
 
+.PHONY: bench/dashboard
+bench/dashboard: test-deps ## Measure the dashboard in a browser with 1,000 instances and 10,000 profiles
+	SLUICE_DASHBOARD_SIZE=full go test -vet=off -timeout 20m -count=1 -v -run 'ManyOfEverything$$' ./internal/browsertest 2>&1 | grep -aE '^(--- |ok|FAIL|panic)|_test\.go:'
+
 .PHONY: cover
 cover: test-deps ## Measure the coverage of every package by its own tests, and write coverage.html
 	go test -vet=off -timeout 30m -coverprofile=coverage.out ./...

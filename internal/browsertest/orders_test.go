@@ -22,6 +22,12 @@ func TestPromoteAndRollBackOnAPhone(t *testing.T) {
 			tab := s.signedIn(t, "/deployments/"+d.ID, opts)
 			tab.Click("button", "Promote phase")
 			s.awaits(d.ID, 2)
+			lookAgain := func() {
+				if opts.NoScript { // the page stays as it was
+					tab.Click("link", "Look again")
+				}
+			}
+			lookAgain()
 			tab.WaitText("main", "2 of 4", patience)
 
 			tab.Click("link", "Roll back…")
@@ -32,6 +38,8 @@ func TestPromoteAndRollBackOnAPhone(t *testing.T) {
 			tab.Click("button", "Roll back")
 			tab.WaitPath("/deployments/"+d.ID, patience)
 			s.everywhere("1.0.0")
+			s.reaches(d.ID, "RolledBack", func(d wire.Deployment) bool { return d.Status == "RolledBack" })
+			lookAgain()
 			tab.WaitText("h1", "Rolled back", patience)
 			tab.WaitText("main", "customers complain", patience)
 			if tab.Has("link", "Roll back…") || tab.Has("button", "Promote phase") {
