@@ -16,7 +16,13 @@ const patience = 60 * time.Second
 // eventually waits until cond holds.
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(patience)
+	within(t, patience, what, cond)
+}
+
+// within does so for as long as may be.
+func within(t *testing.T, long time.Duration, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(long)
 	defer deadline.Stop()
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()

@@ -55,11 +55,15 @@ func TestManyOfEverything(t *testing.T) {
 	s.Daemon = testenv.NewDaemon(t, "--allow-file-urls", "--source-id", "configs", "--source-url", "file://"+s.repo.Bare)
 	s.api = s.as("admin", testenv.AdminPassword)
 	s.simulate(instances)
-	eventually(t, "all profiles", func() bool {
+	within(t, 10*time.Minute, "all profiles", func() bool {
 		page, err := s.api.Configs(t.Context(), client.ConfigFilter{})
 		return err == nil && page.Total == profiles
 	})
-	s.completes(s.deployed(first).ID)
+	id := s.deployed(first).ID
+	within(t, 10*time.Minute, "the first deployment, behind all others", func() bool {
+		d, err := s.api.Deployment(t.Context(), id)
+		return err == nil && d.Status == "Completed"
+	})
 	eventually(t, "every instance on 1.0.0", func() bool {
 		page, err := s.api.Instances(t.Context(), client.InstanceFilter{ConfigVersion: "1.0.0"})
 		return err == nil && page.Total == instances
@@ -85,7 +89,7 @@ func TestManyOfEverything(t *testing.T) {
 	tab.Eval("window.longest = 0; new PerformanceObserver((l) => { for (const e of l.getEntries()) window.longest = Math.max(window.longest, e.duration); }).observe({type: 'longtask'})", nil)
 	for phase, share := range []int{50, 100} {
 		s.promote(d.ID, phase+1)
-		want := fmt.Sprintf("%d run 1.1.0", (instances*share+99)/100)
+		want := fmt.Sprintf("%d run 1.0.1", (instances*share+99)/100)
 		begun := time.Now()
 		tab.WaitText("main", want, patience)
 		t.Logf("%d %% are seen %d ms after they were promoted", share, time.Since(begun).Milliseconds())
