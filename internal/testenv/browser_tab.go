@@ -55,7 +55,11 @@ func (b *Browser) Tab(t testing.TB, opts TabOptions) *Tab {
 		tab.judge()
 		closeTab()
 	})
-	must(t, chromedp.Do(ctx, opts.steps()...))
+	steps := opts.steps()
+	if opts.NoScript {
+		steps = append(steps, mayScript(false))
+	}
+	must(t, chromedp.Do(ctx, steps...))
 	return tab
 }
 
@@ -82,7 +86,6 @@ func (o TabOptions) steps() []chromedp.Action[chromedp.Void] {
 		call(emulation.SetEmulatedMedia, media),
 		// Each tab is the one that somebody looks at.
 		call(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
-		mayScript(!o.NoScript),
 	}
 }
 
@@ -94,8 +97,12 @@ func mayScript(yes bool) chromedp.Action[chromedp.Void] {
 // Look makes the tab look otherwise at the page that it shows; the site stays.
 func (tab *Tab) Look(opts TabOptions) {
 	tab.t.Helper()
+	steps := opts.steps()
+	if opts.NoScript != tab.noScript { // said again, Chromium shows what is for browsers without
+		steps = append(steps, mayScript(!opts.NoScript))
+	}
 	tab.noScript = opts.NoScript
-	tab.do("look otherwise", opts.steps()...)
+	tab.do("look otherwise", steps...)
 }
 
 // Open goes to a path of the site and waits until the page is loaded.
