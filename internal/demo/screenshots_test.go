@@ -140,6 +140,7 @@ func (p *photographer) take(s shot, m demo.Moment) {
 	p.t.Helper()
 	p.tab.Look(testenv.TabOptions{})
 	p.tab.Open(s.page(m.Deployment))
+	p.tab.Eval("document.querySelectorAll('noscript').forEach((n) => n.remove())", nil) // a page that lost its scripts shows them as text
 	for _, in := range s.in {
 		opts := looks[in]
 		opts.NoScript = true // from now on: every picture is of the same moment
