@@ -96,6 +96,10 @@ func TestAnOpenPageIsTold(t *testing.T) {
 	if second := next("page"); !strings.Contains(second, name) || !strings.Contains(second, `"mark":`) {
 		t.Errorf("the deployment is not told: %s", second)
 	}
+	// Pages that are of one person are told to nobody by a stream that many share.
+	if own := w.call(w.tokens[api.Admin], "GET", "//live?page=/account", nil); strings.Contains(string(own.body), "event: page") {
+		t.Errorf("the account is told: %s", own.body)
+	}
 	for page, want := range map[string]int{"/no-such": 404, "https://elsewhere/": 400, "": 400, "/api/v1/configs": 404} {
 		if got := w.call(w.tokens[api.Viewer], "GET", "//live?page="+url.QueryEscape(page), nil); got.status != want {
 			t.Errorf("%q: %d, want %d", page, got.status, want)

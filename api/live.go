@@ -116,6 +116,9 @@ func (a *API) lookAtPage(c echo.Context, build pageFunc, at *url.URL, opened tim
 			if err != nil {
 				return told, err
 			}
+			if !p.Live { // it may be of one person alone, as the account is
+				return told, store.ErrNotFound
+			}
 			f, err := a.frame(on, p)
 			if err != nil {
 				return told, err
