@@ -110,8 +110,7 @@ func (a *API) refuse(c echo.Context, build pageFunc, err error) error {
 	if err != nil {
 		return refused // the page is gone as well: what was refused says more
 	}
-	lines := slices.DeleteFunc(fieldLines(refused.details), func(line string) bool { return line == refused.message })
-	notice := &web.Notice{Text: sentence(refused.message), Details: lines}
+	notice := &web.Notice{Text: sentence(refused.message), Details: linesOf(refused)}
 	if p.Live { // what was refused is to be read in peace
 		p.Live, notice.Now = false, pageBehind(c)
 	}
@@ -162,7 +161,7 @@ func viewer(by caller) web.Viewer {
 	may := func(door access) bool { return door(&by, nil) }
 	v := web.Viewer{
 		Name: by.name, Role: string(by.role), SignedIn: by.session != nil, Narrowed: !by.scope.Everything(),
-		Operates: may(operator), Develops: may(developer), Administers: may(admin), Profiles: by.scope.Profiles,
+		Operates: may(operator), Administers: may(admin), Profiles: by.scope.Profiles,
 	}
 	for _, environment := range by.scope.Environments {
 		v.Environments = append(v.Environments, string(environment))
@@ -204,7 +203,7 @@ func (a *API) problemPage(c echo.Context, p *problem) error {
 	f := web.Frame{Viewer: viewer(who(c)), Path: c.Request().URL.RequestURI(), Page: web.Page{
 		Title: http.StatusText(p.status), Body: "problem",
 		View: web.Problem{
-			Status: p.status, Headline: headline(p.status), Message: sentence(p.message), Details: fieldLines(p.details), TraceID: traceID(c),
+			Status: p.status, Headline: headline(p.status), Message: sentence(p.message), Details: linesOf(p), TraceID: traceID(c),
 		},
 	}}
 	var b bytes.Buffer
@@ -243,8 +242,10 @@ func headline(status int) string {
 	return "This could not be done"
 }
 
-func fieldLines(details []wire.FieldError) []string {
-	return convert(details, func(d wire.FieldError) string { return d.Field + " " + d.Message })
+// linesOf says field by field what a problem is, beside its message.
+func linesOf(p *problem) []string {
+	lines := convert(p.details, func(d wire.FieldError) string { return d.Field + " " + d.Message })
+	return slices.DeleteFunc(lines, func(line string) bool { return line == p.message })
 }
 
 // sentence begins a message with a capital: on a page it stands alone.

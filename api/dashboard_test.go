@@ -33,6 +33,39 @@ func (w *world) asBrowser(token, method, path string, form url.Values) visit {
 	return visit{resp.StatusCode, resp.Header.Get("Location"), resp.Header, string(raw)}
 }
 
+// opened opens a page that is there.
+func (w *world) opened(token, path string) string {
+	w.t.Helper()
+	v := w.asBrowser(token, "GET", path, nil)
+	if v.status != 200 {
+		w.t.Fatalf("%s: %d\n%s", path, v.status, v.text)
+	}
+	if strings.Contains(v.text, "<script>") || strings.Contains(v.text, "<img") || strings.Contains(v.text, " style=") {
+		w.t.Errorf("%s has something in it that is not Sluice's:\n%s", path, v.text)
+	}
+	return v.text
+}
+
+// has fails unless a page has all of the texts.
+func (w *world) has(page string, texts ...string) {
+	w.t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(page, text) {
+			w.t.Errorf("the page has no %q:\n%s", text, page)
+		}
+	}
+}
+
+// lacks fails if a page has one of the texts.
+func (w *world) lacks(page string, texts ...string) {
+	w.t.Helper()
+	for _, text := range texts {
+		if strings.Contains(page, text) {
+			w.t.Errorf("the page has %q:\n%s", text, page)
+		}
+	}
+}
+
 func TestPagesAndWhoMayRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -51,6 +84,9 @@ func TestPagesAndWhoMayRead(t *testing.T) {
 	}
 	if v := w.asBrowser(viewer, "GET", "/deployments/no-such", nil); v.status != 404 || !strings.Contains(v.text, "There is nothing here") {
 		t.Errorf("no such page: %d\n%s", v.status, v.text)
+	}
+	if v := w.asBrowser(viewer, "GET", "/profiles?environment=Nope", nil); v.status != 400 || strings.Count(strings.ToLower(v.text), "environment is one of development") != 1 {
+		t.Errorf("a filter that there is not: %d\n%s", v.status, v.text)
 	}
 	for _, asset := range []string{"sluice.css", "sluice.js", "idiomorph.js", "icon.svg"} {
 		v := w.asBrowser("", "GET", "/assets/"+asset, nil)

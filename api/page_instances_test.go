@@ -15,39 +15,6 @@ import (
 // become part of a page.
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
 
-// opened opens a page that is there.
-func (w *world) opened(token, path string) string {
-	w.t.Helper()
-	v := w.asBrowser(token, "GET", path, nil)
-	if v.status != 200 {
-		w.t.Fatalf("%s: %d\n%s", path, v.status, v.text)
-	}
-	if strings.Contains(v.text, "<script>") || strings.Contains(v.text, "<img") || strings.Contains(v.text, " style=") {
-		w.t.Errorf("%s has something in it that is not Sluice's:\n%s", path, v.text)
-	}
-	return v.text
-}
-
-// has fails unless a page has all of the texts.
-func (w *world) has(page string, texts ...string) {
-	w.t.Helper()
-	for _, text := range texts {
-		if !strings.Contains(page, text) {
-			w.t.Errorf("the page has no %q:\n%s", text, page)
-		}
-	}
-}
-
-// lacks fails if a page has one of the texts.
-func (w *world) lacks(page string, texts ...string) {
-	w.t.Helper()
-	for _, text := range texts {
-		if strings.Contains(page, text) {
-			w.t.Errorf("the page has %q:\n%s", text, page)
-		}
-	}
-}
-
 func TestInstancesPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

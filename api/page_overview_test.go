@@ -11,36 +11,6 @@ import (
 	"github.com/sluicehq/sluice/store"
 )
 
-// page opens one that must be there.
-func (w *world) page(token, path string) string {
-	w.t.Helper()
-	v := w.asBrowser(token, "GET", path, nil)
-	if v.status != 200 {
-		w.t.Fatalf("%s: %d\n%s", path, v.status, v.text)
-	}
-	return v.text
-}
-
-// shows fails unless a page has all of the texts.
-func (w *world) shows(page string, wants ...string) {
-	w.t.Helper()
-	for _, want := range wants {
-		if !strings.Contains(page, want) {
-			w.t.Errorf("the page does not show %q:\n%s", want, page)
-		}
-	}
-}
-
-// hides fails when a page has one of the texts.
-func (w *world) hides(page string, unwanted ...string) {
-	w.t.Helper()
-	for _, text := range unwanted {
-		if strings.Contains(page, text) {
-			w.t.Errorf("the page shows %q:\n%s", text, page)
-		}
-	}
-}
-
 func (w *world) elsewhere(role api.Role) string {
 	w.t.Helper()
 	return w.token(role, store.Token{Scope: profile.Scope{Profiles: []string{"shipping-*"}}})
@@ -50,10 +20,10 @@ func TestOverviewPage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	viewer, operator := w.tokens[api.Viewer], w.tokens[api.Operator]
-	w.shows(w.page(viewer, "/"), "sluice serve --source-url", "sluice agent", "Register an instance")
+	w.has(w.opened(viewer, "/"), "sluice serve --source-url", "sluice agent", "Register an instance")
 	w.must(w.store.RegisterSource(t.Context(), store.Source{ID: "configs", URL: "https://example.com/configs.git", Branch: "main"}))
-	w.shows(w.page(viewer, "/"), "No profile was found yet", "https://example.com/configs.git")
-	w.hides(w.page(w.elsewhere(api.Viewer), "/"), "Register an instance", "configs")
+	w.has(w.opened(viewer, "/"), "No profile was found yet", "https://example.com/configs.git")
+	w.lacks(w.opened(w.elsewhere(api.Viewer), "/"), "Register an instance", "configs")
 
 	w.profile()
 	w.version("1.0.0", data("1s"))
@@ -62,27 +32,27 @@ func TestOverviewPage(t *testing.T) {
 	w.complete("1.0.0", one)
 	d := w.deploy("1.0.1")
 	w.reaches(d.ID, "InProgress")
-	w.shows(w.page(viewer, "/"), "No source fails.", "No profile is on hold.", "No instance is unhealthy or silent.", "Nothing waits for approval.",
+	w.has(w.opened(viewer, "/"), "No source fails.", "No profile is on hold.", "No instance is unhealthy or silent.", "Nothing waits for approval.",
 		`href="/deployments/`+d.ID+`"`, "Completed</span> 1")
 
 	w.must(w.store.RecordSourceFailure(t.Context(), "configs", "<script>remote</script> hung up"))
 	w.want(w.call(one.token, "POST", "/instances/"+one.id+"/heartbeat", wire.HeartbeatRequest{Health: wire.Health{Status: "Unhealthy"}}), 200)
 	w.want(w.call(operator, "POST", "/configs/"+name+"/rollback", wire.ReasonRequest{Reason: "payments <b>fail</b>"}), 200)
-	page := w.page(viewer, "/")
-	w.shows(page, "&lt;script&gt;remote&lt;/script&gt; hung up", "Fails since", "Unhealthy</span> 1", "of 1 instance", "payments &lt;b&gt;fail&lt;/b&gt;",
+	page := w.opened(viewer, "/")
+	w.has(page, "&lt;script&gt;remote&lt;/script&gt; hung up", "Fails since", "Unhealthy</span> 1", "of 1 instance", "payments &lt;b&gt;fail&lt;/b&gt;",
 		"An Operator can release it.")
-	w.hides(page, "<script>remote", "<b>fail", "/profiles/"+name+"/release", "Freeze everything")
-	w.shows(w.page(operator, "/"), "You can release it.", "/profiles/"+name+"/release", "Freeze everything")
-	w.hides(w.page(w.elsewhere(api.Admin), "/"), name, "configs", "payment-service", d.ID, "Freeze everything")
+	w.lacks(page, "<script>remote", "<b>fail", "/profiles/"+name+"/release", "Freeze everything")
+	w.has(w.opened(operator, "/"), "You can release it.", "/profiles/"+name+"/release", "Freeze everything")
+	w.lacks(w.opened(w.elsewhere(api.Admin), "/"), name, "configs", "payment-service", d.ID, "Freeze everything")
 }
 
 func TestFreezeByForm(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	viewer, operator := w.tokens[api.Viewer], w.tokens[api.Operator]
-	w.hides(w.page(viewer, "/freeze"), "<form class=\"form\"")
-	w.hides(w.page(w.elsewhere(api.Admin), "/freeze"), "<form class=\"form\"")
-	w.shows(w.page(operator, "/freeze"), `<option value="4h" selected>`)
+	w.lacks(w.opened(viewer, "/freeze"), "<form class=\"form\"")
+	w.lacks(w.opened(w.elsewhere(api.Admin), "/freeze"), "<form class=\"form\"")
+	w.has(w.opened(operator, "/freeze"), `<option value="4h" selected>`)
 	begin := url.Values{"reason": {"the fair <b>opens</b>"}, "lasts": {"4h"}}
 	for token, want := range map[string]int{viewer: 403, w.elsewhere(api.Admin): 403, "": 303} {
 		if v := w.asBrowser(token, "POST", "/freeze", begin); v.status != want {
@@ -102,10 +72,10 @@ func TestFreezeByForm(t *testing.T) {
 	if v := w.asBrowser(operator, "POST", "/freeze", begin); v.status != 303 || v.at != "/freeze" {
 		t.Fatalf("begun: %d to %s\n%s", v.status, v.at, v.text)
 	}
-	w.shows(w.page(viewer, "/"), "Everything is frozen", "the fair &lt;b&gt;opens&lt;/b&gt;")
-	w.shows(w.page(operator, "/freeze"), "End the freeze")
+	w.has(w.opened(viewer, "/"), "Everything is frozen", "the fair &lt;b&gt;opens&lt;/b&gt;")
+	w.has(w.opened(operator, "/freeze"), "End the freeze")
 	if v := w.asBrowser(operator, "POST", "/freeze/end", url.Values{"reason": {"over"}}); v.status != 303 {
 		t.Fatalf("ended: %d\n%s", v.status, v.text)
 	}
-	w.hides(w.page(viewer, "/"), "Everything is frozen")
+	w.lacks(w.opened(viewer, "/"), "Everything is frozen")
 }

@@ -50,7 +50,6 @@ type Viewer struct {
 	Name, Role   string
 	SignedIn     bool // by a session, which can be ended; false for a token
 	Operates     bool // may run deployments
-	Develops     bool // may write configuration
 	Administers  bool
 	Narrowed     bool // sees some profiles only
 	Environments []string
@@ -79,7 +78,6 @@ type Frame struct {
 	At     time.Time // of what is shown
 	Path   string    // of the page with its query: where to be after signing in again
 	Mark   string    // of what is shown: an open page with another mark is told the new one
-	Base   string    // what Sluice is reached by, for telling two of them apart
 }
 
 // entry is one link of the navigation.

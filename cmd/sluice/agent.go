@@ -62,7 +62,7 @@ they apply is of a kind.`,
 			opts.Session.Logger = log
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 			defer stop()
-			if sim.instances > 0 {
+			if sim.instances != 0 {
 				return sim.run(ctx, opts, cmd.ErrOrStderr())
 			}
 			return runAgent(ctx, opts)
