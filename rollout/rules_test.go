@@ -553,3 +553,24 @@ func TestCancelBeforeItStartedSendsStraysHome(t *testing.T) {
 		}
 	}
 }
+
+// TestMisfitSendsStraysHome: no more does a successor whose strategy cannot go
+// through the fleet leave them there.
+func TestMisfitSendsStraysHome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(4, "1.0.0")
+	w.run(time.Second)
+	w.commit("1.0.1")
+	w.run(5 * time.Second)
+	w.strategy = profile.DefaultStrategy(profile.BlueGreen) // nobody is blue or green
+	w.commit("1.0.2")
+	w.run(5 * time.Second)
+	if w.d.State != rollout.Failed || w.d.Version != "1.0.2" {
+		t.Fatalf("%s is %s: %s", w.d.Version, w.d.State, w.d.Explanation)
+	}
+	for _, p := range w.processes {
+		if p.assignment.Version != "1.0.0" {
+			t.Errorf("%s is left with %s", p.assignment.InstanceID, p.assignment.Version)
+		}
+	}
+}
