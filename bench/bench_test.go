@@ -33,7 +33,9 @@ var (
 var scenarios = []struct {
 	title string // of its table
 	run   func(s *scenario)
-}{}
+}{
+	{"The first sync", firstSyncs},
+}
 
 // scenario is one table of figures in the making.
 type scenario struct {
