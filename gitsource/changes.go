@@ -179,20 +179,26 @@ func (d *differ) folders(ctx context.Context, p string, a, b treeEntry, depth in
 	return nil
 }
 
-// read returns a folder's entries, without hidden ones; of anything else, none.
+// read returns a folder's entries, without hidden ones, which the caller must not change; of anything else, none.
 func (d *differ) read(ctx context.Context, e treeEntry) ([]treeEntry, error) {
 	if e.kind != folder || !e.valid() {
 		return nil, nil
 	}
-	entries, err := d.trees.tree(ctx, e.hash)
+	t, err := d.trees.tree(ctx, e.hash)
 	if err != nil {
 		return nil, err
 	}
-	if d.seen += len(entries); d.seen > d.limit {
+	if d.seen += len(t.entries); d.seen > d.limit {
 		return nil, fmt.Errorf("%w: more than %d entries", ErrTooLarge, d.limit)
 	}
-	return slices.DeleteFunc(entries, func(e treeEntry) bool { return hidden(e.name) && e.kind != BadName }), nil
+	if !slices.ContainsFunc(t.entries, unseen) {
+		return t.entries, nil
+	}
+	return slices.DeleteFunc(slices.Clone(t.entries), unseen), nil
 }
+
+// unseen reports whether an entry is left out as belonging to tools.
+func unseen(e treeEntry) bool { return hidden(e.name) && e.kind != BadName }
 
 func join(folder, name string) string {
 	if folder == "" {
