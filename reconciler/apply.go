@@ -68,16 +68,16 @@ func (w *writer) premises(ctx context.Context, p plan) error {
 }
 
 func (w *writer) versions(ctx context.Context, p plan) error {
-	for _, rec := range p.Profiles {
-		if err := w.tx.PutProfile(ctx, rec); err != nil {
-			return fmt.Errorf("put profile %s: %w", rec.Name, err)
-		}
+	if err := w.tx.PutProfiles(ctx, p.Profiles); err != nil {
+		return fmt.Errorf("put %d profiles: %w", len(p.Profiles), err)
 	}
-	for _, v := range p.Versions {
-		v.ValidatedAt, v.CreatedAt = w.now, w.now
-		if err := w.tx.InsertVersion(ctx, v); err != nil {
-			return fmt.Errorf("insert version %s of %s: %w", v.Number, v.Profile, err)
-		}
+	for i := range p.Versions {
+		p.Versions[i].ValidatedAt, p.Versions[i].CreatedAt = w.now, w.now
+	}
+	if err := w.tx.InsertVersions(ctx, p.Versions); err != nil {
+		return fmt.Errorf("insert %d versions: %w", len(p.Versions), err)
+	}
+	if len(p.Versions) > 0 {
 		w.fail("K4")
 	}
 	return nil
@@ -89,6 +89,7 @@ func (w *writer) deployments(ctx context.Context, p plan) error {
 			return fmt.Errorf("release hold of %s: %w", e.Profile, err)
 		}
 	}
+	decisions := make([]rollout.Decision, 0, len(p.Deployments))
 	for _, d := range p.Deployments {
 		d.ID, d.CreatedAt, d.SeenAt = w.newID(), w.now, w.seenAt
 		d.TraceID, d.TraceParent = w.trace, w.traceparent
@@ -102,9 +103,10 @@ func (w *writer) deployments(ctx context.Context, p plan) error {
 		if s, ok := rollout.StatusOf(d); ok {
 			dec.Status = []rollout.Status{s}
 		}
-		if err := w.tx.CreateDeployment(ctx, dec); err != nil {
-			return fmt.Errorf("create deployment of %s %s: %w", d.Profile, d.Version, err)
-		}
+		decisions = append(decisions, dec)
+	}
+	if err := w.tx.CreateDeployments(ctx, decisions); err != nil {
+		return fmt.Errorf("create %d deployments: %w", len(decisions), err)
 	}
 	return nil
 }

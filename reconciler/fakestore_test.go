@@ -239,7 +239,28 @@ func (t *fakeTx) ActiveDeployment(_ context.Context, name string) (rollout.Deplo
 	return rollout.Deployment{}, rollout.ErrNotFound
 }
 
-func (t *fakeTx) PutProfile(_ context.Context, r profile.Record) error {
+func (t *fakeTx) PutProfiles(ctx context.Context, records []profile.Record) error {
+	return forEach(ctx, records, t.putProfile)
+}
+
+func (t *fakeTx) InsertVersions(ctx context.Context, versions []profile.Version) error {
+	return forEach(ctx, versions, t.insertVersion)
+}
+
+func (t *fakeTx) CreateDeployments(ctx context.Context, decisions []rollout.Decision) error {
+	return forEach(ctx, decisions, t.createDeployment)
+}
+
+func forEach[T any](ctx context.Context, all []T, do func(context.Context, T) error) error {
+	for _, one := range all {
+		if err := do(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *fakeTx) putProfile(_ context.Context, r profile.Record) error {
 	old, known := t.profiles[r.Name]
 	if known && (old.Origin != r.Origin || old.Source != r.Source) {
 		return fmt.Errorf("profile %s changes its owner", r.Name)
@@ -252,7 +273,7 @@ func (t *fakeTx) PutProfile(_ context.Context, r profile.Record) error {
 	return t.op("PutProfile")
 }
 
-func (t *fakeTx) InsertVersion(_ context.Context, v profile.Version) error {
+func (t *fakeTx) insertVersion(_ context.Context, v profile.Version) error {
 	if _, known := t.profiles[v.Profile]; !known {
 		return fmt.Errorf("version %s of the unknown profile %s", v.Number, v.Profile)
 	}
@@ -268,7 +289,7 @@ func (t *fakeTx) InsertVersion(_ context.Context, v profile.Version) error {
 	return t.op("InsertVersion")
 }
 
-func (t *fakeTx) CreateDeployment(ctx context.Context, dec rollout.Decision) error {
+func (t *fakeTx) createDeployment(ctx context.Context, dec rollout.Decision) error {
 	d := dec.Next
 	if d.ID == "" || d.CreatedAt.IsZero() || dec.Wake.IsZero() || !dec.Changed || d.State != rollout.Pending {
 		return fmt.Errorf("deployment of %s is incomplete: %+v", d.Profile, dec)

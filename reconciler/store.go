@@ -56,14 +56,14 @@ type Tx interface {
 	// names do, as of this transaction: a plan that rests on something else is stale.
 	ActiveHold(ctx context.Context, name string) (h rollout.Hold, ok bool, err error)
 	ActiveDeployment(ctx context.Context, name string) (rollout.Deployment, error)
-	// PutProfile creates or updates a profile's definition, desired version
-	// and whether it is retired. It never touches the current version.
-	PutProfile(ctx context.Context, r profile.Record) error
-	// InsertVersion adds an immutable version.
-	InsertVersion(ctx context.Context, v profile.Version) error
-	// CreateDeployment adds dec.Next and what comes with it; the profile's
-	// active deployment becomes Superseded.
-	CreateDeployment(ctx context.Context, dec rollout.Decision) error
+	// PutProfiles creates or updates the definitions of profiles, their desired
+	// versions and whether they are retired. It never touches the current versions.
+	PutProfiles(ctx context.Context, records []profile.Record) error
+	// InsertVersions adds immutable versions, those of one profile in their order.
+	InsertVersions(ctx context.Context, versions []profile.Version) error
+	// CreateDeployments adds the Next of each decision and what comes with it; the
+	// active deployments of their profiles, each another one, become Superseded.
+	CreateDeployments(ctx context.Context, decisions []rollout.Decision) error
 	// SupersedeActive ends the profile's active deployment, if there is one, without a successor.
 	SupersedeActive(ctx context.Context, profileName, reason string) error
 	// ReleaseHold ends the profile's hold in force, if there is one.

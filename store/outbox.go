@@ -30,11 +30,17 @@ func (statusJob) Kind() string { return "commit_status" }
 
 func (j statusJob) key() sayingKey { return sayingKey{j.Source, j.Commit, j.Context} }
 
-// enqueueStatus adds the job in the transaction that changes the status.
-func (tx *Tx) enqueueStatus(ctx context.Context, status rollout.Status, revision int64) error {
-	job := statusJob{Source: status.Source, Commit: status.Commit, Context: status.Context, Revision: revision}
-	if _, err := tx.s.jobs.InsertTx(ctx, tx.tx.Tx, job, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
-		return fmt.Errorf("put status %s of %s into the outbox: %w", status.Context, status.Commit, err)
+// enqueueStatuses adds the jobs in the transaction that changes the statuses.
+func (tx *Tx) enqueueStatuses(ctx context.Context, jobs []statusJob) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	params := make([]river.InsertManyParams, len(jobs))
+	for i, job := range jobs {
+		params[i] = river.InsertManyParams{Args: job, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts}}
+	}
+	if _, err := tx.s.jobs.InsertManyFastTx(ctx, tx.tx.Tx, params); err != nil {
+		return fmt.Errorf("put %d statuses into the outbox, the first one %s of %s: %w", len(jobs), jobs[0].Context, jobs[0].Commit, err)
 	}
 	return nil
 }
