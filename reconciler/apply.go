@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/spans"
@@ -89,26 +90,36 @@ func (w *writer) deployments(ctx context.Context, p plan) error {
 			return fmt.Errorf("release hold of %s: %w", e.Profile, err)
 		}
 	}
-	decisions := make([]rollout.Decision, 0, len(p.Deployments))
-	for _, d := range p.Deployments {
-		d.ID, d.CreatedAt, d.SeenAt = w.newID(), w.now, w.seenAt
-		d.TraceID, d.TraceParent = w.trace, w.traceparent
-		dec := rollout.Decision{Next: d, Changed: true, Wake: w.now, Facts: []rollout.Fact{{
-			Type: rollout.FactCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
-			Details: map[string]any{
-				"profile": d.Profile, "version": d.Version, "previous": d.Previous, "kind": string(d.Kind),
-				"commit": d.Commit, "guard": d.Guard,
-			},
-		}}}
-		if s, ok := rollout.StatusOf(d); ok {
-			dec.Status = []rollout.Status{s}
+	for some := range slices.Chunk(p.Deployments, deploymentsAtOnce) {
+		decisions := make([]rollout.Decision, len(some))
+		for i, d := range some {
+			decisions[i] = w.created(d)
 		}
-		decisions = append(decisions, dec)
-	}
-	if err := w.tx.CreateDeployments(ctx, decisions); err != nil {
-		return fmt.Errorf("create %d deployments: %w", len(decisions), err)
+		if err := w.tx.CreateDeployments(ctx, decisions); err != nil {
+			return fmt.Errorf("create %d deployments: %w", len(decisions), err)
+		}
 	}
 	return nil
+}
+
+// deploymentsAtOnce bounds what is held in memory of a first sync beside its plan.
+const deploymentsAtOnce = 500
+
+// created is the decision that begins a deployment.
+func (w *writer) created(d rollout.Deployment) rollout.Decision {
+	d.ID, d.CreatedAt, d.SeenAt = w.newID(), w.now, w.seenAt
+	d.TraceID, d.TraceParent = w.trace, w.traceparent
+	dec := rollout.Decision{Next: d, Changed: true, Wake: w.now, Facts: []rollout.Fact{{
+		Type: rollout.FactCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
+		Details: map[string]any{
+			"profile": d.Profile, "version": d.Version, "previous": d.Previous, "kind": string(d.Kind),
+			"commit": d.Commit, "guard": d.Guard,
+		},
+	}}}
+	if s, ok := rollout.StatusOf(d); ok {
+		dec.Status = []rollout.Status{s}
+	}
+	return dec
 }
 
 func (w *writer) endings(ctx context.Context, p plan) error {

@@ -108,11 +108,16 @@ func (s *fakeStore) SourceProfiles(_ context.Context, source string) ([]profile.
 	return out, err
 }
 
-func (s *fakeStore) ProfileOwner(_ context.Context, name string) (string, bool, error) {
-	err := s.begin("ProfileOwner")
+func (s *fakeStore) ProfileOwners(_ context.Context, names []string) (map[string]string, error) {
+	err := s.begin("ProfileOwners")
 	defer s.mu.Unlock()
-	r, ok := s.data.profiles[name]
-	return r.Source, ok, err
+	owners := map[string]string{}
+	for _, name := range names {
+		if r, ok := s.data.profiles[name]; ok {
+			owners[name] = r.Source
+		}
+	}
+	return owners, err
 }
 
 func (s *fakeStore) LatestVersion(_ context.Context, name string) (profile.Version, bool, error) {

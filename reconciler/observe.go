@@ -162,6 +162,7 @@ func (o *observer) look(ctx context.Context, obs observation, affected map[strin
 	if err := o.seeAll(files, seen); err != nil {
 		return observation{}, err
 	}
+	obs.Sightings = make([]sighting, 0, len(seen))
 	for _, s := range seen {
 		o.note(&obs, s)
 	}

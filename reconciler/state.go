@@ -88,10 +88,22 @@ func (st *state) loadProfiles(ctx context.Context, store Reads, observations []o
 			}
 		}
 	}
-	for name := range names {
+	var unknown []string
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if _, mine := st.Records[name]; !mine {
+			unknown = append(unknown, name)
+			continue
+		}
 		if err := st.loadProfile(ctx, store, name); err != nil {
 			return fmt.Errorf("profile %s: %w", name, err)
 		}
+	}
+	if len(unknown) > 0 {
+		foreign, err := store.ProfileOwners(ctx, unknown)
+		if err != nil {
+			return fmt.Errorf("owners of %d profiles: %w", len(unknown), err)
+		}
+		maps.Copy(st.Foreign, foreign)
 	}
 	for c := range hashes {
 		if _, known := st.Records[c.profile]; !known {
@@ -107,14 +119,7 @@ func (st *state) loadProfiles(ctx context.Context, store Reads, observations []o
 }
 
 func (st *state) loadProfile(ctx context.Context, store Reads, name string) error {
-	rec, mine := st.Records[name]
-	if !mine {
-		source, taken, err := store.ProfileOwner(ctx, name)
-		if taken {
-			st.Foreign[name] = source
-		}
-		return err
-	}
+	rec := st.Records[name]
 	latest, ok, err := store.LatestVersion(ctx, name)
 	if err != nil {
 		return err

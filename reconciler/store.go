@@ -14,8 +14,8 @@ type Reads interface {
 	SourceHead(ctx context.Context, source string) (string, error)
 	// SourceProfiles reads the profiles that the source manages, retired ones too.
 	SourceProfiles(ctx context.Context, source string) ([]profile.Record, error)
-	// ProfileOwner says which source (or "" for the API) manages a profile name; ok is false for a free name.
-	ProfileOwner(ctx context.Context, name string) (source string, ok bool, err error)
+	// ProfileOwners says which source (or "" for the API) manages each of the names; free ones are left out.
+	ProfileOwners(ctx context.Context, names []string) (owners map[string]string, err error)
 	// LatestVersion reads the profile's newest version with its data; ok is false before the first.
 	LatestVersion(ctx context.Context, name string) (v profile.Version, ok bool, err error)
 	// Version reads one version with its data.

@@ -66,7 +66,7 @@ func TestWithoutItsDatabaseEveryMethodSaysSo(t *testing.T) {
 			"Profile":             func() error { _, err := w.Profile(ctx, payments); return err },
 			"Profiles":            func() error { _, _, err := w.Profiles(ctx, store.ProfileFilter{}); return err },
 			"SourceProfiles":      func() error { _, err := w.SourceProfiles(ctx, "configs"); return err },
-			"ProfileOwner":        func() error { _, _, err := w.ProfileOwner(ctx, payments); return err },
+			"ProfileOwners":       func() error { _, err := w.ProfileOwners(ctx, []string{payments}); return err },
 			"Snapshot":            func() error { _, err := w.Snapshot(ctx, d); return err },
 			"DeploymentTargets":   func() error { _, err := w.DeploymentTargets(ctx, d.ID); return err },
 			"ActiveDeploymentFor": func() error { _, _, err := w.ActiveDeploymentFor(ctx, i); return err },

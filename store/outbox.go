@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -32,15 +33,14 @@ func (j statusJob) key() sayingKey { return sayingKey{j.Source, j.Commit, j.Cont
 
 // enqueueStatuses adds the jobs in the transaction that changes the statuses.
 func (tx *Tx) enqueueStatuses(ctx context.Context, jobs []statusJob) error {
-	if len(jobs) == 0 {
-		return nil
-	}
-	params := make([]river.InsertManyParams, len(jobs))
-	for i, job := range jobs {
-		params[i] = river.InsertManyParams{Args: job, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts}}
-	}
-	if _, err := tx.s.jobs.InsertManyFastTx(ctx, tx.tx.Tx, params); err != nil {
-		return fmt.Errorf("put %d statuses into the outbox, the first one %s of %s: %w", len(jobs), jobs[0].Context, jobs[0].Commit, err)
+	for some := range slices.Chunk(jobs, jobsAtOnce) {
+		params := make([]river.InsertManyParams, len(some))
+		for i, job := range some {
+			params[i] = river.InsertManyParams{Args: job, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts}}
+		}
+		if _, err := tx.s.jobs.InsertManyFastTx(ctx, tx.tx.Tx, params); err != nil {
+			return fmt.Errorf("put status %s into the outbox: %w", andMore(some[0].Context+" of "+some[0].Commit, len(some)), err)
+		}
 	}
 	return nil
 }
@@ -101,6 +101,7 @@ const (
 	outboxStopTimeout = 3 * time.Second
 	postTimeout       = 10 * time.Second
 	maxPosts          = 1000 // a week of a forge that is away
+	jobsAtOnce        = 500  // in one statement
 	maxPanics         = 5    // attempts after which a post that panics is given up
 )
 

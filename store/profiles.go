@@ -148,15 +148,20 @@ func (s *Store) SourceProfiles(ctx context.Context, source string) ([]profile.Re
 	return records, nil
 }
 
-// ProfileOwner says which source (or "" for the API) manages a profile name;
-// ok is false for a free name.
-func (s *Store) ProfileOwner(ctx context.Context, name string) (source string, ok bool, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT source_id FROM config_profiles WHERE name = $1`, name).Scan(&source)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", false, nil
-	}
+// ProfileOwners says which source (or "" for the API) manages each of the names;
+// free ones are left out.
+func (s *Store) ProfileOwners(ctx context.Context, names []string) (map[string]string, error) {
+	owners := make(map[string]string)
+	_, err := collect(ctx, s.read, func(row scanner) (name string, err error) {
+		var source string
+		if err := row.Scan(&name, &source); err != nil {
+			return name, err
+		}
+		owners[name] = source
+		return name, nil
+	}, `SELECT name, source_id FROM config_profiles WHERE `+s.engine.in("name", 1), asJSON(names))
 	if err != nil {
-		return "", false, fmt.Errorf("read the owner of profile %s: %w", name, err)
+		return nil, fmt.Errorf("read the owners of %d profiles: %w", len(names), err)
 	}
-	return source, true, nil
+	return owners, nil
 }

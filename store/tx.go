@@ -25,6 +25,8 @@ type Tx struct {
 	// facts are written last: the audit log's head is everybody's, and is held
 	// for as short a time as can be.
 	facts []rollout.Fact
+	// details are those of the facts, as JSON.
+	details []string
 	// ended are deployments that this transaction ends: their traces and counts are told
 	// of it once it is committed.
 	ended []rollout.Deployment
