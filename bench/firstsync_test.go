@@ -102,23 +102,20 @@ func (c *configs) cloned() float64 {
 	})
 }
 
-// firstSyncs measures the first sync of a repository, how it grows, and on both databases.
-func firstSyncs(s *scenario) {
-	for engine, database := range map[string]func() string{
-		"SQLite":   func() string { return filepath.Join(s.TempDir(), "sluice.db") },
-		"Postgres": func() string { return testenv.SharedPostgres(s).CreateDatabase(s, "") },
-	} {
+// benchFirstSync measures the first sync of a repository, how it grows, and on both databases.
+func benchFirstSync(s *scenario) {
+	for _, engine := range engines {
 		sizes, costs := []float64{}, []float64{}
 		for _, profiles := range []int{s.Profiles / 10, s.Profiles * 3 / 10, s.Profiles} {
 			c := newConfigs(s, profiles, 0)
-			ours, floor := s.inTurn(func() float64 { return c.firstSync(database(), profiles) }, c.cloned)
+			ours, floor := s.inTurn(func() float64 { return c.firstSync(engine.database(s), profiles) }, c.cloned)
 			s.add(bench.Figure{
-				What: fmt.Sprintf("the first sync of %d profiles, on %s", profiles, engine), Unit: "ms", Ours: ours,
+				What: fmt.Sprintf("the first sync of %d profiles, stored and validated, on %s", profiles, engine.name), Unit: "ms", Ours: ours,
 				Beside: "git clone and git cat-file of every file", Floor: floor, Goal: 2.5,
 			})
 			sizes, costs = append(sizes, float64(profiles)), append(costs, bench.Median(ours))
 		}
-		s.note("On %s the first sync grows with the number of profiles to the power of %.2f.", engine, bench.Exponent(sizes, costs))
+		s.note("On %s the first sync grows with the number of profiles to the power of %.2f.", engine.name, bench.Exponent(sizes, costs))
 	}
 }
 
