@@ -96,12 +96,24 @@ func (s *fakeStore) SourceHead(_ context.Context, source string) (string, error)
 	return s.data.heads[source], s.begin("SourceHead")
 }
 
-func (s *fakeStore) SourceProfiles(_ context.Context, source string) ([]profile.Record, error) {
+func (s *fakeStore) SourceProfiles(_ context.Context, source string) ([]profile.Placed, error) {
 	err := s.begin("SourceProfiles")
 	defer s.mu.Unlock()
-	var out []profile.Record
+	var out []profile.Placed
 	for _, r := range s.data.profiles {
 		if r.Origin == profile.OriginGit && r.Source == source {
+			out = append(out, r.Placed())
+		}
+	}
+	return out, err
+}
+
+func (s *fakeStore) NamedProfiles(_ context.Context, names []string) ([]profile.Record, error) {
+	err := s.begin("NamedProfiles")
+	defer s.mu.Unlock()
+	var out []profile.Record
+	for _, name := range names {
+		if r, ok := s.data.profiles[name]; ok {
 			out = append(out, r)
 		}
 	}

@@ -59,6 +59,7 @@ type commitFiles struct {
 
 	schemas SchemaStore // answers for schemas that the commit has not
 
+	reading  sync.Mutex // held while a file is read that is to be remembered
 	mu       sync.Mutex // guards what follows
 	memo     map[string][]byte
 	bytes    int
@@ -92,9 +93,17 @@ func (f profileFiles) ReadFile(path string) ([]byte, error) {
 // ReadFile reads one file and remembers it. A missing one is fs.ErrNotExist, one that must not
 // be read wraps profile.ErrRefused, and any other error ends the pass.
 func (f *commitFiles) ReadFile(path string) ([]byte, error) {
+	if src, ok := f.remembered(path); ok && src != nil {
+		return src, nil
+	}
+	f.reading.Lock() // two profiles that want one base at once read it once
+	defer f.reading.Unlock()
 	src, err := f.read(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	if _, ok := f.remembered(path); ok {
+		return src, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

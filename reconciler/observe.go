@@ -75,7 +75,7 @@ func newObserver(git Git, root string, log *slog.Logger, st state, store SchemaS
 	for file, owners := range st.owners() {
 		var deps []string
 		for _, name := range owners {
-			deps = append(deps, st.Records[name].Dependencies...)
+			deps = append(deps, st.Files[name].Dependencies...)
 		}
 		o.remember(file, deps, false)
 		for _, name := range owners {

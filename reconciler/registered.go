@@ -174,6 +174,7 @@ func (r *Reconciler) lookAgain(ctx context.Context, head string) (Result, error)
 	if len(ids) == 0 {
 		return Result{Head: head}, nil
 	}
+	r.placed = remembered{} // what is written here does not move the head
 	st, err := loadSource(ctx, r.store, r.source, head, r.reach)
 	if err != nil {
 		return Result{}, err
@@ -214,9 +215,9 @@ func (r *Reconciler) lookAgain(ctx context.Context, head string) (Result, error)
 // under lists the files of the profiles that name one of the schemas.
 func (st *state) under(ids []string) []string {
 	files := map[string]bool{}
-	for _, rec := range st.Records {
-		if !rec.Retired && slices.Contains(ids, rec.SchemaID) {
-			files[rec.Path] = true
+	for _, p := range st.Files {
+		if !p.Retired && slices.Contains(ids, p.SchemaID) {
+			files[p.Path] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(files))

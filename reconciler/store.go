@@ -12,8 +12,10 @@ import (
 type Reads interface {
 	// SourceHead is the commit that the source was last synced to, "" before the first sync.
 	SourceHead(ctx context.Context, source string) (string, error)
-	// SourceProfiles reads the profiles that the source manages, retired ones too.
-	SourceProfiles(ctx context.Context, source string) ([]profile.Record, error)
+	// SourceProfiles reads where the files of the profiles lie that the source manages, retired ones too.
+	SourceProfiles(ctx context.Context, source string) ([]profile.Placed, error)
+	// NamedProfiles reads the profiles of these names.
+	NamedProfiles(ctx context.Context, names []string) ([]profile.Record, error)
 	// ProfileOwners says which source (or "" for the API) manages each of the names; free ones are left out.
 	ProfileOwners(ctx context.Context, names []string) (owners map[string]string, err error)
 	// LatestVersion reads the profile's newest version with its data; ok is false before the first.

@@ -137,11 +137,7 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	if err := r.requireSigned(ctx, from, to); err != nil {
 		return Result{}, err
 	}
-	st, err := loadSource(ctx, r.store, r.source, from, r.reach)
-	if err != nil {
-		return Result{}, err
-	}
-	p, seen, why, err := r.validate(ctx, &st, to)
+	st, p, seen, why, err := r.consider(ctx, from, to)
 	if err != nil {
 		return Result{}, err
 	}
@@ -154,6 +150,7 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 		return Result{}, err
 	}
 	tellVersions(ctx, st, p, began, time.Now())
+	r.placed.keep(st, p, to)
 	r.sighted = sighted{}
 	r.metrics.Lag(r.source.ID, 0)
 	r.metrics.VersionsMade(r.source.ID, len(p.Versions))

@@ -65,6 +65,7 @@ func TestWithoutItsDatabaseEveryMethodSaysSo(t *testing.T) {
 			"PutProfile":          func() error { return w.PutProfile(ctx, profile.Record{}) },
 			"Profile":             func() error { _, err := w.Profile(ctx, payments); return err },
 			"Profiles":            func() error { _, _, err := w.Profiles(ctx, store.ProfileFilter{}); return err },
+			"NamedProfiles":       func() error { _, err := w.NamedProfiles(ctx, []string{payments}); return err },
 			"SourceProfiles":      func() error { _, err := w.SourceProfiles(ctx, "configs"); return err },
 			"ProfileOwners":       func() error { _, err := w.ProfileOwners(ctx, []string{payments}); return err },
 			"Snapshot":            func() error { _, err := w.Snapshot(ctx, d); return err },

@@ -136,14 +136,28 @@ func (s *Store) Profiles(ctx context.Context, f ProfileFilter) ([]profile.Record
 	return listed(ctx, s.read, w, "config_profiles", profileColumns, "name", f.Limit, f.Offset, shown(ctx, s, scanProfile))
 }
 
-// SourceProfiles reads the profiles that the source manages, retired ones too.
-// A corrupt one is given as far as it can be read; the next commit that touches
-// its file writes it anew.
-func (s *Store) SourceProfiles(ctx context.Context, source string) ([]profile.Record, error) {
-	records, err := collect(ctx, s.read, shown(ctx, s, scanProfile),
-		`SELECT `+profileColumns+` FROM config_profiles WHERE source_id = $1 ORDER BY name`, source)
+// SourceProfiles reads where the files of the profiles lie that the source manages,
+// retired ones too. A corrupt one is given as far as it can be read; the next commit
+// that touches its file writes it anew.
+func (s *Store) SourceProfiles(ctx context.Context, source string) ([]profile.Placed, error) {
+	placed, err := collect(ctx, s.read, shown(ctx, s, func(row scanner) (p profile.Placed, err error) {
+		var bad damage
+		err = row.Scan(&p.Name, &p.Environment, &p.SchemaID, &p.Path, bad.json(&p.Dependencies), &p.Retired)
+		return p, bad.of("config_profiles", p.Name, err)
+	}), `SELECT name, environment, schema_id, path, dependencies, retired FROM config_profiles WHERE source_id = $1 ORDER BY name`, source)
 	if err != nil {
 		return nil, fmt.Errorf("read the profiles of source %s: %w", source, err)
+	}
+	return placed, nil
+}
+
+// NamedProfiles reads the profiles of these names, a corrupt one as far as it can be
+// read. Those that there are not are left out.
+func (s *Store) NamedProfiles(ctx context.Context, names []string) ([]profile.Record, error) {
+	records, err := collect(ctx, s.read, shown(ctx, s, scanProfile),
+		`SELECT `+profileColumns+` FROM config_profiles WHERE `+s.engine.in("name", 1)+` ORDER BY name`, asJSON(names))
+	if err != nil {
+		return nil, fmt.Errorf("read %d profiles: %w", len(names), err)
 	}
 	return records, nil
 }
