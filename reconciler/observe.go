@@ -52,7 +52,7 @@ type observer struct {
 	loaders chan *profile.Loader // idle ones, which remember the schemas that they compiled
 
 	files      map[string]*known
-	bearers    map[string]map[string]struct{} // name -> the sound files that may bear it
+	bearers    map[string][]string            // name -> the sound files that may bear it
 	dependents map[string]map[string]struct{} // path -> the profile files that rest on it
 }
 
@@ -64,12 +64,13 @@ func (r *Reconciler) observer(git Git, st state) *observer {
 }
 
 func newObserver(git Git, root string, log *slog.Logger, st state, store SchemaStore) *observer {
+	n := len(st.Files)
 	o := &observer{
 		git: git, root: root, limits: profile.DefaultLimits(), log: log, store: store,
 		timed:      func(context.Context, time.Duration) {},
 		loaders:    make(chan *profile.Loader, maxSeeing),
-		files:      make(map[string]*known),
-		bearers:    make(map[string]map[string]struct{}),
+		files:      make(map[string]*known, n),
+		bearers:    make(map[string][]string, n),
 		dependents: make(map[string]map[string]struct{}),
 	}
 	for file, owners := range st.owners() {
@@ -201,10 +202,10 @@ func (o *observer) lookAtTwins(files *commitFiles, obs *observation) error {
 		seen[s.Path] = true
 	}
 	for _, s := range slices.Clone(obs.Sightings) {
-		twins := slices.Sorted(maps.Keys(o.bearers[s.Profile.Name]))
-		if len(twins) < 2 {
+		if len(o.bearers[s.Profile.Name]) < 2 {
 			continue
 		}
+		twins := slices.Sorted(slices.Values(o.bearers[s.Profile.Name]))
 		for _, file := range twins {
 			if !seen[file] {
 				seen[file] = true

@@ -79,7 +79,7 @@ func makePlan(st state, observations []observation) plan {
 		st:       st,
 		plan:     plan{Source: st.Source},
 		works:    make(map[string]*work),
-		claims:   newClaims(),
+		claims:   newClaims(len(st.Files)),
 		owners:   st.owners(),
 		problems: maps.Clone(st.Problems),
 		spoken:   make(map[string]bool),

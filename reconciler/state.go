@@ -188,10 +188,13 @@ func (st *state) loadProfile(ctx context.Context, store Reads, name string) erro
 // its last good version there, or awaits its retirement, the other moved in.
 func (st *state) owners() map[string][]string {
 	out := make(map[string][]string, len(st.Files))
-	for _, name := range slices.Sorted(maps.Keys(st.Files)) {
-		if p := st.Files[name]; !p.Retired {
+	for name, p := range st.Files {
+		if !p.Retired {
 			out[p.Path] = append(out[p.Path], name)
 		}
+	}
+	for _, names := range out {
+		slices.Sort(names)
 	}
 	return out
 }
