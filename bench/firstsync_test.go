@@ -2,8 +2,12 @@ package bench_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,41 +26,45 @@ func (s synced) InTx(ctx context.Context, fn func(reconciler.Tx) error) error {
 	return s.Store.InTx(ctx, func(tx *store.Tx) error { return fn(tx) })
 }
 
-// mirrorOf is the mirror of the repository in a folder.
-func (c *configs) mirror(dir string) *gitsource.Mirror {
-	c.tb.Helper()
-	m, err := gitsource.Open(c.tb.Context(), gitsource.Options{
-		ID: "configs", URL: c.url, Branch: "main", Path: "profiles", Extra: []string{"schemas"}, Dir: dir,
+// openParts opens a mirror of the repository in a folder, and a migrated database that knows the source.
+func openParts(ctx context.Context, url, folder, database string) (*gitsource.Mirror, *store.Store, error) {
+	m, err := gitsource.Open(ctx, gitsource.Options{
+		ID: "configs", URL: url, Branch: "main", Path: "profiles", Extra: []string{"schemas"}, Dir: folder,
 		AllowInsecureHTTP: true, AllowLoopback: true,
 	})
 	if err != nil {
-		c.tb.Fatal(err)
+		return nil, nil, err
 	}
-	return m
+	db, err := store.Open(ctx, store.Options{URL: database})
+	if err == nil {
+		err = db.Migrate(ctx)
+	}
+	if err == nil {
+		err = db.RegisterSource(ctx, store.Source{ID: "configs", URL: url, Branch: "main", Path: "profiles"})
+	}
+	return m, db, err
 }
 
-// database opens a migrated database that knows the source.
-func (c *configs) database(url string) *store.Store {
+func (c *configs) open(folder, database string) (*gitsource.Mirror, *store.Store) {
 	c.tb.Helper()
-	db, err := store.Open(c.tb.Context(), store.Options{URL: url})
-	if err == nil {
-		err = db.Migrate(c.tb.Context())
-	}
-	if err == nil {
-		err = db.RegisterSource(c.tb.Context(), store.Source{ID: "configs", URL: c.url, Branch: "main", Path: "profiles"})
-	}
+	m, db, err := openParts(c.tb.Context(), c.url, folder, database)
 	if err != nil {
 		c.tb.Fatal(err)
 	}
-	return db
+	return m, db
 }
 
-// reconciler brings what the mirror fetches into the database.
-func (c *configs) reconciler(m *gitsource.Mirror, db *store.Store) *reconciler.Reconciler {
-	c.tb.Helper()
-	r, err := reconciler.New(reconciler.Options{
+// syncing brings what the mirror fetches into the database, as the daemon does.
+func syncing(m *gitsource.Mirror, db *store.Store) (*reconciler.Reconciler, error) {
+	return reconciler.New(reconciler.Options{
 		Source: reconciler.SourceOptions{ID: "configs", Branch: "main", Path: "profiles"}, Git: m, Store: synced{db},
 	})
+}
+
+// reconciler is one that never fails to be made.
+func (c *configs) reconciler(m *gitsource.Mirror, db *store.Store) *reconciler.Reconciler {
+	c.tb.Helper()
+	r, err := syncing(m, db)
 	if err != nil {
 		c.tb.Fatal(err)
 	}
@@ -75,7 +83,7 @@ func (c *configs) sync(r *reconciler.Reconciler, versions int) {
 // firstSync times an empty mirror and an empty database becoming full.
 func (c *configs) firstSync(database string, profiles int) float64 {
 	c.tb.Helper()
-	m, db := c.mirror(c.tb.TempDir()), c.database(database)
+	m, db := c.open(c.tb.TempDir(), database)
 	defer closed(c.tb, m, db)
 	r := c.reconciler(m, db)
 	return milliseconds(func() { c.sync(r, profiles) })
@@ -115,8 +123,50 @@ func benchFirstSync(s *scenario) {
 			})
 			sizes, costs = append(sizes, float64(profiles)), append(costs, bench.Median(ours))
 		}
+		c := newConfigs(s, s.Profiles, 0)
+		s.add(bench.Figure{
+			What: fmt.Sprintf("the most memory of a process through the first sync of %d profiles, on %s", s.Profiles, engine.name), Unit: "MB",
+			Ours: []float64{float64(startChild(s, "syncer").do("sync", c.errand(engine.database(s)))) / 1e6}, Goal: 100,
+		})
 		s.note("On %s the first sync grows with the number of profiles to the power of %.2f.", engine.name, bench.Exponent(sizes, costs))
 	}
+}
+
+// errand tells a syncer what to sync into what.
+func (c *configs) errand(database string) string {
+	return strings.Join([]string{c.url, c.tb.TempDir(), database}, "\n")
+}
+
+// syncer is a process that makes a first sync and says how much memory it has had at the most, in bytes.
+func syncer(context.Context) (serving, error) {
+	return serving{door: http.NotFoundHandler(), commands: map[string]command{"sync": func(ctx context.Context, errand []byte) (int64, error) {
+		parts := strings.Split(string(errand), "\n")
+		m, db, err := openParts(ctx, parts[0], parts[1], parts[2])
+		if err != nil {
+			return 0, err
+		}
+		r, err := syncing(m, db)
+		if err == nil {
+			_, err = r.Sync(ctx)
+		}
+		peak, peakErr := peakMemory()
+		return peak, errors.Join(err, peakErr, m.Close(), db.Close())
+	}}}, nil
+}
+
+// peakMemory is the most that this process has had resident, in bytes.
+func peakMemory() (int64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	_, after, ok := strings.Cut(string(status), "VmHWM:")
+	fields := strings.Fields(after)
+	if !ok || len(fields) == 0 {
+		return 0, errors.New("this system does not say how much memory a process has had")
+	}
+	kib, err := strconv.ParseInt(fields[0], 10, 64)
+	return kib << 10, err
 }
 
 // BenchmarkFirstSync is the first sync of 10,000 profiles on the embedded database.

@@ -43,7 +43,7 @@ func newReplica(c *configs, database string) *replica {
 
 // start opens what is on disk, as a daemon does at its start.
 func (p *replica) start() {
-	p.mirror, p.db = p.c.mirror(p.folder), p.c.database(p.database)
+	p.mirror, p.db = p.c.open(p.folder, p.database)
 	p.r = p.c.reconciler(p.mirror, p.db)
 }
 
@@ -70,8 +70,9 @@ func benchCommits(s *scenario) {
 
 // benchReading compares with the command line what Git alone has to do with it.
 func benchReading(s *scenario, c *configs) {
-	m, clone := c.mirror(s.TempDir()), filepath.Join(s.TempDir(), "clone.git")
-	defer closed(s, m)
+	m, db := c.open(s.TempDir(), engines[0].database(s))
+	defer closed(s, m, db)
+	clone := filepath.Join(s.TempDir(), "clone.git")
 	if _, err := m.Fetch(s.Context()); err != nil {
 		s.Fatal(err)
 	}

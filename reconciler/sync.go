@@ -145,6 +145,10 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 		Type: why, EntityType: "source", EntityID: r.source.ID, Actor: actor,
 		Details: map[string]any{"from": from, "to": to, "commits": len(seen)},
 	}}, p.Facts...)
+	res := Result{
+		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen),
+		Versions: len(p.Versions), Deployments: len(p.Deployments), Problems: len(p.Problems),
+	} // what was seen is not needed from here on, which in a first sync is much
 	began := time.Now()
 	if err := r.apply(ctx, from, to, p); err != nil {
 		return Result{}, err
@@ -157,10 +161,6 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	r.metrics.ValidationFailures(r.source.ID, len(p.Problems))
 	if len(p.Deployments) > 0 {
 		r.rouse()
-	}
-	res := Result{
-		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen),
-		Versions: len(p.Versions), Deployments: len(p.Deployments), Problems: len(p.Problems),
 	}
 	r.log.InfoContext(ctx, "synced", "head", res.Head, "commits", res.Commits, "versions", res.Versions,
 		"deployments", res.Deployments, "problems", res.Problems, "whole", res.Whole)
