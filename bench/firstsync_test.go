@@ -112,6 +112,7 @@ func (c *configs) cloned() float64 {
 
 // benchFirstSync measures the first sync of a repository, how it grows, and on both databases.
 func benchFirstSync(s *scenario) {
+	s.Rounds = min(s.Rounds, 3) // each takes seconds
 	for _, engine := range engines {
 		sizes, costs := []float64{}, []float64{}
 		for _, profiles := range []int{s.Profiles / 10, s.Profiles * 3 / 10, s.Profiles} {

@@ -98,7 +98,7 @@ func (m *Mirror) newDiffer(trees treeReader) *differ {
 
 // pair compares what two commits have at one path; an entry without kind is not there.
 func (d *differ) pair(ctx context.Context, p string, a, b treeEntry, depth int) error {
-	if a.hash == b.hash && a.kind == b.kind && a.reason == b.reason {
+	if unchanged(a, b) {
 		return nil
 	}
 	aFolder, bFolder := a.kind == folder && a.valid(), b.kind == folder && b.valid()
@@ -115,6 +115,11 @@ func (d *differ) pair(ctx context.Context, p string, a, b treeEntry, depth int) 
 	}
 	d.file(p, a, b)
 	return nil
+}
+
+// unchanged reports whether two commits have the same at one path.
+func unchanged(a, b treeEntry) bool {
+	return a.hash == b.hash && a.kind == b.kind && a.reason == b.reason
 }
 
 func (d *differ) file(p string, a, b treeEntry) {
@@ -162,6 +167,9 @@ func (d *differ) folders(ctx context.Context, p string, a, b treeEntry, depth in
 	for _, e := range after {
 		was := old[e.name]
 		delete(old, e.name)
+		if unchanged(was, e) {
+			continue // most are, and their paths are not worth putting together
+		}
 		if err := d.pair(ctx, join(p, e.name), was, e, depth+1); err != nil {
 			return err
 		}
