@@ -66,7 +66,7 @@ func snapshotMetrics(registry prometheus.Registerer) func(place string) func(pub
 		Name: "sluice_snapshots_total", Help: "Bootstrap snapshots that were written, removed, or could not be, by where they are kept.",
 	}, []string{"place", "outcome"})
 	oldest := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "sluice_snapshot_oldest_timestamp_seconds", Help: "When the oldest bootstrap snapshot was written that this daemon saw at its last pass, by where it is kept.",
+		Name: "sluice_snapshot_oldest_timestamp_seconds", Help: "When the oldest bootstrap snapshot was written that this daemon saw at its last pass, by where it is kept; 0 for none.",
 	}, []string{"place"})
 	complete := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "sluice_snapshots_complete_timestamp_seconds", Help: "When this daemon last left all bootstrap snapshots as they should be, by where they are kept; 0 for never.",
@@ -75,6 +75,7 @@ func snapshotMetrics(registry prometheus.Registerer) func(place string) func(pub
 	return func(place string) func(publish.Pass) {
 		written, removed, failed := files.WithLabelValues(place, "written"), files.WithLabelValues(place, "removed"), files.WithLabelValues(place, "failed")
 		complete.WithLabelValues(place)
+		oldest.WithLabelValues(place)
 		return func(p publish.Pass) {
 			written.Add(float64(p.Written))
 			removed.Add(float64(p.Removed))
