@@ -418,6 +418,16 @@ func TestAServerThatAnswersNeedsNoSnapshot(t *testing.T) {
 	}
 }
 
+// dying is a server that is gone once it has registered an instance.
+type dying struct{ next http.RoundTripper }
+
+func (d dying) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodPost || r.URL.Path != "/api/v1/instances" {
+		return nil, fmt.Errorf("dial: %w", syscall.ECONNREFUSED)
+	}
+	return d.next.RoundTrip(r)
+}
+
 // A server that dies between registration and its first word is away too.
 func TestAServerThatDiesBeforeItsFirstWord(t *testing.T) {
 	t.Parallel()
@@ -425,41 +435,24 @@ func TestAServerThatDiesBeforeItsFirstWord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := s.sign(func(s *snapshot.Snapshot) { s.WrittenAt = time.Now() })
 		f := fakeserver.Offline(t)
-		g := &gate{next: f.Transport()}
-		g.open.Store(true)
 		opts := options(f, "")
-		opts.HTTPClient = &http.Client{Transport: g}
+		opts.HTTPClient = &http.Client{Transport: dying{f.Transport()}}
 		opts.Bootstrap = s.from("https://store.example.com/production")
 		asked := make(chan string, 10)
 		opts.Bootstrap.HTTPClient = &http.Client{Transport: place(func(r *http.Request) (*http.Response, error) {
 			asked <- r.URL.String()
 			return page(http.StatusOK, bytes.NewReader(file))(r)
 		})}
-		f.Update(func() { f.Silent, f.NoStream = false, false })
 		c := newCalls(nil)
-		w, err := client.NewSession(opts)
-		must(t, err)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { defer close(done); _ = w.Run(ctx) }()
-		f.Until("a registration", func() bool { return len(f.Registers) == 1 })
-		g.open.Store(false)
-		f.Update(func() { f.Tokens = map[string]string{}; f.Hint = 1 })
-		watched := make(chan struct{})
-		go func() {
-			defer close(watched)
-			_ = w.Watch(ctx, profileName, func(_ context.Context, cfg client.Config) error { return c.take(cfg) })
-		}()
+		stop := watchNamed(t, opts, c)
 		if got := <-asked; got != "https://store.example.com/production/"+snapshot.FileName(profileName) {
 			t.Errorf("asked for %s", got)
 		}
 		if cfg := <-c.called; cfg.Version != "1.0.0" {
 			t.Errorf("started from %+v", cfg)
 		}
-		cancel()
-		<-done
-		<-watched
-		w.Close()
+		f.Until("a registration", func() bool { return len(f.Registers) == 1 })
+		stop()
 	})
 }
 
