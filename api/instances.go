@@ -44,7 +44,7 @@ func (a *API) registerInstance(c echo.Context) error {
 	if err := a.opts.Store.RegisterInstance(c.Request().Context(), i, HashToken(token)); err != nil {
 		return err
 	}
-	a.opts.Engine.Wake()
+	a.opts.Wake()
 	return c.JSON(http.StatusCreated, wire.RegisterResponse{ID: i.ID, Token: token, HeartbeatSeconds: int(restingHeartbeat.Seconds())})
 }
 
@@ -162,7 +162,7 @@ func (a *API) deregisterInstance(c echo.Context) error {
 		return err
 	}
 	a.marks.tell(c.Param("id")) // its streams end
-	a.opts.Engine.Wake()
+	a.opts.Wake()
 	return c.NoContent(http.StatusNoContent)
 }
 
@@ -184,7 +184,7 @@ func (a *API) applied(c echo.Context) error {
 		return err
 	}
 	if changed {
-		a.opts.Engine.Wake()
+		a.opts.Wake()
 		if req.Version == assigned.Version && req.Generation >= assigned.Generation {
 			tellAnswered(assigned, ack, who(c).instance.Hostname, a.opts.Store.Clock())
 		}
