@@ -86,8 +86,8 @@ func wakesOthers(bus coord.Bus) func() {
 	return func() { bus.Publish(context.Background(), dueTopic) }
 }
 
-// woken lets the engine look when a replica without one says so.
-func woken(engine *rollout.Engine, bus coord.Bus) func(context.Context) error {
+// woken wakes this process's engine when a replica without one says so.
+func woken(engine interface{ Wake() }, bus coord.Bus) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for range bus.Subscribe(ctx, dueTopic) {
 			engine.Wake()
