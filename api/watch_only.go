@@ -3,29 +3,23 @@ package api
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 )
 
-// watchDoors are the doors of a replica that serves instances alone: what an
-// instance needs from its registration to its leave, and what every process has.
-var watchDoors = []string{
-	"GET /healthz",
-	"GET /readyz",
-	"GET /health",
-	"GET /metrics",
+// instancesPath is what instances do is below, and what is told of them. A
+// replica that serves instances alone has all of it: whoever stands before the
+// replicas needs one rule.
+const instancesPath = "/api/v1/instances"
 
-	"POST /api/v1/instances",
-	"DELETE /api/v1/instances/:id",
-	"POST /api/v1/instances/:id/heartbeat",
-	"POST /api/v1/instances/:id/applied",
-	"GET /api/v1/instances/:id/watch",
-	"GET /api/v1/instances/:id/configs",
-	"GET /api/v1/instances/:id/configs/:name/:hash/data",
-}
+// everyProcess are the doors of any replica.
+var everyProcess = []string{"/healthz", "/readyz", "/health", "/metrics"}
 
 // toInstances says whether a replica that serves instances alone has the door.
-func (r route) toInstances() bool { return slices.Contains(watchDoors, r.method+" "+r.path) }
+func (r route) toInstances() bool {
+	return slices.Contains(everyProcess, r.path) || r.path == instancesPath || strings.HasPrefix(r.path, instancesPath+"/")
+}
 
 // has says whether this replica has a door. Any other is misdirected there.
 func (a *API) has(r route) bool { return !a.opts.WatchOnly || r.toInstances() }

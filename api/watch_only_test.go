@@ -26,6 +26,7 @@ func TestWatchOnly(t *testing.T) {
 	t.Parallel()
 	served := map[string]bool{
 		"GET /healthz": true, "GET /readyz": true, "GET /health": true, "GET /metrics": true,
+		"GET /api/v1/instances": true, "GET /api/v1/instances/:id": true,
 		"POST /api/v1/instances": true, "DELETE /api/v1/instances/:id": true,
 		"POST /api/v1/instances/:id/heartbeat": true, "POST /api/v1/instances/:id/applied": true,
 		"GET /api/v1/instances/:id/watch": true, "GET /api/v1/instances/:id/configs": true,
