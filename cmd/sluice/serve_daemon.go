@@ -110,7 +110,7 @@ func (d *daemon) run(ctx context.Context, conf settings.Settings, log *slog.Logg
 			time.Sleep(conf.ShutdownDelay)
 		}
 		d.door.Drain()
-		return stopHTTP(ctx, d.server, conf.ShutdownTimeout)
+		return stopHTTP(ctx, d.server, d.door, conf.ShutdownTimeout)
 	})
 	log.InfoContext(ctx, "ready", "role", conf.Role, "address", d.listener.Addr().String())
 	err := group.Wait()
@@ -148,10 +148,11 @@ func serveHTTP(server *http.Server, listener net.Listener) error {
 	return nil
 }
 
-// stopHTTP lets requests end, and cuts those that do not.
-func stopHTTP(ctx context.Context, server *http.Server, timeout time.Duration) error {
+// stopHTTP lets requests and streams end, and cuts those that do not.
+func stopHTTP(ctx context.Context, server *http.Server, door *api.API, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
+	door.Drained(ctx)
 	if err := server.Shutdown(ctx); err != nil {
 		return server.Close()
 	}
