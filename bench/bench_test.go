@@ -36,6 +36,7 @@ var scenarios = []struct {
 }{
 	{"Delivery by streams", benchStreams},
 	{"Delivery by long polls", benchPolls},
+	{"What one more costs", benchCapacity},
 }
 
 // scenario is one table of figures in the making.

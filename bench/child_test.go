@@ -12,7 +12,9 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // childEnv makes this program one of the servers that are measured: each in a process of its own, so
@@ -66,6 +68,7 @@ func serveChild(name string) error {
 		debug.FreeOSMemory()
 		fmt.Fprint(w, residentKB())
 	})
+	control.HandleFunc("POST /processor", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, processorTime().Microseconds()) })
 	ports := []int{}
 	for _, h := range []http.Handler{s.door, control} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -160,5 +163,17 @@ func (p *process) do(command, body string) int64 {
 	}
 	return n
 }
+
+// processorTime is how long this process has kept processors busy.
+func processorTime() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// processorMS is the same of a child, in milliseconds.
+func (p *process) processorMS() float64 { return float64(p.do("processor", "")) / 1000 }
 
 func (p *process) memoryKB() float64 { return float64(p.do("memory", "")) }
