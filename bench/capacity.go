@@ -61,7 +61,7 @@ func Assumptions() []Slope {
 		{"deployments_a_day", "deployments of a profile in a day", "", 0.5, Assumed},
 		{"audit_age", "days that the audit log is kept (audit_retention)", "d", 400, Assumed},
 		{"room", "room of tables and indexes for rows that vacuum has not given back, as a factor", "", 2, Assumed},
-		{"utilisation", "how much of a processor or of memory is used before there is another", "", 0.5, Assumed},
+		{"utilisation", "how much of a processor or of memory is used before there is another: the rest is for bursts and for garbage", "", 0.5, Assumed},
 		{"replica_cores", "processors of a replica", "", 2, Assumed},
 		{"watch_memory", "memory of a watch replica", "MB", 1024, Assumed},
 		{"connections", "connections of a replica (database_connections, and 4 that are reserved)", "", 20, Assumed},

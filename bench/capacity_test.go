@@ -138,15 +138,15 @@ func (m *slopes) assignments(ours *process) {
 
 func (m *slopes) streams(ours *process, file string) {
 	m.Helper()
-	before := ours.memoryKB()
+	before := ours.residentKB()
 	startReaders(m, ours, "watch", file, m.Instances)
-	after := ours.memoryKB()
+	after := ours.residentKB()
 	each := (after - before) / float64(m.Instances)
 	if m.Instances < 1000 {
 		each = math.Max(each, 1) // the memory of so few is lost in that of the process
 	}
-	m.slope(bench.StreamMemory, "memory of a daemon for an open stream", "KB", each)
-	m.slope(bench.ProcessMemory, "memory of a daemon without streams", "MB", before/1024)
+	m.slope(bench.StreamMemory, "resident memory of a daemon for an open stream, after a collection", "KB", each)
+	m.slope(bench.ProcessMemory, "resident memory of a daemon without streams", "MB", before/1024)
 }
 
 // heartbeats are those of a service that serves a thousand requests between two.

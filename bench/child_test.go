@@ -9,7 +9,10 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,10 +68,19 @@ func serveChild(name string) error {
 		})
 	}
 	control.HandleFunc("POST /memory", func(w http.ResponseWriter, _ *http.Request) {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		fmt.Fprint(w, m.HeapInuse+m.StackInuse)
+	})
+	control.HandleFunc("POST /processor", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, processorTime().Microseconds()) })
+	control.HandleFunc("POST /resident", func(w http.ResponseWriter, _ *http.Request) {
 		debug.FreeOSMemory()
 		fmt.Fprint(w, residentKB())
 	})
-	control.HandleFunc("POST /processor", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, processorTime().Microseconds()) })
+	if err := profiled(name); err != nil {
+		return err
+	}
 	ports := []int{}
 	for _, h := range []http.Handler{s.door, control} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -81,26 +93,26 @@ func serveChild(name string) error {
 	if err := json.NewEncoder(os.Stdout).Encode(ports); err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return err
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return err
+	}
+	pprof.StopCPUProfile()
+	return nil
 }
 
-// residentKB is this process's memory, in KiB.
-func residentKB() int {
-	raw, err := os.ReadFile("/proc/self/status")
+// profilesEnv names a folder for profiles of what each server did.
+const profilesEnv = "SLUICE_BENCH_PROFILES"
+
+func profiled(name string) error {
+	dir := os.Getenv(profilesEnv)
+	if dir == "" {
+		return nil
+	}
+	file, err := os.Create(filepath.Join(dir, fmt.Sprintf("%s-%d.cpu", name, os.Getpid())))
 	if err != nil {
-		return 0
+		return err
 	}
-	for line := range strings.Lines(string(raw)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			n, err := strconv.Atoi(strings.Fields(rest)[0])
-			if err != nil {
-				return 0
-			}
-			return n
-		}
-	}
-	return 0
+	return pprof.StartCPUProfile(file)
 }
 
 // process is a child from outside.
@@ -116,7 +128,7 @@ func startChild(t testing.TB, name string, env ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), program)
+	cmd := exec.Command(program)
 	cmd.Env = append(append(os.Environ(), childEnv+"="+name), env...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -164,6 +176,24 @@ func (p *process) do(command, body string) int64 {
 	return n
 }
 
+// residentKB is what the machine gives this process of its memory, in KiB.
+func residentKB() int64 {
+	raw, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(raw)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			n, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			if err != nil {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
 // processorTime is how long this process has kept processors busy.
 func processorTime() time.Duration {
 	var used syscall.Rusage
@@ -176,4 +206,8 @@ func processorTime() time.Duration {
 // processorMS is the same of a child, in milliseconds.
 func (p *process) processorMS() float64 { return float64(p.do("processor", "")) / 1000 }
 
-func (p *process) memoryKB() float64 { return float64(p.do("memory", "")) }
+// residentKB is what the limit of a container is held against, after a collection.
+func (p *process) residentKB() float64 { return float64(p.do("resident", "")) }
+
+// memoryKB is what its heap and its stacks take, in KiB.
+func (p *process) memoryKB() float64 { return float64(p.do("memory", "")) / 1024 }
