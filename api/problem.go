@@ -56,7 +56,7 @@ func (a *API) answerError(err error, c echo.Context) {
 		return // a stream that broke; it has no place for an answer
 	}
 	p := a.explain(c, err)
-	if forPeople(c) {
+	if forPeople(c) && !a.opts.WatchOnly { // which has no style sheets
 		a.answerPage(c, p)
 		return
 	}
