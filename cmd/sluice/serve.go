@@ -164,6 +164,10 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	}
 
 	server.TLSConfig = certificates
+	profiling, err := openProfiling(ctx, conf, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 
 	// What decides stops first, so that another replica takes its claims over
 	// while this one answers its last requests; the outbox stops last: what was
@@ -178,7 +182,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	for _, part := range []func(context.Context) error{rollouts, sources.run, sweeper(db, log), retention(db, conf, registry, log)} {
 		group.Go(func() error { return part(deciding) })
 	}
-	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets, logging{db, levels, log}.follow(replicas.bus)} {
+	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets, logging{db, levels, log}.follow(replicas.bus), profiling} {
 		group.Go(func() error { return part(inner) })
 	}
 	group.Go(func() error {
