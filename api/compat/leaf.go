@@ -89,6 +89,5 @@ func (l leaf) text() string {
 	case json.Number:
 		return v.String()
 	}
-	wrapped := profile.Canonical(profile.Data{"": l.value}) // {"":VALUE}
-	return string(wrapped[len(`{"":`) : len(wrapped)-1])
+	return string(asJSON(l.value))
 }
