@@ -29,6 +29,8 @@ type watermark struct {
 	waiting map[string][]*waiter // by instance, the oldest first
 	streams int
 	running bool
+	drained bool
+	atEnd   int // how many waited when it was drained
 	idle    chan struct{}
 }
 
@@ -37,7 +39,7 @@ type waiter struct {
 	marks *watermark
 	id    string
 	wake  chan struct{} // holds at most one pending wake-up
-	over  chan struct{} // closed when newer streams of the same instance took its place
+	over  chan struct{} // closed when it left, when newer streams of its instance took its place, and at the server's end
 
 	news   deliveries // what was given since it was taken; under the watermark's mutex
 	unsure bool       // there may be more than news: all of it is to be read
@@ -62,16 +64,25 @@ func newWatermark(a *API) *watermark {
 
 // subscribe waits for changes of the instance's assignments, until ctx ends.
 func (m *watermark) subscribe(ctx context.Context, instanceID string) *waiter {
+	w := m.join(instanceID)
+	context.AfterFunc(ctx, func() { m.leave(w) })
+	return w
+}
+
+// join waits until leave, or until over is closed.
+func (m *watermark) join(instanceID string) *waiter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w := &waiter{marks: m, id: instanceID, wake: make(chan struct{}, 1), over: make(chan struct{})}
+	if m.drained {
+		close(w.over)
+		return w
+	}
 	m.waiting[instanceID] = append(m.waiting[instanceID], w)
 	m.streams++
 	if mine := m.waiting[instanceID]; len(mine) > streamsPerInstance {
-		close(mine[0].over)
-		m.remove(instanceID, mine[0])
+		m.remove(mine[0])
 	}
-	context.AfterFunc(ctx, func() { m.leave(instanceID, w) })
 	if !m.running {
 		m.running = true
 		go m.run()
@@ -109,30 +120,57 @@ func (w *waiter) look(ctx context.Context, a *API, set deliveries) (whole, fresh
 	return read, read.since(set), nil
 }
 
-func (m *watermark) leave(instanceID string, w *waiter) {
+func (m *watermark) leave(w *waiter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.remove(instanceID, w)
+	m.remove(w)
 	if m.streams == 0 {
-		select {
-		case m.idle <- struct{}{}: // nobody waits any more: run ends
-		default:
-		}
+		m.rest()
 	}
 }
 
-func (m *watermark) remove(instanceID string, w *waiter) {
-	mine := m.waiting[instanceID]
+// rest ends run: nobody waits any more.
+func (m *watermark) rest() {
+	select {
+	case m.idle <- struct{}{}:
+	default:
+	}
+}
+
+// remove is the end of a waiter, once.
+func (m *watermark) remove(w *waiter) {
+	mine := m.waiting[w.id]
 	i := slices.Index(mine, w)
 	if i < 0 {
 		return
 	}
+	close(w.over)
 	m.streams--
 	if mine = slices.Delete(mine, i, i+1); len(mine) == 0 {
-		delete(m.waiting, instanceID)
+		delete(m.waiting, w.id)
 		return
 	}
-	m.waiting[instanceID] = mine
+	m.waiting[w.id] = mine
+}
+
+// drain ends all that wait, now and later.
+func (m *watermark) drain() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.drained, m.atEnd = true, m.streams
+	for _, mine := range m.waiting {
+		for _, w := range slices.Clone(mine) {
+			m.remove(w)
+		}
+	}
+	m.rest()
+}
+
+// ended says that the server stops, and how many waited when it did.
+func (m *watermark) ended() (readers int, yes bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.atEnd, m.drained
 }
 
 // readers is how many streams and polls are open.
