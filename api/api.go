@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sluicehq/sluice/api/compat"
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/internal/session"
 	"github.com/sluicehq/sluice/internal/sso"
@@ -76,6 +77,10 @@ type Options struct {
 	SSO         *sso.Provider // that people may sign in with; nil for none
 	ExternalURL string        // that people reach this server by; "" is as they ask
 
+	// Clients are the protocols of other configuration servers that are spoken, by
+	// name: see compat.Names. None by default.
+	Clients []string
+
 	// LogLevels are what this replica logs; when nil, there is nothing to change.
 	LogLevels LogLevels
 
@@ -97,6 +102,8 @@ type API struct {
 	shelf     *shelf
 	instances *identities
 	streams   sync.WaitGroup // whose connections were taken off their requests
+	clients   []*compat.Protocol
+	hints     *hints
 
 	limits    coord.Limiter // of callers with a token
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
@@ -173,6 +180,10 @@ func New(opts Options) (*API, error) {
 	if opts.Issuer == "" {
 		opts.Issuer = "sluice"
 	}
+	clients, err := compat.Named(opts.Clients...)
+	if err != nil {
+		return nil, err
+	}
 	opts.SessionLife = cmp.Or(opts.SessionLife, sessionLife)
 	if opts.SessionKeys == nil {
 		keys, err := session.ParseKeys(session.NewSecret())
@@ -195,10 +206,12 @@ func New(opts Options) (*API, error) {
 		reading:   map[string]int{},
 		shelf:     newShelf(),
 		instances: newIdentities(keptIdentity, opts.Now),
+		clients:   clients,
 		outage:    &outage{log: opts.Logger},
 		shared:    sharedPages{pages: map[string]*sharedPage{}},
 	}
 	a.marks = newWatermark(a)
+	a.hints = newHints(opts.Store, opts.Bus, a.draining)
 	opts.Registry.MustRegister(newStock(opts.Store, a.leaving.Load, opts.WatchOnly))
 	a.described = sync.OnceValues(a.describeOnce)
 	a.echo.HideBanner, a.echo.HidePort = true, true

@@ -55,6 +55,7 @@ type Settings struct {
 	ShutdownDelay   time.Duration `key:"shutdown_delay" default:"0s" help:"how long a stop goes on serving after /readyz says so; longer than load balancers take to notice"`
 	TrustedProxies  []string      `key:"trusted_proxies" help:"networks (CIDR) whose X-Forwarded-For is believed"`
 	RateLimits      []string      `key:"rate_limits" help:"OPERATION=NUMBER pairs: how often a minute one caller may use an operation, in place of its own limit: POST /configs=10"`
+	Clients         []string      `key:"clients" help:"protocols of other configuration servers that clients may read by, such as consul and spring; empty is none, docs/clients.md has them"`
 	RateLimitFactor float64       `key:"rate_limit_factor" default:"1" help:"multiplies every rate limit of the API; negative for none"`
 
 	RetentionVersions int `key:"retention_versions" default:"100" help:"newest versions and deployments of each profile that are kept"`
