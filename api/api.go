@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sluicehq/sluice/api/compat"
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/internal/session"
 	"github.com/sluicehq/sluice/internal/sso"
@@ -70,6 +71,10 @@ type Options struct {
 	SSO         *sso.Provider // that people may sign in with; nil for none
 	ExternalURL string        // that people reach this server by; "" is as they ask
 
+	// Clients are the protocols of other configuration servers that are spoken, by
+	// name: see compat.Names. None by default.
+	Clients []string
+
 	// LogLevels are what this replica logs; when nil, there is nothing to change.
 	LogLevels LogLevels
 
@@ -88,6 +93,8 @@ type API struct {
 	log     *slog.Logger
 	metrics *metrics
 	marks   *watermark
+	clients []*compat.Protocol
+	hints   *hints
 
 	limits    coord.Limiter // of callers with a token
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
@@ -158,6 +165,10 @@ func New(opts Options) (*API, error) {
 	if opts.Issuer == "" {
 		opts.Issuer = "sluice"
 	}
+	clients, err := compat.Named(opts.Clients...)
+	if err != nil {
+		return nil, err
+	}
 	opts.SessionLife = cmp.Or(opts.SessionLife, sessionLife)
 	if opts.SessionKeys == nil {
 		keys, err := session.ParseKeys(session.NewSecret())
@@ -179,9 +190,11 @@ func New(opts Options) (*API, error) {
 		previews:  make(chan struct{}, maxPreviews),
 		reading:   map[string]int{},
 		marks:     newWatermark(opts.Store),
+		clients:   clients,
 		outage:    &outage{log: opts.Logger},
 		shared:    sharedPages{pages: map[string]*sharedPage{}},
 	}
+	a.hints = newHints(opts.Store, opts.Bus, a.draining)
 	opts.Registry.MustRegister(newStock(opts.Store, a.leaving.Load))
 	a.described = sync.OnceValues(a.describeOnce)
 	a.echo.HideBanner, a.echo.HidePort = true, true

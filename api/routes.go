@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -33,7 +34,7 @@ const (
 // list is every door there is.
 func (a *API) list() []route {
 	const v1 = "/api/v1"
-	return append(a.dashboard(), []route{
+	return append(slices.Concat(a.dashboard(), a.clientDoors()), []route{
 		{"GET", "/healthz", open, 0, 0, prompt, a.healthz},
 		{"GET", "/readyz", open, 0, 0, prompt, a.readyz},
 		{"GET", "/health", open, 0, 0, prompt, a.readyz},

@@ -137,7 +137,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		Secrets: keeper,
 		Store:   db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
 		SyncSource: sources.wake, Preview: sources.preview, TestNotification: notifier.Test, TrustedProxies: proxies,
-		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor, Limits: limits,
+		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor, Limits: limits, Clients: conf.Clients,
 		SessionLife: conf.SessionLifetime, SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, SSO: provider,
 		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks, LogLevels: levels, Validated: validated, Uploaded: func() { synced.VersionsMade(noSource, 1) },
 	})
@@ -164,6 +164,10 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	}
 
 	server.TLSConfig = certificates
+	profiling, err := openProfiling(ctx, conf, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 
 	// What decides stops first, so that another replica takes its claims over
 	// while this one answers its last requests; the outbox stops last: what was
@@ -178,7 +182,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	for _, part := range []func(context.Context) error{rollouts, sources.run, sweeper(db, log), retention(db, conf, registry, log)} {
 		group.Go(func() error { return part(deciding) })
 	}
-	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets, logging{db, levels, log}.follow(replicas.bus)} {
+	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets, logging{db, levels, log}.follow(replicas.bus), profiling} {
 		group.Go(func() error { return part(inner) })
 	}
 	group.Go(func() error {

@@ -10,6 +10,7 @@ import (
 // Settings is everything that the daemon can be told.
 type Settings struct {
 	Listen      string `key:"listen" default:":5000" help:"address that the API, the dashboard and the probes listen on"`
+	PprofListen string `key:"pprof_listen" help:"loopback address that profiles of this process are served on, such as 127.0.0.1:6060; empty is none"`
 	ExternalURL string `key:"external_url" help:"URL under which people reach this server; commit statuses link to it"`
 	DataDir     string `key:"data_dir" default:"./sluice-data" help:"folder of the embedded database and the Git mirrors"`
 	DatabaseURL Secret `key:"database_url" help:"database: postgres://USER:PASSWORD@HOST/DATABASE, or a file path or sqlite:PATH; empty is sluice.db in data_dir"`
@@ -53,6 +54,7 @@ type Settings struct {
 	ShutdownDelay   time.Duration `key:"shutdown_delay" default:"0s" help:"how long a stop goes on serving after /readyz says so; longer than load balancers take to notice"`
 	TrustedProxies  []string      `key:"trusted_proxies" help:"networks (CIDR) whose X-Forwarded-For is believed"`
 	RateLimits      []string      `key:"rate_limits" help:"OPERATION=NUMBER pairs: how often a minute one caller may use an operation, in place of its own limit: POST /configs=10"`
+	Clients         []string      `key:"clients" help:"protocols of other configuration servers that clients may read by, such as consul and spring; empty is none, docs/clients.md has them"`
 	RateLimitFactor float64       `key:"rate_limit_factor" default:"1" help:"multiplies every rate limit of the API; negative for none"`
 
 	RetentionVersions int `key:"retention_versions" default:"100" help:"newest versions and deployments of each profile that are kept"`

@@ -1,0 +1,199 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/api/compat"
+	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/store"
+)
+
+// clientConfigs is what one reader gets by any of the protocols. An instance gets what it is assigned,
+// and so takes part in canaries; of all else, and all others, the stable version is given, whatever
+// is under way. Each look at the store is bounded.
+type clientConfigs struct {
+	api     *API
+	by      caller
+	traceID string
+}
+
+// Config is what the reader should run of a profile.
+func (r clientConfigs) Config(ctx context.Context, name string) (compat.Config, error) {
+	return look(ctx, func(ctx context.Context) (compat.Config, error) {
+		switch mine, ok, err := r.assigned(ctx, name); {
+		case err != nil:
+			return compat.Config{}, err
+		case ok:
+			return r.delivered(ctx, mine)
+		}
+		return r.stable(ctx, name)
+	})
+}
+
+// assigned is the instance's own assignment of a profile.
+func (r clientConfigs) assigned(ctx context.Context, name string) (v store.AssignedVersion, ok bool, err error) {
+	if r.by.instance == nil {
+		return v, false, nil
+	}
+	all, err := r.api.assigned(ctx, r.by.instance.ID)
+	if err != nil {
+		return v, false, err
+	}
+	i := slices.IndexFunc(all, func(v store.AssignedVersion) bool { return v.Profile == name })
+	if i < 0 {
+		return v, false, nil
+	}
+	return all[i], true, nil
+}
+
+func (r clientConfigs) delivered(ctx context.Context, v store.AssignedVersion) (compat.Config, error) {
+	data, err := profile.DecodeData(v.Data)
+	if err != nil {
+		return compat.Config{}, err
+	}
+	if data, err = r.opened(ctx, v, data); err != nil {
+		return compat.Config{}, err
+	}
+	return compat.Config{
+		Profile: v.Profile, Service: r.by.instance.Service, Environment: r.by.instance.Environment,
+		Version: v.Version, Hash: v.Hash, Index: v.Generation, Data: data,
+	}, nil
+}
+
+// opened is the data with its secrets, which the audit log tells of first.
+func (r clientConfigs) opened(ctx context.Context, v store.AssignedVersion, data profile.Data) (profile.Data, error) {
+	found := profile.Secrets(data)
+	if r.api.opts.Secrets == nil || len(found) == 0 {
+		return data, nil
+	}
+	out, err := r.api.opts.Secrets.Open(ctx, v.Profile, data)
+	if err != nil {
+		return nil, r.api.notOpened(ctx, v, err)
+	}
+	return out, r.api.opts.Store.RecordOpening(ctx, store.Opening{
+		InstanceID: v.InstanceID, Profile: v.Profile, Version: v.Version, Hash: v.Hash, Generation: v.Generation,
+		Secrets: convert(found, told), TraceID: r.traceID,
+	})
+}
+
+// stable is what whoever is assigned nothing gets of a profile.
+func (r clientConfigs) stable(ctx context.Context, name string) (compat.Config, error) {
+	s, err := r.stableOf(ctx, name)
+	if err != nil {
+		return compat.Config{}, err
+	}
+	v, err := r.api.opts.Store.Version(ctx, name, s.Version)
+	if err != nil {
+		return compat.Config{}, err
+	}
+	return compat.Config{
+		Profile: name, Service: s.Service, Environment: s.Environment, Version: v.Number, Hash: v.Hash, Index: stableIndex(s),
+		Data: unopened(v.Data),
+	}, nil
+}
+
+func (r clientConfigs) stableOf(ctx context.Context, name string) (store.Stable, error) {
+	s, err := r.api.opts.Store.StableOf(ctx, name)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !r.by.sees(string(s.Environment), name) {
+		return s, compat.ErrNotFound
+	}
+	return s, err
+}
+
+// indexEpoch keeps indexes small: they count the microseconds since.
+var indexEpoch = time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// stableIndex rises whenever the stable version becomes another.
+func stableIndex(s store.Stable) int64 { return max(1, s.ChangedAt.Sub(indexEpoch).Microseconds()) }
+
+// Index is that of Config.
+func (r clientConfigs) Index(ctx context.Context, name string) (int64, error) {
+	return look(ctx, func(ctx context.Context) (int64, error) {
+		if r.by.instance != nil {
+			mine, err := r.api.opts.Store.AssignmentsOf(ctx, r.by.instance.ID)
+			if err != nil {
+				return 0, err
+			}
+			for _, one := range mine {
+				if one.Profile == name {
+					return one.Generation, nil
+				}
+			}
+		}
+		s, err := r.stableOf(ctx, name)
+		return stableIndex(s), err
+	})
+}
+
+// Profiles are the names of all that the reader may see.
+func (r clientConfigs) Profiles(ctx context.Context) ([]string, error) {
+	return r.names(ctx, "", "")
+}
+
+// Of are those of a service in an environment.
+func (r clientConfigs) Of(ctx context.Context, service string, environment profile.Environment) ([]string, error) {
+	return r.names(ctx, service, environment)
+}
+
+func (r clientConfigs) names(ctx context.Context, service string, environment profile.Environment) ([]string, error) {
+	return look(ctx, func(ctx context.Context) ([]string, error) {
+		all, err := r.api.opts.Store.Stables(ctx, r.by.scope, service, environment)
+		if err != nil {
+			return nil, err
+		}
+		names := convert(all, func(s store.Stable) string { return s.Profile })
+		i := r.by.instance
+		if i == nil || service != "" && service != i.Service || environment != "" && environment != i.Environment {
+			return names, nil
+		}
+		// What an instance is assigned may have no stable version yet.
+		mine, err := r.api.opts.Store.AssignmentsOf(ctx, i.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range mine {
+			names = append(names, one.Profile)
+		}
+		slices.Sort(names)
+		return slices.Compact(names), nil
+	})
+}
+
+// Changes wakes the reader when anything may have changed.
+func (r clientConfigs) Changes(ctx context.Context) <-chan struct{} {
+	return r.api.hints.subscribe(ctx)
+}
+
+// unopened is data for who is no instance: references to secrets stay as they stand, and whatever
+// else is secret is masked, as wherever people can see it.
+func unopened(data profile.Data) profile.Data {
+	masked := map[string]any(profile.Mask(data))
+	keepReferences(masked, map[string]any(data))
+	return masked
+}
+
+func keepReferences(masked, data any) any {
+	switch original := data.(type) {
+	case profile.Data:
+		return keepReferences(masked, map[string]any(original))
+	case map[string]any:
+		if _, isReference := original[profile.SecretKey].(string); isReference && masked == profile.Masked {
+			return original
+		}
+		if m, ok := masked.(map[string]any); ok {
+			for key := range original {
+				m[key] = keepReferences(m[key], original[key])
+			}
+		}
+	case []any:
+		if list, ok := masked.([]any); ok {
+			for i := range original {
+				list[i] = keepReferences(list[i], original[i])
+			}
+		}
+	}
+	return masked
+}
