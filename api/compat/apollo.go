@@ -42,7 +42,7 @@ func apollo() *Protocol {
 			{Method: http.MethodGet, Path: apolloRaw, Handle: apolloRawFile},
 			{Method: http.MethodGet, Path: apolloNotices, Waits: true, Handle: apolloNotify},
 		},
-		Token:  apolloToken,
+		TokenAt: "`Authorization: Bearer`, the password of the address (`http://x:TOKEN@host`), or `?token=`", Token: apolloToken,
 		Refuse: apolloRefuse,
 		Coordinates: []Coordinate{
 			{"namespace `application` of app `SERVICE` in cluster `ENVIRONMENT`", "the one profile of the service in the environment"},

@@ -20,8 +20,8 @@ const (
 func flagd() *Protocol {
 	return &Protocol{
 		Name: "flagd", Clients: "flagd: HTTP sync of the daemon",
-		Routes: []Route{{Method: http.MethodGet, Path: flagdPath, Handle: flagdRead}},
-		Token:  bearer,
+		Routes:  []Route{{Method: http.MethodGet, Path: flagdPath, Handle: flagdRead}},
+		TokenAt: "`Authorization: Bearer`", Token: bearer,
 		Refuse: func(c echo.Context, r Refusal) error {
 			return c.JSON(r.Status, map[string]string{"message": r.Message})
 		},

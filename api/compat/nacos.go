@@ -44,7 +44,7 @@ func nacos() *Protocol {
 			{Method: http.MethodPost, Path: nacosConfigs, Body: nacosBody, Handle: readOnly},
 			{Method: http.MethodDelete, Path: nacosConfigs, Handle: readOnly},
 		},
-		Token:  nacosToken,
+		TokenAt: "the password, with any username", Token: nacosToken,
 		Refuse: nacosRefuse,
 		Coordinates: []Coordinate{
 			{"dataId `PROFILE`, any group and namespace", "the profile, as JSON"},

@@ -31,6 +31,7 @@ func ofrep() *Protocol {
 			{Method: http.MethodPost, Path: ofrepSingle, Body: ofrepBody, Handle: ofrepEvaluate(time.Now)},
 			{Method: http.MethodPost, Path: ofrepBulk, Body: ofrepBody, Handle: ofrepEvaluateAll(time.Now)},
 		},
+		TokenAt: "`Authorization: Bearer`, or `X-Api-Key`",
 		Token: func(r *http.Request) string {
 			return cmp.Or(bearer(r), r.Header.Get("X-Api-Key"))
 		},
