@@ -57,8 +57,7 @@ func apollo() *Protocol {
 // apolloToken reads a bearer, the password of an address (http://x:TOKEN@host), or the query. Apollo's
 // own signature needs the secret itself, and of a token only its hash is kept.
 func apolloToken(r *http.Request) string {
-	_, password, _ := r.BasicAuth()
-	return cmp.Or(bearer(r), password, r.URL.Query().Get("token"))
+	return cmp.Or(bearerOrPassword(r), r.URL.Query().Get("token"))
 }
 
 func apolloRefuse(c echo.Context, r Refusal) error {
@@ -69,7 +68,7 @@ func apolloRefuse(c echo.Context, r Refusal) error {
 type apolloNamespace struct{ app, cluster, name string }
 
 func apolloAsked(c echo.Context) apolloNamespace {
-	return apolloNamespace{app: c.Param("app"), cluster: c.Param("cluster"), name: c.Param("namespace")}
+	return apolloNamespace{app: param(c, "app"), cluster: param(c, "cluster"), name: param(c, "namespace")}
 }
 
 // format is how the namespace's name says that it is written: as properties where it says nothing.
@@ -89,7 +88,7 @@ func (n apolloNamespace) place(ctx context.Context, from Configs) (string, error
 		return name, err
 	}
 	var in []profile.Environment
-	if environment, ok := environmentOf(n.cluster); ok {
+	if environment, ok := environmentNamed(n.cluster); ok {
 		in = append(in, environment)
 	}
 	return ofService(ctx, from, n.app, in...)
@@ -99,7 +98,11 @@ func (n apolloNamespace) place(ctx context.Context, from Configs) (string, error
 func (n apolloNamespace) values(data profile.Data) (map[string]string, error) {
 	_, as := n.format()
 	if as == formatProperties {
-		return flat(data), nil
+		values := map[string]string{}
+		for _, l := range leaves(data) {
+			values[l.dotted()] = l.property()
+		}
+		return values, nil
 	}
 	content, err := as.write(data)
 	return map[string]string{"content": string(content)}, err
@@ -157,7 +160,15 @@ func apolloFile(as format) func(echo.Context, Configs) error {
 		if as == formatJSON {
 			return c.JSON(http.StatusOK, values)
 		}
-		return c.Blob(http.StatusOK, as.contentType(), propertiesOf(values))
+		data := config.Data
+		if _, written := asked.format(); written != formatProperties {
+			data = profile.Data{"content": values["content"]}
+		}
+		body, err := asProperties(data)
+		if err != nil {
+			return err
+		}
+		return c.Blob(http.StatusOK, as.contentType(), body)
 	}
 }
 

@@ -2,7 +2,6 @@ package compat
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -37,7 +36,7 @@ func noFlags() error {
 }
 
 func flagdRead(c echo.Context, from Configs) error {
-	config, err := from.Config(c.Request().Context(), c.Param("profile"))
+	config, err := from.Config(c.Request().Context(), param(c, "profile"))
 	if err != nil {
 		return err
 	}
@@ -50,16 +49,4 @@ func flagdRead(c echo.Context, from Configs) error {
 		return c.NoContent(http.StatusNotModified)
 	}
 	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, content)
-}
-
-// unchanged names the answer, and says whether the client has it already.
-func unchanged(c echo.Context, hash string) bool {
-	tag := `"` + hash + `"`
-	c.Response().Header().Set("ETag", tag)
-	for has := range strings.SplitSeq(c.Request().Header.Get("If-None-Match"), ",") {
-		if has = strings.TrimPrefix(strings.TrimSpace(has), "W/"); has == tag || has == "*" {
-			return true
-		}
-	}
-	return false
 }

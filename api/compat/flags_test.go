@@ -1,10 +1,8 @@
-package compat
+package compat_test
 
 import (
 	"strings"
 	"testing"
-
-	"github.com/sluicehq/sluice/profile"
 )
 
 const someFlags = `{
@@ -21,33 +19,33 @@ const someFlags = `{
 
 func flagShelf(t *testing.T) *shelf {
 	t.Helper()
-	return newShelf(
-		configOf(t, "web.production", "web", profile.Production, "1.0.0", 1, someFlags),
-		configOf(t, "plain.production", "plain", profile.Production, "1.0.0", 1, `{"timeout":"30s"}`),
-	)
+	s := &shelf{}
+	s.put(t, "web.production", "1.0.0", someFlags)
+	s.put(t, "plain.production", "1.0.0", `{"timeout":"30s"}`)
+	return s
 }
 
 // What flagd's HTTP sync asks: the definition, and with the ETag of what it has nothing but that.
 func TestFlagdReads(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, flagd(), flagShelf(t))
-	got := d.get("/flags/web.production/flagd.json", "Accept", "application/json")
+	base := flagShelf(t).serve(t)
+	got := get(t, base+"/flags/web.production/flagd.json", "Accept", "application/json")
 	if got.status != 200 || !strings.HasPrefix(got.body, `{"flags":{"broken":`) || strings.Contains(got.body, "timeout") || got.header.Get("Content-Type") != "application/json" {
 		t.Errorf("%d %s %s", got.status, got.header.Get("Content-Type"), got.body)
 	}
-	d.get("/flags/web.production/flagd.json", "If-None-Match", got.header.Get("ETag")).is(t, 304, "")
-	d.get("/flags/web.production/flagd.json", "If-None-Match", `"other"`).is(t, 200, got.body)
-	d.get("/flags/plain.production/flagd.json").is(t, 404, "{\"message\":\"the profile holds no flags: its data has no object `flags`\"}")
-	d.get("/flags/nobody/flagd.json").is(t, 404, `{"message":"no such profile"}`)
+	get(t, base+"/flags/web.production/flagd.json", "If-None-Match", got.header.Get("ETag")).is(t, 304, "")
+	get(t, base+"/flags/web.production/flagd.json", "If-None-Match", `"other"`).is(t, 200, got.body)
+	get(t, base+"/flags/plain.production/flagd.json").is(t, 404, "{\"message\":\"the profile holds no flags: its data has no object `flags`\"}")
+	get(t, base+"/flags/nobody/flagd.json").is(t, 404, `{"message":"no such profile"}`)
 }
 
 // Request by request, as OFREP's OpenAPI document has them.
 func TestOFREPEvaluates(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, ofrep(), flagShelf(t))
+	server := flagShelf(t).serve(t)
 	const base = "/flags/web.production/ofrep/v1/evaluate/flags"
 	post := func(path, body string, header ...string) reply {
-		return d.call("POST", path, body, append(header, "Content-Type", "application/json")...)
+		return send(t, "POST", server+path, body, append(header, "Content-Type", "application/json")...)
 	}
 	post(base+"/new-cart", `{"context":{"targetingKey":"u1","country":"de"}}`).is(t, 200,
 		`{"key":"new-cart","reason":"TARGETING_MATCH","variant":"on","value":true,"metadata":{"team":"checkout"}}`)
@@ -71,9 +69,9 @@ func TestOFREPEvaluates(t *testing.T) {
 func TestOFREPEvaluatesAll(t *testing.T) {
 	t.Parallel()
 	s := flagShelf(t)
-	d := newDoor(t, ofrep(), s)
+	server := s.serve(t)
 	all := func(context, tag string) reply {
-		return d.call("POST", "/flags/web.production/ofrep/v1/evaluate/flags", `{"context":`+context+`}`, "If-None-Match", tag)
+		return send(t, "POST", server+"/flags/web.production/ofrep/v1/evaluate/flags", `{"context":`+context+`}`, "If-None-Match", tag)
 	}
 	first := all(`{"country":"de"}`, "")
 	first.is(t, 200, `{"flags":[{"key":"broken","errorCode":"PARSE_ERROR","errorDetails":"flag \"broken\": its default variant \"off\" is none of its variants"},`+
@@ -85,9 +83,7 @@ func TestOFREPEvaluatesAll(t *testing.T) {
 	if got := all(`{"country":"fr"}`, tag); got.status != 200 || !strings.Contains(got.body, `"variant":"off"`) {
 		t.Errorf("another context, the same tag: %d %s", got.status, got.body)
 	}
-	config := s.configs["web.production"]
-	config.Data = decoded(t, strings.ReplaceAll(someFlags, `"de"`, `"it"`))
-	s.put(config)
+	s.put(t, "web.production", "1.0.1", strings.ReplaceAll(someFlags, `"de"`, `"it"`))
 	if got := all(`{"country":"de"}`, tag); got.status != 200 {
 		t.Errorf("other flags, the same tag: %d %s", got.status, got.body)
 	}

@@ -89,6 +89,13 @@ func (l leaf) text() string {
 	case json.Number:
 		return v.String()
 	}
-	wrapped := profile.Canonical(profile.Data{"": l.value}) // {"":VALUE}
-	return string(wrapped[len(`{"":`) : len(wrapped)-1])
+	return string(asJSON(l.value))
+}
+
+// property is the value where an empty list is nothing, as it is in properties.
+func (l leaf) property() string {
+	if _, empty := l.value.([]any); empty {
+		return ""
+	}
+	return l.text()
 }

@@ -108,7 +108,7 @@ func (t nacosText) place(ctx context.Context, from Configs) (name string, as for
 	}
 	var in []profile.Environment
 	for _, said := range []string{t.tenant, t.group} {
-		if environment, ok := environmentOf(said); ok && in == nil {
+		if environment, ok := environmentNamed(said); ok && in == nil {
 			in = append(in, environment)
 		}
 	}

@@ -53,12 +53,12 @@ type ofrepFailure struct {
 // ofrepRefuse says what is wrong. What concerns no flag has no code of a flag.
 func ofrepRefuse(c echo.Context, r Refusal) error {
 	switch {
-	case r.Status == http.StatusNotFound && c.Param("key") != "":
-		return c.JSON(r.Status, ofrepFailure{c.Param("key"), flags.NotFound, r.Message})
+	case r.Status == http.StatusNotFound && param(c, "key") != "":
+		return c.JSON(r.Status, ofrepFailure{param(c, "key"), flags.NotFound, r.Message})
 	case r.Status == http.StatusBadRequest:
-		return c.JSON(r.Status, ofrepFailure{c.Param("key"), "INVALID_CONTEXT", r.Message})
+		return c.JSON(r.Status, ofrepFailure{param(c, "key"), "INVALID_CONTEXT", r.Message})
 	}
-	return c.JSON(r.Status, ofrepFailure{c.Param("key"), "GENERAL", r.Message})
+	return c.JSON(r.Status, ofrepFailure{param(c, "key"), "GENERAL", r.Message})
 }
 
 // ofrepSuccess is what a flag is. Without a value the program's own default holds.
@@ -111,7 +111,7 @@ func ofrepContext(r *http.Request) (map[string]any, error) {
 
 // ofrepFlags reads the flags of the profile in the address.
 func ofrepFlags(c echo.Context, from Configs) (flags.Set, error) {
-	config, err := from.Config(c.Request().Context(), c.Param("profile"))
+	config, err := from.Config(c.Request().Context(), param(c, "profile"))
 	if err != nil {
 		return flags.Set{}, err
 	}
@@ -132,7 +132,7 @@ func ofrepEvaluate(now func() time.Time) func(echo.Context, Configs) error {
 		if err != nil {
 			return err
 		}
-		status, answer := ofrepAnswer(set.Evaluate(c.Param("key"), seen, now()))
+		status, answer := ofrepAnswer(set.Evaluate(param(c, "key"), seen, now()))
 		return c.JSON(status, answer)
 	}
 }

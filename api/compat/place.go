@@ -10,16 +10,6 @@ import (
 	"github.com/sluicehq/sluice/profile"
 )
 
-// environmentOf reads the name of an environment, in whatever case.
-func environmentOf(name string) (profile.Environment, bool) {
-	for _, environment := range profile.Environments() {
-		if strings.EqualFold(string(environment), name) {
-			return environment, true
-		}
-	}
-	return "", false
-}
-
 // firstOf gives the first of some names that is a profile of the reader's, or ErrNotFound.
 func firstOf(ctx context.Context, from Configs, names ...string) (string, error) {
 	for _, name := range names {
