@@ -18,6 +18,8 @@ import (
 // https://www.apolloconfig.com/#/en/client/other-language-client-user-guide: a namespace of an app in a
 // cluster, the same without its state, and a long poll that says which namespaces have changed.
 const (
+	apolloName = "apollo"
+
 	apolloConfigs = "/configs/:app/:cluster/:namespace"
 	apolloFiles   = "/configfiles/:app/:cluster/:namespace"
 	apolloJSON    = "/configfiles/json/:app/:cluster/:namespace"
@@ -34,7 +36,7 @@ const (
 
 func apollo() *Protocol {
 	return &Protocol{
-		Name: "apollo", Clients: "Apollo: agollo, apollo-client, pyapollo, ctrip-apollo",
+		Name: apolloName, Clients: "Apollo: agollo, apollo-client, pyapollo, ctrip-apollo",
 		Routes: []Route{
 			{Method: http.MethodGet, Path: apolloConfigs, Handle: apolloRead},
 			{Method: http.MethodGet, Path: apolloFiles, Handle: apolloFile(formatProperties)},
@@ -42,7 +44,7 @@ func apollo() *Protocol {
 			{Method: http.MethodGet, Path: apolloRaw, Handle: apolloRawFile},
 			{Method: http.MethodGet, Path: apolloNotices, Waits: true, Handle: apolloNotify},
 		},
-		TokenAt: "`Authorization: Bearer`, the password of the address (`http://x:TOKEN@host`), or `?token=`", Token: apolloToken,
+		TokenAt: "`Authorization: Bearer`, the password of the address (`http://x:TOKEN@host`), `?token=`, or an access key that `apollo_access_keys` has", Token: apolloToken,
 		Refuse: apolloRefuse,
 		Coordinates: []Coordinate{
 			{"namespace `application` of app `SERVICE` in cluster `ENVIRONMENT`", "the one profile of the service in the environment"},
@@ -54,8 +56,8 @@ func apollo() *Protocol {
 	}
 }
 
-// apolloToken reads a bearer, the password of an address (http://x:TOKEN@host), or the query. Apollo's
-// own signature needs the secret itself, and of a token only its hash is kept.
+// apolloToken reads a bearer, the password of an address (http://x:TOKEN@host), or the query. For a
+// signature as of Apollo's access keys see AcceptAccessKeys.
 func apolloToken(r *http.Request) string {
 	return cmp.Or(bearerOrPassword(r), r.URL.Query().Get("token"))
 }
