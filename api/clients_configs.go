@@ -59,7 +59,7 @@ func (r clientConfigs) delivered(ctx context.Context, v store.AssignedVersion) (
 	}
 	return compat.Config{
 		Profile: v.Profile, Service: r.by.instance.Service, Environment: r.by.instance.Environment,
-		Version: v.Version, Hash: v.Hash, Index: v.Generation, Data: data,
+		Version: v.Version, Hash: v.Hash, Assigned: true, Index: v.Generation, Data: data,
 	}, nil
 }
 

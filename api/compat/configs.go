@@ -18,6 +18,9 @@ type Config struct {
 	Environment profile.Environment
 	Version     string
 	Hash        string // of the canonical data
+	// Assigned says that the reader is an instance that this is assigned to. It acknowledges what it
+	// applied under Index, which is then the generation.
+	Assigned bool
 	// Index rises with every change of what is assigned of this profile, also when a rollback lowers the
 	// version: the generation of the instance's assignment, or for other readers the time at which the
 	// profile was written last, in microseconds. It is at least 1, and below 2^53.

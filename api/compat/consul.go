@@ -21,9 +21,13 @@ import (
 // Each profile is there twice: whole as one JSON document under sluice/PROFILE, for templates that
 // parse it, and value by value under PROFILE/, for ls, tree and prefixes. The leaves of a profile that
 // is called sluice itself are not there: they would stand among the documents.
+//
+// An instance finds under sluice/PROFILE/applied what it sends to Sluice once it runs what it read: a
+// canary goes on by what was applied, never by what was read.
 const (
-	consulPath   = "/v1/kv/*"
-	consulPrefix = "sluice/"
+	consulPath    = "/v1/kv/*"
+	consulPrefix  = "sluice/"
+	consulApplied = "/applied"
 
 	// As Consul has them.
 	consulWait    = 5 * time.Minute
@@ -48,6 +52,7 @@ func consul() *Protocol {
 			{"key `PROFILE/hosts/0`", "the first of the list at `hosts`"},
 			{"prefix `PROFILE/` with `recurse` or `keys`", "every value of the profile"},
 			{"prefix `sluice/`", "every profile that the token may read"},
+			{"key `sluice/PROFILE/applied`", "for an instance that the profile is assigned to: what it posts to `/api/v1/instances/ID/applied` once it runs it"},
 		},
 	}
 }
@@ -149,14 +154,14 @@ func (q consulQuery) profiles(ctx context.Context, from Configs) ([]string, erro
 		return nil, err
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
-		return !strings.HasPrefix(consulPrefix+name, q.key) && !strings.HasPrefix(name+"/", q.key)
+		return !strings.HasPrefix(consulPrefix+name+consulApplied, q.key) && !strings.HasPrefix(name+"/", q.key)
 	}), nil
 }
 
 // profile is the only one that can have keys of the query.
 func (q consulQuery) profile() (name string, ok bool) {
 	if rest, whole := strings.CutPrefix(q.key, consulPrefix); whole {
-		return rest, !q.recurse && !q.keys
+		return strings.TrimSuffix(rest, consulApplied), !q.recurse && !q.keys
 	}
 	name, _, ok = strings.Cut(q.key, "/")
 	return name, ok || !q.recurse && !q.keys
@@ -209,6 +214,11 @@ func consulPairs(config Config) []consulPair {
 		return consulPair{Key: key, Value: value, CreateIndex: 1, ModifyIndex: config.Index}
 	}
 	pairs := []consulPair{pair(consulPrefix+config.Profile, profile.Canonical(config.Data))}
+	if config.Assigned {
+		pairs = append(pairs, pair(consulPrefix+config.Profile+consulApplied, profile.Canonical(profile.Data{
+			"configName": config.Profile, "version": config.Version, "hash": config.Hash, "generation": config.Index, "ok": true,
+		})))
+	}
 	if config.Profile+"/" == consulPrefix {
 		return pairs
 	}
