@@ -98,6 +98,8 @@ type API struct {
 	marks   *watermark
 	clients []*compat.Protocol
 	hints   *hints
+	shelf   *shelf
+	streams sync.WaitGroup // whose connections were taken off their requests
 
 	limits    coord.Limiter // of callers with a token
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
@@ -193,11 +195,12 @@ func New(opts Options) (*API, error) {
 		hashing:   make(chan struct{}, maxHashing),
 		previews:  make(chan struct{}, maxPreviews),
 		reading:   map[string]int{},
-		marks:     newWatermark(opts.Store),
+		shelf:     newShelf(),
 		clients:   clients,
 		outage:    &outage{log: opts.Logger},
 		shared:    sharedPages{pages: map[string]*sharedPage{}},
 	}
+	a.marks = newWatermark(a)
 	a.hints = newHints(opts.Store, opts.Bus, a.draining)
 	opts.Registry.MustRegister(newStock(opts.Store, a.leaving.Load))
 	a.described = sync.OnceValues(a.describeOnce)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/api/compat"
+	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/store"
 )
@@ -34,23 +35,27 @@ func (r clientConfigs) Config(ctx context.Context, name string) (compat.Config, 
 }
 
 // assigned is the instance's own assignment of a profile.
-func (r clientConfigs) assigned(ctx context.Context, name string) (v store.AssignedVersion, ok bool, err error) {
+func (r clientConfigs) assigned(ctx context.Context, name string) (a fleet.Assignment, ok bool, err error) {
 	if r.by.instance == nil {
-		return v, false, nil
+		return a, false, nil
 	}
-	all, err := r.api.assigned(ctx, r.by.instance.ID)
+	all, err := r.api.opts.Store.AssignmentsOf(ctx, r.by.instance.ID)
 	if err != nil {
-		return v, false, err
+		return a, false, err
 	}
-	i := slices.IndexFunc(all, func(v store.AssignedVersion) bool { return v.Profile == name })
+	i := slices.IndexFunc(all, func(one fleet.Assignment) bool { return one.Profile == name })
 	if i < 0 {
-		return v, false, nil
+		return a, false, nil
 	}
 	return all[i], true, nil
 }
 
-func (r clientConfigs) delivered(ctx context.Context, v store.AssignedVersion) (compat.Config, error) {
-	data, err := profile.DecodeData(v.Data)
+func (r clientConfigs) delivered(ctx context.Context, v fleet.Assignment) (compat.Config, error) {
+	text, err := r.api.dataOf(ctx, v)
+	if err != nil {
+		return compat.Config{}, err
+	}
+	data, err := profile.DecodeData(text)
 	if err != nil {
 		return compat.Config{}, err
 	}
@@ -64,14 +69,14 @@ func (r clientConfigs) delivered(ctx context.Context, v store.AssignedVersion) (
 }
 
 // opened is the data with its secrets, which the audit log tells of first.
-func (r clientConfigs) opened(ctx context.Context, v store.AssignedVersion, data profile.Data) (profile.Data, error) {
+func (r clientConfigs) opened(ctx context.Context, v fleet.Assignment, data profile.Data) (profile.Data, error) {
 	found := profile.Secrets(data)
 	if r.api.opts.Secrets == nil || len(found) == 0 {
 		return data, nil
 	}
 	out, err := r.api.opts.Secrets.Open(ctx, v.Profile, data)
 	if err != nil {
-		return nil, r.api.notOpened(ctx, v, err)
+		return nil, r.api.notOpened(ctx, store.AssignedVersion{Assignment: v}, err)
 	}
 	return out, r.api.opts.Store.RecordOpening(ctx, store.Opening{
 		InstanceID: v.InstanceID, Profile: v.Profile, Version: v.Version, Hash: v.Hash, Generation: v.Generation,
@@ -112,16 +117,11 @@ func stableIndex(s store.Stable) int64 { return max(1, s.ChangedAt.Sub(indexEpoc
 // Index is that of Config.
 func (r clientConfigs) Index(ctx context.Context, name string) (int64, error) {
 	return look(ctx, func(ctx context.Context) (int64, error) {
-		if r.by.instance != nil {
-			mine, err := r.api.opts.Store.AssignmentsOf(ctx, r.by.instance.ID)
-			if err != nil {
-				return 0, err
-			}
-			for _, one := range mine {
-				if one.Profile == name {
-					return one.Generation, nil
-				}
-			}
+		switch mine, ok, err := r.assigned(ctx, name); {
+		case err != nil:
+			return 0, err
+		case ok:
+			return mine.Generation, nil
 		}
 		s, err := r.stableOf(ctx, name)
 		return stableIndex(s), err

@@ -133,10 +133,12 @@ func TestClientsWaitForChanges(t *testing.T) {
 		t.Errorf("waited for the second: %s %s after %s", second.body, second.header.Get("X-Consul-Index"), index)
 	}
 	wait(second.header.Get("X-Consul-Index"))
-	w.want(w.call(w.tokens[api.Operator], "POST", "/configs/"+name+"/rollback", wire.ReasonRequest{Reason: "too short"}), 200)
+	var back wire.Deployment
+	w.want(w.call(w.tokens[api.Operator], "POST", "/configs/"+name+"/rollback", wire.ReasonRequest{Reason: "too short"}), 200).into(t, &back)
 	if got := <-answers; string(got.body) != "30s" {
 		t.Errorf("waited for the rollback: %s", got.body)
 	}
+	w.reaches(back.ID, "Completed") // nothing of the profile is written after that
 	index = w.key(w.tokens[api.Viewer], name+"/timeout").header.Get("X-Consul-Index")
 	if got := w.call(w.tokens[api.Viewer], "GET", "//v1/kv/"+name+"/timeout?raw&wait=50ms&index="+index, nil); string(got.body) != "30s" || got.header.Get("X-Consul-Index") != index {
 		t.Errorf("waited in vain: %d %s", got.status, got.body)

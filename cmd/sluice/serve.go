@@ -195,7 +195,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 			time.Sleep(conf.ShutdownDelay)
 		}
 		door.Drain()
-		return stopHTTP(ctx, server, conf.ShutdownTimeout)
+		return stopHTTP(ctx, server, door, conf.ShutdownTimeout)
 	})
 	log.InfoContext(ctx, "ready", "replica", replica, "address", listener.Addr().String(), "sources", len(conf.Sources))
 	err = group.Wait()
@@ -272,10 +272,11 @@ func serveHTTP(server *http.Server, listener net.Listener) error {
 	return nil
 }
 
-// stopHTTP lets requests end, and cuts those that do not.
-func stopHTTP(ctx context.Context, server *http.Server, timeout time.Duration) error {
+// stopHTTP lets requests and streams end, and cuts those that do not.
+func stopHTTP(ctx context.Context, server *http.Server, door *api.API, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
+	door.Drained(ctx)
 	if err := server.Shutdown(ctx); err != nil {
 		return server.Close()
 	}
