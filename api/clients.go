@@ -42,7 +42,7 @@ func (a *API) answersClient(r compat.Route) echo.HandlerFunc {
 				return err
 			}
 		}
-		return r.Handle(c, clientConfigs{api: a, by: who(c), traceID: traceID(c)})
+		return r.Handle(c, &clientConfigs{api: a, by: who(c), traceID: traceID(c)})
 	}
 }
 

@@ -14,15 +14,18 @@ import (
 
 // clientConfigs is what one reader gets by any of the protocols. An instance gets what it is assigned,
 // and so takes part in canaries; of all else, and all others, the stable version is given, whatever
-// is under way. Each look at the store is bounded.
+// is under way. Each look at the store is bounded. It serves one request.
 type clientConfigs struct {
 	api     *API
 	by      caller
 	traceID string
+
+	mine  []fleet.Assignment // of the instance, as they were read last
+	given uint64             // what the view had of its place then; 0 before
 }
 
 // Config is what the reader should run of a profile.
-func (r clientConfigs) Config(ctx context.Context, name string) (compat.Config, error) {
+func (r *clientConfigs) Config(ctx context.Context, name string) (compat.Config, error) {
 	return look(ctx, func(ctx context.Context) (compat.Config, error) {
 		switch mine, ok, err := r.assigned(ctx, name); {
 		case err != nil:
@@ -35,27 +38,43 @@ func (r clientConfigs) Config(ctx context.Context, name string) (compat.Config, 
 }
 
 // assigned is the instance's own assignment of a profile.
-func (r clientConfigs) assigned(ctx context.Context, name string) (a fleet.Assignment, ok bool, err error) {
+func (r *clientConfigs) assigned(ctx context.Context, name string) (a fleet.Assignment, ok bool, err error) {
 	if r.by.instance == nil {
 		return a, false, nil
 	}
-	all, err := r.api.opts.Store.AssignmentsOf(ctx, r.by.instance.ID)
-	if err != nil {
-		return a, false, err
-	}
-	i := slices.IndexFunc(all, func(one fleet.Assignment) bool { return one.Profile == name })
-	if i < 0 {
-		return a, false, nil
-	}
-	return all[i], true, nil
+	r.mine, err = r.api.opts.Store.AssignmentsOf(ctx, r.by.instance.ID)
+	a, ok = r.kept(name)
+	return a, ok, err
 }
 
-func (r clientConfigs) delivered(ctx context.Context, v fleet.Assignment) (compat.Config, error) {
-	text, err := r.api.dataOf(ctx, v)
-	if err != nil {
-		return compat.Config{}, err
+// kept is what was read last of it.
+func (r *clientConfigs) kept(name string) (a fleet.Assignment, ok bool) {
+	i := slices.IndexFunc(r.mine, func(one fleet.Assignment) bool { return one.Profile == name })
+	if i < 0 {
+		return a, false
 	}
-	data, err := profile.DecodeData(text)
+	return r.mine[i], true
+}
+
+// seen is assigned, without a look at the store as long as nothing was assigned where the instance is.
+func (r *clientConfigs) seen(ctx context.Context, name string, v *view) (a fleet.Assignment, ok bool, err error) {
+	if r.by.instance == nil || v == nil {
+		return r.assigned(ctx, name)
+	}
+	given := v.given[place{r.by.instance.Service, r.by.instance.Environment}]
+	if given != 0 && given == r.given {
+		a, ok = r.kept(name)
+		return a, ok, nil
+	}
+	a, ok, err = r.assigned(ctx, name)
+	if r.given = given; err != nil {
+		r.given = 0
+	}
+	return a, ok, err
+}
+
+func (r *clientConfigs) delivered(ctx context.Context, v fleet.Assignment) (compat.Config, error) {
+	data, err := r.data(ctx, v)
 	if err != nil {
 		return compat.Config{}, err
 	}
@@ -68,8 +87,17 @@ func (r clientConfigs) delivered(ctx context.Context, v fleet.Assignment) (compa
 	}, nil
 }
 
+// data is a version's, as it is stored.
+func (r *clientConfigs) data(ctx context.Context, of fleet.Assignment) (profile.Data, error) {
+	text, err := r.api.dataOf(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	return profile.DecodeData(text)
+}
+
 // opened is the data with its secrets, which the audit log tells of first.
-func (r clientConfigs) opened(ctx context.Context, v fleet.Assignment, data profile.Data) (profile.Data, error) {
+func (r *clientConfigs) opened(ctx context.Context, v fleet.Assignment, data profile.Data) (profile.Data, error) {
 	found := profile.Secrets(data)
 	if r.api.opts.Secrets == nil || len(found) == 0 {
 		return data, nil
@@ -85,22 +113,22 @@ func (r clientConfigs) opened(ctx context.Context, v fleet.Assignment, data prof
 }
 
 // stable is what whoever is assigned nothing gets of a profile.
-func (r clientConfigs) stable(ctx context.Context, name string) (compat.Config, error) {
+func (r *clientConfigs) stable(ctx context.Context, name string) (compat.Config, error) {
 	s, err := r.stableOf(ctx, name)
 	if err != nil {
 		return compat.Config{}, err
 	}
-	v, err := r.api.opts.Store.Version(ctx, name, s.Version)
+	data, err := r.data(ctx, fleet.Assignment{Profile: name, Version: s.Version, Hash: s.Hash})
 	if err != nil {
 		return compat.Config{}, err
 	}
 	return compat.Config{
-		Profile: name, Service: s.Service, Environment: s.Environment, Version: v.Number, Hash: v.Hash, Index: stableIndex(s),
-		Data: unopened(v.Data),
+		Profile: name, Service: s.Service, Environment: s.Environment, Version: s.Version, Hash: s.Hash, Index: stableIndex(s),
+		Data: unopened(data),
 	}, nil
 }
 
-func (r clientConfigs) stableOf(ctx context.Context, name string) (store.Stable, error) {
+func (r *clientConfigs) stableOf(ctx context.Context, name string) (store.Stable, error) {
 	s, err := r.api.opts.Store.StableOf(ctx, name)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !r.by.sees(string(s.Environment), name) {
 		return s, compat.ErrNotFound
@@ -114,14 +142,22 @@ var indexEpoch = time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
 // stableIndex rises whenever the stable version becomes another.
 func stableIndex(s store.Stable) int64 { return max(1, s.ChangedAt.Sub(indexEpoch).Microseconds()) }
 
-// Index is that of Config.
-func (r clientConfigs) Index(ctx context.Context, name string) (int64, error) {
+// Index is that of Config. Thousands may wait, and ask for it at every change: they share a view.
+func (r *clientConfigs) Index(ctx context.Context, name string) (int64, error) {
 	return look(ctx, func(ctx context.Context) (int64, error) {
-		switch mine, ok, err := r.assigned(ctx, name); {
+		v := r.api.hints.view()
+		switch mine, ok, err := r.seen(ctx, name, v); {
 		case err != nil:
 			return 0, err
 		case ok:
 			return mine.Generation, nil
+		}
+		if v != nil {
+			s, ok := v.stable[name]
+			if !ok || !r.by.sees(string(s.Environment), name) {
+				return 0, compat.ErrNotFound
+			}
+			return stableIndex(s), nil
 		}
 		s, err := r.stableOf(ctx, name)
 		return stableIndex(s), err
@@ -129,16 +165,27 @@ func (r clientConfigs) Index(ctx context.Context, name string) (int64, error) {
 }
 
 // Profiles are the names of all that the reader may see.
-func (r clientConfigs) Profiles(ctx context.Context) ([]string, error) {
-	return r.names(ctx, "", "")
+func (r *clientConfigs) Profiles(ctx context.Context) ([]string, error) {
+	v := r.api.hints.view()
+	if v == nil || r.by.instance != nil {
+		return r.names(ctx, "", "")
+	}
+	var names []string
+	for name, s := range v.stable {
+		if r.by.sees(string(s.Environment), name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 // Of are those of a service in an environment.
-func (r clientConfigs) Of(ctx context.Context, service string, environment profile.Environment) ([]string, error) {
+func (r *clientConfigs) Of(ctx context.Context, service string, environment profile.Environment) ([]string, error) {
 	return r.names(ctx, service, environment)
 }
 
-func (r clientConfigs) names(ctx context.Context, service string, environment profile.Environment) ([]string, error) {
+func (r *clientConfigs) names(ctx context.Context, service string, environment profile.Environment) ([]string, error) {
 	return look(ctx, func(ctx context.Context) ([]string, error) {
 		all, err := r.api.opts.Store.Stables(ctx, r.by.scope, service, environment)
 		if err != nil {
@@ -163,7 +210,7 @@ func (r clientConfigs) names(ctx context.Context, service string, environment pr
 }
 
 // Changes wakes the reader when anything may have changed.
-func (r clientConfigs) Changes(ctx context.Context) <-chan struct{} {
+func (r *clientConfigs) Changes(ctx context.Context) <-chan struct{} {
 	return r.api.hints.subscribe(ctx)
 }
 

@@ -2,16 +2,19 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"hash/fnv"
 	"sync"
 	"time"
 
 	"github.com/sluicehq/sluice/coord"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/store"
 )
 
 // hints wakes the clients that wait by the protocols of other servers: one subscription and one look
-// at the store a second serve all of the process. They are told that something changed, not what:
-// each looks at its own index, which is one small read.
+// at the store serve all of the process. They are told that something changed, not what; each then
+// looks for its own index in the view that was read for all of them.
 type hints struct {
 	store    *store.Store
 	bus      coord.Bus
@@ -20,7 +23,45 @@ type hints struct {
 	mu      sync.Mutex
 	waiting map[chan struct{}]struct{}
 	running bool
+	last    *view // nil while nobody waits
 	idle    chan struct{}
+}
+
+// view is where all profiles were at one moment. It never changes.
+type view struct {
+	stable map[string]store.Stable
+	// given is of the generations of a service in an environment: an instance's assignments are what
+	// they were as long as that is.
+	given map[place]uint64
+}
+
+type place struct {
+	service     string
+	environment profile.Environment
+}
+
+// hintGap is the least time between two views: many changes at once are looked at together.
+const hintGap = 100 * time.Millisecond
+
+// newView is that of all profiles, which are in the order of their names.
+func newView(standings []store.Standing) *view {
+	v := &view{stable: make(map[string]store.Stable, len(standings)), given: map[place]uint64{}}
+	for _, one := range standings {
+		at, h := place{one.Service, one.Environment}, fnv.New64a()
+		fmt.Fprintf(h, "%x %s %d", v.given[at], one.Profile, one.Generation)
+		v.given[at] = h.Sum64()
+		if one.Version != "" && !one.Retired {
+			v.stable[one.Profile] = one.Stable
+		}
+	}
+	return v
+}
+
+// view is the newest one, nil where there is none.
+func (h *hints) view() *view {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last
 }
 
 func newHints(s *store.Store, bus coord.Bus, draining <-chan struct{}) *hints {
@@ -67,10 +108,8 @@ func (h *hints) run() {
 	defer tick.Stop()
 	var seen mark
 	for {
-		told := false
 		select {
 		case <-messages:
-			told = true
 		case <-tick.C:
 		case <-h.idle:
 		case <-h.draining:
@@ -81,12 +120,16 @@ func (h *hints) run() {
 		}
 		// A store that does not answer is asked again at the next tick.
 		now, err := look(ctx, h.mark)
-		if told || err == nil && now != seen {
-			h.wakeAll()
+		if err != nil || now == seen {
+			continue
 		}
-		if err == nil {
-			seen = now
+		standings, err := look(ctx, h.store.Standings)
+		if err != nil {
+			continue
 		}
+		seen = now
+		h.tell(newView(standings))
+		<-time.After(hintGap)
 	}
 }
 
@@ -104,9 +147,11 @@ func (h *hints) mark(ctx context.Context) (m mark, err error) {
 	return m, err
 }
 
-func (h *hints) wakeAll() {
+// tell wakes everybody who waits.
+func (h *hints) tell(v *view) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.last = v
 	for wake := range h.waiting {
 		select {
 		case wake <- struct{}{}:
@@ -131,6 +176,6 @@ func (h *hints) done() bool {
 	if len(h.waiting) > 0 {
 		return false
 	}
-	h.running = false
+	h.running, h.last = false, nil
 	return true
 }

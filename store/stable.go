@@ -14,6 +14,7 @@ type Stable struct {
 	Service     string
 	Environment profile.Environment
 	Version     string
+	Hash        string // of its data, where one profile is read
 	// ChangedAt is when the profile was written last: it rises whenever Version becomes another.
 	ChangedAt time.Time
 }
@@ -27,8 +28,11 @@ func scanStable(row scanner) (s Stable, err error) {
 // StableOf reads the stable version of one profile; ErrNotFound when there is no such profile, when
 // none of its versions completed yet, and when it is retired.
 func (s *Store) StableOf(ctx context.Context, name string) (Stable, error) {
-	found, err := scanStable(s.read.QueryRowContext(ctx, `SELECT `+stableColumns+` FROM config_profiles
-		WHERE name = $1 AND retired = $2 AND current_version <> ''`, name, false))
+	var found Stable
+	err := s.read.QueryRowContext(ctx, `SELECT name, service, environment, current_version, config_profiles.updated_at, config_hash FROM config_profiles
+		JOIN config_versions ON config_name = name AND version = current_version
+		WHERE name = $1 AND retired = $2`, name, false).
+		Scan(&found.Profile, &found.Service, &found.Environment, &found.Version, at(&found.ChangedAt), &found.Hash)
 	return found, notFound(err, ErrNotFound, "stable version of", name)
 }
 
@@ -44,6 +48,25 @@ func (s *Store) Stables(ctx context.Context, scope profile.Scope, service string
 		` AND current_version <> '' ORDER BY name`, w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the stable versions: %w", err)
+	}
+	return all, nil
+}
+
+// Standing is where a profile is: its stable version, "" before the first, and the generation of what
+// was assigned of it last.
+type Standing struct {
+	Stable
+	Generation int64
+	Retired    bool
+}
+
+// Standings reads those of all profiles, by name.
+func (s *Store) Standings(ctx context.Context) ([]Standing, error) {
+	all, err := collect(ctx, s.read, func(row scanner) (p Standing, err error) {
+		return p, row.Scan(&p.Profile, &p.Service, &p.Environment, &p.Version, at(&p.ChangedAt), &p.Generation, &p.Retired)
+	}, `SELECT `+stableColumns+`, generation, retired FROM config_profiles ORDER BY name`)
+	if err != nil {
+		return nil, fmt.Errorf("read where the profiles are: %w", err)
 	}
 	return all, nil
 }
