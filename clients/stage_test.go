@@ -1,6 +1,7 @@
 package clients_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"os"
@@ -68,9 +69,10 @@ type stage struct {
 	readers []reader // two instances, and one that is none
 }
 
-func newStage(t *testing.T, protocols, holds string) *stage {
+// newStage opens the shop. Its profile holds shopHosts beside the greeting, or what is given.
+func newStage(t *testing.T, protocols string, holds ...string) *stage {
 	t.Helper()
-	s := &stage{t: t, repo: testenv.NewRepo(t), holds: holds}
+	s := &stage{t: t, repo: testenv.NewRepo(t), holds: cmp.Or(strings.Join(holds, ""), shopHosts)}
 	first := s.merge("Open the shop", "hello")
 	s.daemon = testenv.NewDaemon(t, "--allow-file-urls", "--source-id", "configs", "--source-url", "file://"+s.repo.Bare, "--clients", protocols)
 	s.admin = s.signIn()

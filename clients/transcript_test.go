@@ -21,7 +21,7 @@ type program struct {
 // What a program that people run already shows of a canary and of its rollback: the instance in the
 // canary reads the new version while nobody else does, and after the rollback nobody does.
 func TestTranscripts(t *testing.T) {
-	s := newStage(t, "consul,spring,appconfig,apollo,nacos", shopHosts)
+	s := newStage(t, "consul,spring,appconfig,apollo,nacos")
 	template := newConsulTemplate(s)
 	programs := []program{
 		{"consul-template", "shop.conf, as it is rendered", template.show},
