@@ -134,11 +134,13 @@ func TestRuleIsBounded(t *testing.T) {
 	}
 }
 
-// The published vectors of MurmurHash3, x86, 32 bits, seed 0.
+// The published vectors of MurmurHash3, x86, 32 bits, seed 0, and some of each length of a tail, over the
+// bytes of UTF-8.
 func TestMurmur(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]uint32{
 		"": 0, "test": 0xba6bd213, "Hello, world!": 0xc0363e43, "The quick brown fox jumps over the lazy dog": 0x2e4ff723,
+		"ab": 0x9bbfd75f, "zoë ☕": 0x48c35df0, "new-cartzoë": 0x4592e5a6, "Straße 7": 0x54892799,
 	} {
 		if got := murmur3(key); got != want {
 			t.Errorf("murmur3(%q) = %#x, want %#x", key, got, want)
