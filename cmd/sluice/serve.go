@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sluicehq/sluice/api"
+	"github.com/sluicehq/sluice/api/compat"
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/internal/settings"
 	"github.com/sluicehq/sluice/internal/telemetry"
@@ -128,6 +129,9 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	limits, err := conf.LimitsOfOperations()
 	if err != nil {
 		return fmt.Errorf("rate_limits: %w", err)
+	}
+	if _, err := compat.Named(conf.Clients...); err != nil {
+		return err
 	}
 	// Last, so that what is wrong with the settings is said before a password is shown once.
 	if err := firstUsers(ctx, sh, db, conf); err != nil {
