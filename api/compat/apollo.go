@@ -225,11 +225,12 @@ func apolloNotify(c echo.Context, from Configs) error {
 		return invalid("appId and cluster are needed")
 	}
 	var news []apolloNotice
+	found := map[string]string{} // the profile of a namespace, once there is one
 	err = await(c.Request().Context(), from, apolloWait, func(ctx context.Context) (bool, error) {
 		news = nil
 		for _, notice := range has {
 			n := apolloNamespace{app, cluster, notice.NamespaceName}
-			index, err := n.index(ctx, from)
+			index, err := n.index(ctx, from, found)
 			if err != nil {
 				return false, err
 			}
@@ -249,18 +250,23 @@ func apolloNotify(c echo.Context, from Configs) error {
 }
 
 // index is that of the namespace's profile, 0 while there is none: it may come.
-func (n apolloNamespace) index(ctx context.Context, from Configs) (int64, error) {
-	name, err := n.place(ctx, from)
+func (n apolloNamespace) index(ctx context.Context, from Configs, found map[string]string) (index int64, err error) {
+	name := found[n.name]
+	if name == "" {
+		name, err = n.place(ctx, from)
+	}
 	if err == nil {
-		var index int64
-		if index, err = from.Index(ctx, name); err == nil {
-			return index, nil
-		}
+		index, err = from.Index(ctx, name)
 	}
-	if gone(err) {
+	switch {
+	case gone(err):
+		delete(found, n.name)
 		return 0, nil
+	case err != nil:
+		return 0, err
 	}
-	return 0, err
+	found[n.name] = name
+	return index, nil
 }
 
 // notice tells a client of a namespace by the name that it asked for, less .properties, as Apollo does.

@@ -23,8 +23,9 @@ import (
 const (
 	nacosConfigs = "/nacos/v1/cs/configs"
 
-	// A client listens to at most 3,000 texts in one request.
-	nacosBody = 1 << 20
+	// Clients listen to at most so many texts in one request.
+	nacosMostTexts = 3000
+	nacosBody      = 1 << 20
 	// Longer than any client waits.
 	nacosMaxWait = time.Minute
 	// How long before a client gives up it is answered, as in Nacos.
@@ -171,7 +172,9 @@ func parseListening(text string) ([]nacosText, error) {
 		if len(parts) == 4 {
 			t.tenant = parts[3]
 		}
-		all = append(all, t)
+		if all = append(all, t); len(all) > nacosMostTexts {
+			return nil, invalid("Listening-Configs has more than %d texts: ask in several requests", nacosMostTexts)
+		}
 	}
 	return all, nil
 }
@@ -204,7 +207,7 @@ func nacosListen(c echo.Context, from Configs) error {
 		return err
 	}
 	var changed []nacosText
-	seen := map[nacosText]int64{} // the index at which a text was as the client has it
+	seen := nacosSeen{}
 	look := func(ctx context.Context) (bool, error) {
 		changed = nil
 		for _, t := range texts {
@@ -230,18 +233,29 @@ func nacosListen(c echo.Context, from Configs) error {
 	return c.String(http.StatusOK, nacosChanged(changed))
 }
 
-// differs says whether a text is other than the client has. It is read only when its index is another
-// than it was: reading opens secrets.
-func (t nacosText) differs(ctx context.Context, from Configs, seen map[nacosText]int64) (bool, error) {
-	name, _, err := t.place(ctx, from)
+// nacosSeen is what one request has found out of its texts: whose they are, and the index at which a text
+// was as the client has it.
+type nacosSeen map[nacosText]struct {
+	profile string
+	index   int64
+}
+
+// differs says whether a text is other than the client has. Its profile is looked for until there is one,
+// and its data is read only when the index is another than it was: reading opens secrets.
+func (t nacosText) differs(ctx context.Context, from Configs, seen nacosSeen) (bool, error) {
+	known, err := seen[t], error(nil)
+	if known.profile == "" {
+		known.profile, _, err = t.place(ctx, from)
+	}
 	var index int64
 	if err == nil {
-		index, err = from.Index(ctx, name)
+		index, err = from.Index(ctx, known.profile)
 	}
 	if gone(err) {
+		delete(seen, t)
 		return t.md5 != "", nil
 	}
-	if err != nil || index == seen[t] {
+	if err != nil || index == known.index {
 		return false, err
 	}
 	content, _, err := t.read(ctx, from)
@@ -251,7 +265,8 @@ func (t nacosText) differs(ctx context.Context, from Configs, seen map[nacosText
 	if err != nil {
 		return false, err
 	}
-	seen[t] = index
+	known.index = index
+	seen[t] = known
 	return nacosMD5(content) != t.md5, nil
 }
 

@@ -28,7 +28,7 @@ func (c *counted) Index(context.Context, string) (int64, error) { return c.confi
 // Who waits looks at indexes, and reads data only where one has changed: reading opens secrets.
 func TestNacosReadsOnlyWhatChanged(t *testing.T) {
 	t.Parallel()
-	from, seen := &counted{config: Config{Index: 7, Data: profile.Data{"size": "1"}}}, map[nacosText]int64{}
+	from, seen := &counted{config: Config{Index: 7, Data: profile.Data{"size": "1"}}}, nacosSeen{}
 	text := nacosText{dataID: "cart", md5: nacosMD5([]byte(`{"size":"1"}`))}
 	for range 5 {
 		if other, err := text.differs(t.Context(), from, seen); other || err != nil {

@@ -67,7 +67,7 @@ func TestNacosListens(t *testing.T) {
 	s.put(t, "cart.production", "1.1.0", `{"size":2}`)
 	(<-answered).is(t, 200, "cart%02G%01")
 
-	for _, wrong := range []string{"", "cart", "cart\x02G\x01", "\x02G\x02\x01", "a\x02b\x02c\x02d\x02e\x01"} {
+	for _, wrong := range []string{"", "cart", "cart\x02G\x01", "\x02G\x02\x01", "a\x02b\x02c\x02d\x02e\x01", strings.Repeat("a\x02b\x02\x01", 3001)} {
 		if got := listen(wrong); got.status != 400 || !strings.Contains(got.body, "Listening-Configs") {
 			t.Errorf("%q: %d %s", wrong, got.status, got.body)
 		}
