@@ -28,13 +28,18 @@ func flagShelf(t *testing.T) *shelf {
 // What flagd's HTTP sync asks: the definition, and with the ETag of what it has nothing but that.
 func TestFlagdReads(t *testing.T) {
 	t.Parallel()
-	base := flagShelf(t).serve(t)
+	s := flagShelf(t)
+	base := s.serve(t)
 	got := get(t, base+"/flags/web.production/flagd.json", "Accept", "application/json")
 	if got.status != 200 || !strings.HasPrefix(got.body, `{"flags":{"broken":`) || strings.Contains(got.body, "timeout") || got.header.Get("Content-Type") != "application/json" {
 		t.Errorf("%d %s %s", got.status, got.header.Get("Content-Type"), got.body)
 	}
 	get(t, base+"/flags/web.production/flagd.json", "If-None-Match", got.header.Get("ETag")).is(t, 304, "")
 	get(t, base+"/flags/web.production/flagd.json", "If-None-Match", `"other"`).is(t, 200, got.body)
+	s.put(t, "web.production", "1.0.1", strings.ReplaceAll(someFlags, `"de"`, `"it"`))
+	if now := get(t, base+"/flags/web.production/flagd.json", "If-None-Match", got.header.Get("ETag")); now.status != 200 || !strings.Contains(now.body, `"it"`) {
+		t.Errorf("other flags, the same tag: %d %s", now.status, now.body)
+	}
 	get(t, base+"/flags/plain.production/flagd.json").is(t, 404, "{\"message\":\"the profile holds no flags: its data has no object `flags`\"}")
 	get(t, base+"/flags/nobody/flagd.json").is(t, 404, `{"message":"no such profile"}`)
 }
