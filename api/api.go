@@ -91,15 +91,16 @@ const ownCacheBytes = 32 << 20
 
 // API serves the REST API. Build it with New.
 type API struct {
-	opts    Options
-	echo    *echo.Echo
-	log     *slog.Logger
-	metrics *metrics
-	marks   *watermark
-	clients []*compat.Protocol
-	hints   *hints
-	shelf   *shelf
-	streams sync.WaitGroup // whose connections were taken off their requests
+	opts      Options
+	echo      *echo.Echo
+	log       *slog.Logger
+	metrics   *metrics
+	marks     *watermark
+	clients   []*compat.Protocol
+	hints     *hints
+	shelf     *shelf
+	instances *identities
+	streams   sync.WaitGroup // whose connections were taken off their requests
 
 	limits    coord.Limiter // of callers with a token
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
@@ -197,6 +198,7 @@ func New(opts Options) (*API, error) {
 		reading:   map[string]int{},
 		shelf:     newShelf(),
 		clients:   clients,
+		instances: newIdentities(keptIdentity, opts.Now),
 		outage:    &outage{log: opts.Logger},
 		shared:    sharedPages{pages: map[string]*sharedPage{}},
 	}
