@@ -81,6 +81,9 @@ type Options struct {
 	// name: see compat.Names. None by default.
 	Clients []string
 
+	// ApolloKeys are tokens that clients of Apollo may sign with as access keys.
+	ApolloKeys []string
+
 	// LogLevels are what this replica logs; when nil, there is nothing to change.
 	LogLevels LogLevels
 
@@ -99,6 +102,8 @@ type API struct {
 	log       *slog.Logger
 	metrics   *metrics
 	marks     *watermark
+	clients   []*compat.Protocol
+	hints     *hints
 	shelf     *shelf
 	instances *identities
 	streams   sync.WaitGroup // whose connections were taken off their requests
@@ -184,6 +189,7 @@ func New(opts Options) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
+	compat.AcceptAccessKeys(clients, opts.ApolloKeys, opts.Store.Clock)
 	opts.SessionLife = cmp.Or(opts.SessionLife, sessionLife)
 	if opts.SessionKeys == nil {
 		keys, err := session.ParseKeys(session.NewSecret())

@@ -64,7 +64,7 @@ func (r *clientConfigs) seen(ctx context.Context, name string, v *view) (a fleet
 	if r.by.instance == nil || v == nil {
 		return r.assigned(ctx, name)
 	}
-	given := v.given[place{r.by.instance.Service, r.by.instance.Environment}]
+	given := v.given[serving{r.by.instance.Service, r.by.instance.Environment}]
 	if given != 0 && given == r.given {
 		a, ok = r.kept(name)
 		return a, ok, nil

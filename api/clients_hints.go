@@ -33,10 +33,10 @@ type view struct {
 	stable map[string]store.Stable
 	// given is of the generations of a service in an environment: an instance's assignments are what
 	// they were as long as that is.
-	given map[place]uint64
+	given map[serving]uint64
 }
 
-type place struct {
+type serving struct {
 	service     string
 	environment profile.Environment
 }
@@ -46,9 +46,9 @@ const hintGap = 100 * time.Millisecond
 
 // newView is that of all profiles, which are in the order of their names.
 func newView(standings []store.Standing) *view {
-	v := &view{stable: make(map[string]store.Stable, len(standings)), given: map[place]uint64{}}
+	v := &view{stable: make(map[string]store.Stable, len(standings)), given: map[serving]uint64{}}
 	for _, one := range standings {
-		at, h := place{one.Service, one.Environment}, fnv.New64a()
+		at, h := serving{one.Service, one.Environment}, fnv.New64a()
 		fmt.Fprintf(h, "%x %s %d", v.given[at], one.Profile, one.Generation)
 		v.given[at] = h.Sum64()
 		if one.Version != "" && !one.Retired {

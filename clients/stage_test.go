@@ -1,6 +1,7 @@
 package clients_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"os"
@@ -29,8 +30,21 @@ const (
 	patience = 90 * time.Second // ends a wait that is in vain
 )
 
+// What the shop's profile holds beside its greeting: something with values in it, or flags.
+const (
+	shopHosts = `  checkout: {enabled: true, hosts: [a, b]}
+`
+	shopFlags = `  flags:
+    greeting:
+      state: ENABLED
+      variants: {usual: GREETING, formal: good day}
+      defaultVariant: usual
+      targeting: {if: [{"==": [{var: country}, at]}, formal]}
+`
+)
+
 // shopSaying is the shop's profile with a greeting. Its canary waits for people.
-func shopSaying(greeting string) string {
+func shopSaying(greeting, holds string) string {
 	return `apiVersion: sluice/v1
 kind: ConfigProfile
 name: ` + shop + `
@@ -39,9 +53,7 @@ environment: Staging
 strategy: {type: Canary, steps: [50, 100], phaseInterval: 100ms, autoPromote: false}
 health: {enabled: false}
 data:
-  greeting: ` + greeting + `
-  checkout: {enabled: true, hosts: [a, b]}
-`
+  greeting: ` + greeting + "\n" + strings.ReplaceAll(holds, "GREETING", greeting)
 }
 
 // reader is one machine that reads the shop's configuration: an instance, or one that is none.
@@ -52,13 +64,15 @@ type stage struct {
 	t       *testing.T
 	daemon  *testenv.Daemon
 	repo    *testenv.Repo
+	holds   string // beside the greeting
 	admin   *client.Client
 	readers []reader // two instances, and one that is none
 }
 
-func newStage(t *testing.T, protocols string) *stage {
+// newStage opens the shop. Its profile holds shopHosts beside the greeting, or what is given.
+func newStage(t *testing.T, protocols string, holds ...string) *stage {
 	t.Helper()
-	s := &stage{t: t, repo: testenv.NewRepo(t)}
+	s := &stage{t: t, repo: testenv.NewRepo(t), holds: cmp.Or(strings.Join(holds, ""), shopHosts)}
 	first := s.merge("Open the shop", "hello")
 	s.daemon = testenv.NewDaemon(t, "--allow-file-urls", "--source-id", "configs", "--source-url", "file://"+s.repo.Bare, "--clients", protocols)
 	s.admin = s.signIn()
@@ -112,7 +126,7 @@ func (s *stage) register(host string) reader {
 // merge pushes a new greeting.
 func (s *stage) merge(message, greeting string) (commit string) {
 	s.t.Helper()
-	s.repo.Write("shop/staging.yaml", shopSaying(greeting))
+	s.repo.Write("shop/staging.yaml", shopSaying(greeting, s.holds))
 	commit = s.repo.Commit(message)
 	s.repo.Push()
 	return commit

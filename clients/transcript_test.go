@@ -2,7 +2,6 @@ package clients_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +21,7 @@ type program struct {
 // What a program that people run already shows of a canary and of its rollback: the instance in the
 // canary reads the new version while nobody else does, and after the rollback nobody does.
 func TestTranscripts(t *testing.T) {
-	s := newStage(t, "consul,spring,appconfig")
+	s := newStage(t, "consul,spring,appconfig,apollo,nacos")
 	template := newConsulTemplate(s)
 	programs := []program{
 		{"consul-template", "shop.conf, as it is rendered", template.show},
@@ -30,64 +29,11 @@ func TestTranscripts(t *testing.T) {
 		{"spring", "curl -u sluice:$TOKEN $SLUICE/spring/shop/staging", showURL("/spring/shop/staging")},
 		{"appconfig", "curl -u sluice:$TOKEN $SLUICE/applications/shop/environments/staging/configurations/shop.staging",
 			showURL("/applications/shop/environments/staging/configurations/shop.staging")},
+		{"apollo", "namespace.get('greeting'), which ctrip-apollo 4.5.1 keeps by its long poll", newNodeReaders(s, npmInstall(s), "apollo").show},
+		{"apollo-http", "curl -u sluice:$TOKEN $SLUICE/configs/shop/staging/application", showURL("/configs/shop/staging/application")},
+		{"nacos", "what nacos-sdk-go 1.0.8 told its listener of dataId shop.staging.json", newNacosReaders(s).show},
 	}
-	transcripts := map[string]*strings.Builder{}
-	for _, p := range programs {
-		transcripts[p.name] = &strings.Builder{}
-		fmt.Fprintf(transcripts[p.name], "%s\n", p.about)
-	}
-	record := func(moment string, readers []reader) {
-		for _, p := range programs {
-			fmt.Fprintf(transcripts[p.name], "\n%s\n", moment)
-			for _, r := range readers {
-				fmt.Fprintf(transcripts[p.name], "  %-18s %s\n", r.who, p.show(s, r))
-			}
-		}
-	}
-	says := func(greeting string, readers ...reader) func() bool {
-		return func() bool {
-			for _, r := range readers {
-				if !strings.Contains(template.show(s, r), greeting) {
-					return false
-				}
-			}
-			return true
-		}
-	}
-
-	s.eventually("every reader to have the first version", says("hello", s.readers...))
-	second := s.merge("Greet by the time of day", "good morning")
-	var canary, other reader
-	s.eventually("the canary", func() bool {
-		canary, other = s.readers[0], s.readers[1]
-		if says("good morning", other)() {
-			canary, other = other, canary
-		}
-		return says("good morning", canary)()
-	})
-	// The readers by what they are to this canary: which instance is drawn is another each time.
-	canary.who, other.who = "in the canary", "not in the canary"
-	readers := []reader{canary, other, s.readers[2]}
-	s.eventually("the canary to be applied", func() bool { return s.until(second, "InProgress").Awaiting == "Promotion" })
-	record("1.0.1 is merged: a canary on 1 of 2 instances", readers)
-
-	_, err := s.admin.RollbackDeployment(t.Context(), s.until(second, "InProgress").ID, "guests arrive in the evening")
-	s.must(err)
-	s.eventually("the rollback", says("hello", readers...))
-	s.until(second, "RolledBack") // by what consul-template said that it applied
-	record("1.0.1 is rolled back", readers)
-
-	third := s.merge("Greet in any case", "welcome")
-	s.eventually("the canary to be applied", func() bool { return s.until(third, "InProgress").Awaiting == "Promotion" })
-	_, err = s.admin.PromoteDeployment(t.Context(), s.until(third, "InProgress").ID, "good")
-	s.must(err)
-	s.until(third, "Completed")
-	s.eventually("every reader to have the third version", says("welcome", readers...))
-	record("1.0.2 is merged, promoted and completed", readers)
-
-	for _, p := range programs {
-		t.Run(p.name, func(t *testing.T) { keep(t, p.name, transcripts[p.name].String()) })
-	}
+	s.plays(programs, nil) // consul-template says what it applied
 }
 
 // consulTemplate is one process for each reader, set up as the page says.
@@ -132,13 +78,27 @@ func showConsulKey(s *stage, r reader) string {
 func showURL(path string) func(s *stage, r reader) string {
 	return func(s *stage, r reader) string {
 		s.t.Helper()
-		out, err := exec.Command("curl", "-sSf", "-u", "sluice:"+r.token, s.daemon.URL()+path).CombinedOutput()
-		if err != nil {
-			s.t.Fatalf("curl %s: %v\n%s", path, err, out)
-		}
-		if !json.Valid(out) {
-			s.t.Fatalf("curl %s: %s is no JSON", path, out)
-		}
-		return strings.TrimSpace(string(out))
+		return curl(s, path, "-u", "sluice:"+r.token)
 	}
+}
+
+// showBearer reads as curl does, with the token as a bearer's.
+func showBearer(path string) func(s *stage, r reader) string {
+	return func(s *stage, r reader) string {
+		s.t.Helper()
+		return curl(s, path, "-H", "Authorization: Bearer "+r.token)
+	}
+}
+
+// curl gets JSON.
+func curl(s *stage, path string, how ...string) string {
+	s.t.Helper()
+	out, err := exec.Command("curl", append(how, "-sSf", s.daemon.URL()+path)...).CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("curl %s: %v\n%s", path, err, out)
+	}
+	if !json.Valid(out) {
+		s.t.Fatalf("curl %s: %s is no JSON", path, out)
+	}
+	return strings.TrimSpace(string(out))
 }

@@ -91,3 +91,11 @@ func (l leaf) text() string {
 	}
 	return string(asJSON(l.value))
 }
+
+// property is the value where an empty list is nothing, as it is in properties.
+func (l leaf) property() string {
+	if _, empty := l.value.([]any); empty {
+		return ""
+	}
+	return l.text()
+}

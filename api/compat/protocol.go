@@ -63,7 +63,7 @@ func readOnly(echo.Context, Configs) error {
 
 // Protocols is every protocol there is.
 func Protocols() []*Protocol {
-	return []*Protocol{consul(), spring(), appConfig()}
+	return []*Protocol{consul(), spring(), appConfig(), apollo(), nacos(), flagd(), ofrep()}
 }
 
 // Names are those of all protocols.

@@ -92,11 +92,7 @@ func below(data, more map[string]any) {
 func asProperties(data profile.Data) ([]byte, error) {
 	var b strings.Builder
 	for _, l := range leaves(data) {
-		text := l.text()
-		if _, empty := l.value.([]any); empty {
-			text = ""
-		}
-		fmt.Fprintf(&b, "%s: %s\n", propertyKey.Replace(l.dotted()), propertyValue(text))
+		fmt.Fprintf(&b, "%s: %s\n", propertyKey.Replace(l.dotted()), propertyValue(l.property()))
 	}
 	return []byte(b.String()), nil
 }

@@ -135,7 +135,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		Secrets: keeper,
 		Store:   db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
 		SyncSource: sources.wake, Preview: sources.preview, TestNotification: notifier.Test, TrustedProxies: proxies,
-		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor, Limits: limits, Clients: conf.Clients,
+		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor, Limits: limits, Clients: conf.Clients, ApolloKeys: conf.ApolloKeys(),
 		SessionLife: conf.SessionLifetime, SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, SSO: provider,
 		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks, LogLevels: p.levels, Validated: validated, Uploaded: func() { synced.VersionsMade(noSource, 1) },
 	})
