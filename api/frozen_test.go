@@ -97,7 +97,11 @@ func (w *world) refusesInTime(one, stranger instance) {
 	}
 	var all sync.WaitGroup
 	for what, a := range asks {
-		for n := range 5 {
+		times := 5
+		if what == "a poll" {
+			times = 1 // more readers of one instance than four end the oldest
+		}
+		for n := range times {
 			all.Go(func() {
 				began := time.Now()
 				got := a.ask()
