@@ -33,7 +33,9 @@ var (
 var scenarios = []struct {
 	title string // of its table
 	run   func(s *scenario)
-}{}
+}{
+	{"First deployments", firstDeployments},
+}
 
 // scenario is one table of figures in the making.
 type scenario struct {

@@ -30,15 +30,6 @@ func (statusJob) Kind() string { return "commit_status" }
 
 func (j statusJob) key() sayingKey { return sayingKey{j.Source, j.Commit, j.Context} }
 
-// enqueueStatus adds the job in the transaction that changes the status.
-func (tx *Tx) enqueueStatus(ctx context.Context, status rollout.Status, revision int64) error {
-	job := statusJob{Source: status.Source, Commit: status.Commit, Context: status.Context, Revision: revision}
-	if _, err := tx.s.jobs.InsertTx(ctx, tx.tx.Tx, job, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
-		return fmt.Errorf("put status %s of %s into the outbox: %w", status.Context, status.Commit, err)
-	}
-	return nil
-}
-
 // OutboxOptions say how the outbox works.
 type OutboxOptions struct {
 	// Post sets a commit status at its forge. An error that wraps ErrTerminal is

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/rollout"
@@ -34,65 +32,31 @@ func scanStatus(row scanner) (c CommitStatus, err error) {
 		at(&c.PostedAt), &c.PostError, &c.RefusedRevision, at(&c.UpdatedAt))
 }
 
-// commitOf is one commit of one source.
-type commitOf struct{ source, commit string }
-
 // SetStatus says how a commit status should be. Only a change is kept, and
 // posted by the outbox; the aggregate over all profiles of the commit follows by
-// itself, once a transaction: a first sync sets thousands. A pull request's
-// check is no part of it.
+// itself. Both are written once, at the transaction's end (statuses_write.go): a
+// first sync sets thousands. Of what is set twice the last word counts.
 func (tx *Tx) SetStatus(ctx context.Context, status rollout.Status) error {
-	changed, err := tx.putStatus(ctx, status)
-	if changed && status.Context != rollout.CheckContext {
-		tx.touched[commitOf{status.Source, status.Commit}] = struct{}{}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, err)
 	}
-	return err
-}
-
-// aggregateStatuses writes the aggregate of every commit that the transaction
-// has set a status of.
-func (tx *Tx) aggregateStatuses(ctx context.Context) error {
-	commits := slices.Collect(maps.Keys(tx.touched))
-	if err := tx.lockCommits(ctx, commits); err != nil {
-		return err
+	key := statusKey{commitOf{status.Source, status.Commit}, status.Context}
+	if i, set := tx.saying[key]; set {
+		tx.statuses[i] = status
+		return nil
 	}
-	for _, of := range commits {
-		parts, err := collect(ctx, tx.tx, func(row scanner) (p rollout.Status, err error) {
-			return p, row.Scan(&p.State, &p.Description, &p.DeploymentID)
-		}, `SELECT state, description, deployment_id FROM commit_statuses
-			WHERE source_id = $1 AND commit_sha = $2 AND context <> $3 AND context <> $4 ORDER BY context`,
-			of.source, of.commit, rollout.AggregateContext, rollout.CheckContext)
-		if err != nil {
-			return fmt.Errorf("read the statuses of %s: %w", of.commit, err)
-		}
-		if len(parts) == 0 {
-			continue // the aggregate was set by itself: no profile changed
-		}
-		aggregate := rollout.Aggregate(parts)
-		aggregate.Source, aggregate.Commit, aggregate.Context = of.source, of.commit, rollout.AggregateContext
-		if _, err := tx.putStatus(ctx, aggregate); err != nil {
-			return err
-		}
-	}
+	tx.saying[key] = len(tx.statuses)
+	tx.statuses = append(tx.statuses, status)
 	return nil
 }
 
-func (tx *Tx) putStatus(ctx context.Context, status rollout.Status) (changed bool, err error) {
-	revisions, err := collect(ctx, tx.tx, func(row scanner) (n int64, err error) { return n, row.Scan(&n) },
-		`INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, 1, $7)
-		ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
-		 deployment_id = excluded.deployment_id, revision = commit_statuses.revision + 1, updated_at = excluded.updated_at
-		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description
-		RETURNING revision`,
-		status.Source, status.Commit, status.Context, status.State, status.Description, status.DeploymentID, stamp(tx.now()))
-	if err != nil {
-		return false, fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, err)
-	}
-	if len(revisions) == 0 {
-		return false, nil
-	}
-	return true, tx.enqueueStatus(ctx, status, revisions[0])
+// commitOf is one commit of one source.
+type commitOf struct{ source, commit string }
+
+// statusKey is one status.
+type statusKey struct {
+	commitOf
+	context string
 }
 
 // ErrAmbiguous is returned for a commit prefix that more than one commit has.

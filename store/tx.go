@@ -16,8 +16,10 @@ import (
 type Tx struct {
 	tx session
 	s  *Store
-	// touched are the commits whose aggregate status is written once, before the commit.
-	touched map[commitOf]struct{}
+	// statuses are written once, before the commit, and what follows from them;
+	// saying finds each.
+	statuses []rollout.Status
+	saying   map[statusKey]int
 	// facts are written last: the audit log's head is everybody's, and is held
 	// for as short a time as can be.
 	facts []rollout.Fact
@@ -102,7 +104,7 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	own := &Tx{tx: session{tx, s.engine}, s: s, touched: map[commitOf]struct{}{}}
+	own := &Tx{tx: session{tx, s.engine}, s: s, saying: map[statusKey]int{}}
 	if !s.ownClock() {
 		if err := s.readClock(ctx, own.tx); err != nil {
 			return err
@@ -147,7 +149,7 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn, lasting context.Conte
 
 // finish writes what a transaction writes once, at its end.
 func (tx *Tx) finish(ctx context.Context) error {
-	if err := tx.aggregateStatuses(ctx); err != nil {
+	if err := tx.writeStatuses(ctx); err != nil {
 		return err
 	}
 	if err := tx.notify(ctx); err != nil {
