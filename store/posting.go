@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/riverqueue/river"
 )
 
 // pendingStatus holds for a status, or a comment, that the forge has neither
@@ -129,9 +131,9 @@ func (s *Store) resumeOutbox(ctx context.Context, lease time.Duration) error {
 		if err != nil {
 			return err
 		}
-		jobs := make([]statusJob, len(waiting))
+		jobs := make([]river.InsertManyParams, len(waiting))
 		for i, c := range waiting {
-			jobs[i] = statusJob{Source: c.Source, Commit: c.Commit, Context: c.Context, Revision: c.Revision}
+			jobs[i] = postJob(statusJob{Source: c.Source, Commit: c.Commit, Context: c.Context, Revision: c.Revision}, "")
 		}
 		if err := tx.enqueueStatuses(ctx, jobs); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/spans"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -40,18 +41,27 @@ func (tx *Tx) SetStatus(ctx context.Context, status rollout.Status) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, err)
 	}
-	key := statusKey{commitOf{status.Source, status.Commit}, status.Context}
-	if i, set := tx.saying[key]; set {
-		tx.statuses[i] = status
+	said := saying{status, spans.Format(ctx)}
+	key := said.key()
+	if i, set := tx.said[key]; set {
+		tx.statuses[i] = said
 		return nil
 	}
-	tx.saying[key] = len(tx.statuses)
-	tx.statuses = append(tx.statuses, status)
+	tx.said[key] = len(tx.statuses)
+	tx.statuses = append(tx.statuses, said)
 	return nil
 }
 
 // commitOf is one commit of one source.
 type commitOf struct{ source, commit string }
+
+// saying is a status that is to be set, and the span in which it was said.
+type saying struct {
+	rollout.Status
+	parent string
+}
+
+func (s saying) key() statusKey { return statusKey{commitOf{s.Source, s.Commit}, s.Context} }
 
 // statusKey is one status.
 type statusKey struct {

@@ -33,14 +33,16 @@ func (tx *Tx) writeStatuses(ctx context.Context) error {
 		return err
 	}
 	changes := map[commitOf]rollout.Tally{}
-	var jobs []statusJob
+	parents := map[commitOf]string{} // of the last word that each commit's aggregate follows
+	var jobs []river.InsertManyParams
 	for _, status := range tx.statuses {
-		key := statusKey{commitOf{status.Source, status.Commit}, status.Context}
+		key := status.key()
 		revision, changed := revisions[key]
 		if !changed {
 			continue
 		}
-		jobs = append(jobs, statusJob{Source: status.Source, Commit: status.Commit, Context: status.Context, Revision: revision})
+		jobs = append(jobs, postJob(statusJob{Source: status.Source, Commit: status.Commit, Context: status.Context, Revision: revision}, status.parent))
+		parents[key.commitOf] = status.parent
 		if status.Context == rollout.CheckContext {
 			continue
 		}
@@ -57,7 +59,7 @@ func (tx *Tx) writeStatuses(ctx context.Context) error {
 			return fmt.Errorf("set the aggregate status of %s: %w", of.commit, err)
 		}
 		if changed {
-			jobs = append(jobs, job)
+			jobs = append(jobs, postJob(job, parents[of]))
 		}
 	}
 	return tx.enqueueStatuses(ctx, jobs)
@@ -68,7 +70,7 @@ func (tx *Tx) spokenOf() []commitOf {
 	seen := map[commitOf]struct{}{}
 	for _, status := range tx.statuses {
 		if status.Context != rollout.CheckContext {
-			seen[commitOf{status.Source, status.Commit}] = struct{}{}
+			seen[status.key().commitOf] = struct{}{}
 		}
 	}
 	return sortedCommits(seen)
@@ -105,7 +107,7 @@ var (
 )
 
 // statesOf reads what states the statuses are in; one that is new is in none.
-func (tx *Tx) statesOf(ctx context.Context, statuses []rollout.Status) (map[statusKey]rollout.StatusState, error) {
+func (tx *Tx) statesOf(ctx context.Context, statuses []saying) (map[statusKey]rollout.StatusState, error) {
 	type found struct {
 		key   statusKey
 		state rollout.StatusState
@@ -124,7 +126,7 @@ func (tx *Tx) statesOf(ctx context.Context, statuses []rollout.Status) (map[stat
 }
 
 // putStatuses writes statuses and gives the revisions of those that changed by it.
-func (tx *Tx) putStatuses(ctx context.Context, statuses []rollout.Status) (map[statusKey]int64, error) {
+func (tx *Tx) putStatuses(ctx context.Context, statuses []saying) (map[statusKey]int64, error) {
 	clean := slices.Clone(statuses) // what a commit or an instance says may hold what no text of PostgreSQL does
 	for i := range clean {
 		clean[i].Description = cleanText(clean[i].Description)
@@ -228,17 +230,18 @@ func (tx *Tx) firstStatus(ctx context.Context, of commitOf, state rollout.Status
 	return first, err
 }
 
-// enqueueStatuses adds a job for each status in the transaction that changes it.
-func (tx *Tx) enqueueStatuses(ctx context.Context, jobs []statusJob) error {
+// postJob asks for a status to be posted, in the trace of what it tells of.
+func postJob(job statusJob, parent string) river.InsertManyParams {
+	return river.InsertManyParams{Args: job, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts, Metadata: inTrace(parent)}}
+}
+
+// enqueueStatuses adds the jobs in the transaction that changes the statuses.
+func (tx *Tx) enqueueStatuses(ctx context.Context, jobs []river.InsertManyParams) error {
 	if len(jobs) == 0 {
 		return nil
 	}
-	params := make([]river.InsertManyParams, len(jobs))
-	for i, job := range jobs {
-		params[i] = river.InsertManyParams{Args: job, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts}}
-	}
-	if _, err := tx.s.jobs.InsertManyTx(ctx, tx.tx.Tx, params); err != nil {
-		return fmt.Errorf("put %d statuses into the outbox, %s of %s first: %w", len(jobs), jobs[0].Context, jobs[0].Commit, err)
+	if _, err := tx.s.jobs.InsertManyTx(ctx, tx.tx.Tx, jobs); err != nil {
+		return fmt.Errorf("put %d commit statuses into the outbox: %w", len(jobs), err)
 	}
 	return nil
 }

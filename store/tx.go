@@ -17,9 +17,9 @@ type Tx struct {
 	tx session
 	s  *Store
 	// statuses are written once, before the commit, and what follows from them;
-	// saying finds each.
-	statuses []rollout.Status
-	saying   map[statusKey]int
+	// said finds each.
+	statuses []saying
+	said     map[statusKey]int
 	// facts are written last: the audit log's head is everybody's, and is held
 	// for as short a time as can be.
 	facts []rollout.Fact
@@ -104,7 +104,7 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	own := &Tx{tx: session{tx, s.engine}, s: s, saying: map[statusKey]int{}}
+	own := &Tx{tx: session{tx, s.engine}, s: s, said: map[statusKey]int{}}
 	if !s.ownClock() {
 		if err := s.readClock(ctx, own.tx); err != nil {
 			return err
