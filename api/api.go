@@ -88,6 +88,8 @@ type API struct {
 	log     *slog.Logger
 	metrics *metrics
 	marks   *watermark
+	shelf   *shelf
+	streams sync.WaitGroup // whose connections were taken off their requests
 
 	limits    coord.Limiter // of callers with a token
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
@@ -178,10 +180,11 @@ func New(opts Options) (*API, error) {
 		hashing:   make(chan struct{}, maxHashing),
 		previews:  make(chan struct{}, maxPreviews),
 		reading:   map[string]int{},
-		marks:     newWatermark(opts.Store),
+		shelf:     newShelf(),
 		outage:    &outage{log: opts.Logger},
 		shared:    sharedPages{pages: map[string]*sharedPage{}},
 	}
+	a.marks = newWatermark(a)
 	opts.Registry.MustRegister(newStock(opts.Store, a.leaving.Load))
 	a.described = sync.OnceValues(a.describeOnce)
 	a.echo.HideBanner, a.echo.HidePort = true, true

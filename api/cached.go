@@ -6,44 +6,25 @@ import (
 	"encoding/hex"
 	"time"
 
-	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/fleet"
 )
 
 // keptData is how long the cache keeps data that nobody asks for.
 const keptData = time.Hour
 
-// assigned reads what an instance should run. Which version that is comes from
+// dataOf reads the data of an assigned version. Which version that is comes from
 // the store each time; its data, which its hash names and which never changes,
 // comes from the cache where that has it: a change that goes to thousands of
 // instances is read once.
-func (a *API) assigned(ctx context.Context, instanceID string) ([]store.AssignedVersion, error) {
-	list, err := a.opts.Store.AssignmentsOf(ctx, instanceID)
-	if err != nil {
-		return nil, err
+func (a *API) dataOf(ctx context.Context, of fleet.Assignment) ([]byte, error) {
+	if data, ok := a.cachedData(ctx, of.Hash); ok {
+		return data, nil
 	}
-	out := make([]store.AssignedVersion, len(list))
-	for i, one := range list {
-		data, ok := a.cachedData(ctx, one.Hash)
-		if !ok {
-			return a.assignedAnew(ctx, instanceID)
-		}
-		out[i] = store.AssignedVersion{Assignment: one, Data: data}
+	data, err := a.opts.Store.VersionData(ctx, of.Profile, of.Version, of.Hash)
+	if err == nil && hashOf(data) == of.Hash {
+		a.opts.Cache.Put(ctx, dataKey(of.Hash), data, keptData)
 	}
-	return out, nil
-}
-
-// assignedAnew reads the data from the store too, and keeps it.
-func (a *API) assignedAnew(ctx context.Context, instanceID string) ([]store.AssignedVersion, error) {
-	list, err := a.opts.Store.InstanceAssignments(ctx, instanceID)
-	if err != nil {
-		return nil, err
-	}
-	for _, one := range list {
-		if hashOf(one.Data) == one.Hash {
-			a.opts.Cache.Put(ctx, dataKey(one.Hash), one.Data, keptData)
-		}
-	}
-	return list, nil
+	return data, err
 }
 
 // cachedData gives data that is what its hash says. Whatever else is in the

@@ -1,6 +1,10 @@
 package api
 
-import "github.com/labstack/echo/v4"
+import (
+	"context"
+
+	"github.com/labstack/echo/v4"
+)
 
 // Unready says that the daemon is about to stop: the readiness probe fails from
 // now on, so that load balancers look for another replica, and all else is
@@ -12,6 +16,20 @@ func (a *API) Unready() { a.leaving.Store(true) }
 func (a *API) Drain() {
 	a.Unready()
 	a.drainOnce.Do(func() { close(a.draining) })
+}
+
+// Drained waits until every stream that was asked to connect again was, or until
+// ctx ends. The HTTP server does not know of those whose connections it gave away.
+func (a *API) Drained(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		a.streams.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 // farewell ends the connections of a replica that is about to stop, each after

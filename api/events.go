@@ -83,7 +83,7 @@ func (a *API) follow(c echo.Context, s *eventStream, out wire.Deployment, change
 			return nil
 		case err != nil:
 			looks.failed()
-			a.missed(c, err)
+			a.missed(c.Request().Context(), err)
 		default:
 			looks.worked()
 			out = fresh
@@ -100,8 +100,8 @@ func (a *API) stillAllowed(c echo.Context) bool {
 
 // missed tells the log of a look that brought a stream nothing, unless it is
 // the reader who left.
-func (a *API) missed(c echo.Context, err error) {
-	if ctx := c.Request().Context(); ctx.Err() == nil {
+func (a *API) missed(ctx context.Context, err error) {
+	if ctx.Err() == nil {
 		a.outage.note(ctx, err)
 	}
 }

@@ -36,7 +36,7 @@ func Readers(a *API) int { return a.marks.readers() }
 // Wakes are the wake-ups that a stream of the instance would get.
 func Wakes(a *API, instanceID string) (wakes <-chan struct{}, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	return a.marks.subscribe(ctx, a.opts.Bus, instanceID).wake, cancel
+	return a.marks.subscribe(ctx, instanceID).wake, cancel
 }
 
 // Watching says that somebody looks at the store for streams and polls.
@@ -47,7 +47,7 @@ func Watching(a *API) bool {
 }
 
 // Wake makes the streams of an instance look at the store.
-func Wake(a *API, instanceID string) { a.marks.tell(instanceID) }
+func Wake(a *API, instanceID string) { a.marks.doubt(instanceID) }
 
 // DoorsOf lists the doors of one pace: prompt, urgent or waiting.
 func DoorsOf(a *API, name string) []string {

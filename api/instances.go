@@ -161,7 +161,7 @@ func (a *API) deregisterInstance(c echo.Context) error {
 	if err := a.opts.Store.DeregisterInstance(c.Request().Context(), c.Param("id"), who(c).name); err != nil {
 		return err
 	}
-	a.marks.tell(c.Param("id")) // its streams end
+	a.marks.doubt(c.Param("id")) // its streams end
 	a.opts.Engine.Wake()
 	return c.NoContent(http.StatusNoContent)
 }

@@ -60,7 +60,7 @@ func (a *API) lookAfter(c echo.Context, s *eventStream, build pageFunc, at *url.
 			return nil // the page is gone, or not theirs any more: opened again, it says so
 		case err != nil:
 			looks.failed()
-			a.missed(c, err)
+			a.missed(c.Request().Context(), err)
 		case told.Mark != mark:
 			looks.worked()
 			if s.send("page", "", told) != nil {

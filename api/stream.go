@@ -2,8 +2,10 @@ package api
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -17,21 +19,37 @@ const defaultWriteTimeout = 10 * time.Second
 
 // eventStream writes server-sent events to one reader.
 type eventStream struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
+	out     eventWriter
 	timeout time.Duration
 }
 
+// eventWriter is where they go: the answer of a request, or its connection.
+type eventWriter interface {
+	io.Writer
+	Flush() error
+	SetWriteDeadline(by time.Time) error
+}
+
+// answerWriter is the answer of a request.
+type answerWriter struct {
+	io.Writer
+	*http.ResponseController
+}
+
 func (a *API) openStream(c echo.Context) (*eventStream, error) {
-	h := c.Response().Header()
-	h.Set(echo.HeaderContentType, "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // proxies must pass events on as they come
-	s := &eventStream{w: c.Response(), control: http.NewResponseController(c.Response().Writer), timeout: a.opts.WriteTimeout}
+	streamHeader(c)
+	s := &eventStream{out: answerWriter{c.Response(), http.NewResponseController(c.Response().Writer)}, timeout: a.opts.WriteTimeout}
 	if err := unhurried(c); err != nil {
 		return nil, err
 	}
 	c.Response().WriteHeader(http.StatusOK)
 	return s, s.write(nil)
+}
+
+func streamHeader(c echo.Context) {
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // proxies must pass events on as they come
 }
 
 // unhurried takes the server's bound on reading a request off one that waits on
@@ -47,13 +65,13 @@ func unhurried(c echo.Context) error {
 // write is long over when a quiet stream has something to say, and whatever
 // does not fit into a buffer is written before any flush.
 func (s *eventStream) write(text []byte) error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
+	if err := s.out.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
 		return fmt.Errorf("bound a write: %w", err)
 	}
-	if _, err := s.w.Write(text); err != nil {
+	if _, err := s.out.Write(text); err != nil {
 		return err
 	}
-	return s.control.Flush()
+	return s.out.Flush()
 }
 
 // send writes one event with JSON data.
@@ -66,6 +84,32 @@ func (s *eventStream) send(name, id string, data any) error {
 		id = "id: " + id + "\n"
 	}
 	return s.write(fmt.Appendf(nil, "event: %s\n%sdata: %s\n\n", name, id, text))
+}
+
+// sendAssignments writes the event of what an instance should run.
+func (s *eventStream) sendAssignments(set deliveries, instanceID string) error {
+	return withBuffer(func(b []byte) ([]byte, error) {
+		b = append(b, "event: assignments\ndata: "...)
+		b = append(set.appendFor(b, instanceID), "\n\n"...)
+		return b, s.write(b)
+	})
+}
+
+// buffers are those that events are put together in.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// mostBuffered is how large a buffer is kept.
+const mostBuffered = 64 << 10
+
+// withBuffer lends a buffer, which use gives back as it has become.
+func withBuffer(use func(b []byte) ([]byte, error)) error {
+	lent := buffers.Get().(*[]byte)
+	b, err := use((*lent)[:0])
+	if cap(b) <= mostBuffered {
+		*lent = b
+		buffers.Put(lent)
+	}
+	return err
 }
 
 // keepAlive writes a comment, so that both ends see that the line stands.

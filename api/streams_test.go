@@ -190,7 +190,7 @@ func TestServerComesBack(t *testing.T) {
 	w.complete("1.0.0", one)
 	stream := w.events(one.token, "/instances/"+one.id+"/watch", "assignments")
 	before := w.next(stream)
-	w.http.CloseClientConnections() // killed, not drained
+	w.lines.cut() // killed, not drained
 	w.ends(stream)
 	w.http.Close()
 	w.http = httptest.NewServer(w.api.Handler())

@@ -15,7 +15,6 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/internal/spans"
 )
@@ -97,21 +96,20 @@ func instanceSpan(a fleet.Assignment) string {
 	return spans.Child(a.TraceParent, spans.ID("instance", a.DeploymentID, a.InstanceID, strconv.FormatInt(a.Generation, 10)))
 }
 
-// tellPushed tells of each assignment in a set that the last one did not have
-// that it was written to the instance, over a stream or as an answer.
-func tellPushed(set, sent wire.Assignments, began time.Time) {
-	before := map[string]int64{}
-	for _, one := range sent.Assignments {
-		before[one.ConfigName] = one.Generation
-	}
-	for _, one := range set.Assignments {
-		if generation, ok := before[one.ConfigName]; ok && generation == one.Generation {
+// tellPushed tells of each fresh assignment that it was written to the instance,
+// over a stream or as an answer.
+func tellPushed(fresh deliveries, instanceID string, began time.Time) {
+	for _, one := range fresh {
+		if one.TraceParent == "" {
 			continue
 		}
+		own := one.Assignment
+		own.InstanceID = instanceID
+		span := instanceSpan(own)
 		spans.Tell(spans.Past{
-			Parent: one.TraceParent, ID: spans.ID("push", one.TraceParent, strconv.FormatInt(began.UnixNano(), 10)), Name: "config.push",
+			Parent: span, ID: spans.ID("push", span, strconv.FormatInt(began.UnixNano(), 10)), Name: "config.push",
 			Start: began, End: time.Now(), Attributes: []attribute.KeyValue{
-				attribute.String("sluice.profile", one.ConfigName), attribute.String("sluice.version", one.Version), attribute.Int64("sluice.generation", one.Generation),
+				attribute.String("sluice.profile", one.Profile), attribute.String("sluice.version", one.Version), attribute.Int64("sluice.generation", one.Generation),
 			},
 		})
 	}

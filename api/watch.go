@@ -2,23 +2,17 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/fleet"
-	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -27,71 +21,23 @@ const (
 	maxPollWait = 55 * time.Second
 )
 
+// profileTopics is how the topics of profiles begin.
+const profileTopics = "profile/"
+
 // ProfileTopic is the message "the assignments of this profile changed".
-func ProfileTopic(profileName string) string { return "profile/" + profileName }
+func ProfileTopic(profileName string) string { return profileTopics + profileName }
 
-// assignments is what an instance should run, ready to send.
-func (a *API) assignments(ctx context.Context, instanceID string) (wire.Assignments, error) {
-	assigned, err := a.assigned(ctx, instanceID)
-	if err != nil {
-		return wire.Assignments{}, err
-	}
-	return wire.Assignments{Assignments: convert(assigned, a.wireAssignment)}, nil
-}
-
-// wireAssignment brings small data along. What may hold secrets is fetched apart,
-// so that they are opened once for a delivery and not at every look.
-func (a *API) wireAssignment(v store.AssignedVersion) wire.Assignment {
-	out := wire.Assignment{
-		ConfigName: v.Profile, Version: v.Version, Generation: v.Generation, Hash: v.Hash, DeploymentID: v.DeploymentID,
-		ActiveGroup: v.ActiveGroup, TraceParent: instanceSpan(v.Assignment),
-	}
-	if len(v.Data) <= inlineLimit && (a.opts.Secrets == nil || !profile.MayHoldSecrets(v.Data)) {
-		out.Data = json.RawMessage(v.Data)
-	} else {
-		out.URL = dataURL(v.Assignment)
-	}
-	return out
-}
+// AnyProfileTopic is the message that some profile's assignments changed.
+const AnyProfileTopic = "profiles"
 
 // dataURL is where an instance fetches the data that it is assigned.
 func dataURL(a fleet.Assignment) string {
 	return fmt.Sprintf("/api/v1/instances/%s/configs/%s/%s/data", a.InstanceID, url.PathEscape(a.Profile), a.Hash)
 }
 
-// tag names a set of assignments: the same tag, the same set.
-func tag(set wire.Assignments) string {
-	h := sha256.New()
-	for _, one := range set.Assignments {
-		fmt.Fprintf(h, "%s\x00%d\x00%s\x00", one.ConfigName, one.Generation, one.Hash)
-	}
-	return `"` + hex.EncodeToString(h.Sum(nil)[:16]) + `"`
-}
-
-// older says that a set was read before one that was sent already: a
-// generation in it is lower. Such a set is never sent.
-func older(set, sent wire.Assignments) bool {
-	return slices.ContainsFunc(set.Assignments, func(one wire.Assignment) bool {
-		return slices.ContainsFunc(sent.Assignments, func(before wire.Assignment) bool {
-			return before.ConfigName == one.ConfigName && before.Generation > one.Generation
-		})
-	})
-}
-
 // gone answers for an instance that was removed while it waited: it has to
 // register again, and an empty set of assignments must not tell it otherwise.
 var gone = &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "the instance is not registered any more"}
-
-// current is assignments, or gone.
-func (a *API) current(ctx context.Context, instanceID string) (wire.Assignments, error) {
-	return look(ctx, func(ctx context.Context) (wire.Assignments, error) {
-		set, err := a.assignments(ctx, instanceID)
-		if err == nil && len(set.Assignments) == 0 {
-			err = a.registered(ctx, instanceID)
-		}
-		return set, err
-	})
-}
 
 func (a *API) registered(ctx context.Context, instanceID string) error {
 	_, err := a.opts.Store.Instance(ctx, instanceID)
@@ -103,89 +49,103 @@ func (a *API) registered(ctx context.Context, instanceID string) error {
 
 // watch streams what an instance should run: at once, and at each change.
 func (a *API) watch(c echo.Context) error {
-	ctx := c.Request().Context()
 	id := who(c).instance.ID
-	changed := a.marks.subscribe(ctx, a.opts.Bus, id)
-	set, err := a.current(ctx, id)
-	if err != nil {
+	// The connection outlives the request, and is not to hold what that held.
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &watching{a: a, id: id, changed: a.marks.subscribe(ctx, id)}
+	var err error
+	if w.set, err = a.current(c.Request().Context(), id); err != nil {
+		cancel()
 		return err // while there is no stream yet, its reader can be told why
 	}
-	s, err := a.openStream(c)
-	if err != nil {
-		return nil // the reader is gone
+	if w.stream, err = a.keepStream(c); err != nil {
+		defer cancel()
+		if w.stream, err = a.openStream(c); err != nil {
+			return nil // the reader is gone
+		}
+		defer context.AfterFunc(c.Request().Context(), cancel)()
+		w.run(ctx)
+		return nil
 	}
-	defer counted(a.metrics.streams)()
-	a.keepTold(c, s, set, changed)
+	a.streams.Go(func() {
+		defer cancel()
+		defer w.stream.close()
+		w.run(ctx)
+	})
 	return nil
 }
 
-// keepTold sends each set that is another than the one before. A store that
-// does not answer does not end the stream: its reader runs what it has.
-func (a *API) keepTold(c echo.Context, s *eventStream, set wire.Assignments, changed *waiter) {
-	var sent wire.Assignments
-	last := ""
-	keep := time.NewTicker(a.opts.KeepAlive)
+// watching is one stream of one instance.
+type watching struct {
+	a       *API
+	id      string
+	stream  *eventStream
+	changed *waiter
+	set     deliveries // as it was sent
+	looks   patience
+}
+
+// run sends each set that is another than the one before, until the stream is
+// over. A store that does not answer does not end it: its reader runs what it has.
+func (w *watching) run(ctx context.Context) {
+	defer counted(w.a.metrics.streams)()
+	keep := time.NewTicker(w.a.opts.KeepAlive)
 	defer keep.Stop()
-	var looks patience
-	for {
-		if now := tag(set); now != last && !older(set, sent) {
-			began := time.Now()
-			if err := s.send("assignments", "", set); err != nil {
-				return
-			}
-			tellPushed(set, sent, began)
-			sent, last = set, now
-		}
-		if !a.wait(c, s, changed, looks.again, keep.C) {
-			return
-		}
-		fresh, err := a.current(c.Request().Context(), who(c).instance.ID)
+	if !w.send(w.set) {
+		return
+	}
+	for w.wait(ctx, keep.C) {
+		whole, fresh, err := w.changed.look(ctx, w.a, w.set)
 		switch {
 		case errors.Is(err, gone):
 			return // its reader asks again, and is told why
 		case err != nil:
-			looks.failed()
-			a.missed(c, err)
-		default:
-			looks.worked()
-			set = fresh
+			w.looks.failed()
+			w.a.missed(ctx, err)
+			continue
+		}
+		w.looks.worked()
+		differs := len(fresh) > 0 || len(whole) != len(w.set)
+		w.set = whole
+		if differs && !w.send(fresh) {
+			return
 		}
 	}
 }
 
-// wait keeps a watch stream open until it is time to look at the assignments.
-// It answers false when the stream is over.
-func (a *API) wait(c echo.Context, s *eventStream, changed *waiter, again, keep <-chan time.Time) bool {
+// send writes the set, of which some is fresh. It answers false when the reader
+// is gone.
+func (w *watching) send(fresh deliveries) bool {
+	began := time.Now()
+	if err := w.stream.sendAssignments(w.set, w.id); err != nil {
+		return false
+	}
+	tellPushed(fresh, w.id, began)
+	return true
+}
+
+// wait keeps a stream open until it is time to look at the assignments. It
+// answers false when the stream is over.
+func (w *watching) wait(ctx context.Context, keep <-chan time.Time) bool {
 	for {
 		select {
-		case <-c.Request().Context().Done():
+		case <-ctx.Done():
 			return false
-		case <-changed.over:
+		case <-w.changed.over:
 			return false
-		case <-a.draining:
-			s.reconnect(spread(a.marks.readers())) //nolint:errcheck // the last word: there is nobody to tell of its error
+		case <-w.a.draining:
+			w.stream.reconnect(spread(w.a.marks.readers())) //nolint:errcheck // the last word: there is nobody to tell of its error
 			return false
-		case <-changed.wake:
+		case <-w.changed.wake:
 			return true
-		case <-again:
+		case <-w.looks.again:
 			return true
 		case <-keep:
-			if err := s.keepAlive(); err != nil || a.removed(c) {
+			if err := w.stream.keepAlive(); err != nil {
 				return false
 			}
 		}
 	}
-}
-
-// removed says that the instance of a stream is not registered any more. While
-// the store does not answer, nobody knows, and one look a second is enough.
-func (a *API) removed(c echo.Context) bool {
-	if a.marks.blind() {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), answerWithin)
-	defer cancel()
-	return errors.Is(a.registered(ctx, who(c).instance.ID), gone)
 }
 
 // poll is the same for those whose proxies do not pass streams on: it answers
@@ -199,12 +159,14 @@ func (a *API) poll(c echo.Context) error {
 	}
 	timeout := time.NewTimer(waitOf(c.Request()))
 	defer timeout.Stop()
-	changed := a.marks.subscribe(ctx, a.opts.Bus, id)
+	changed := a.marks.subscribe(ctx, id)
+	changed.again()
 	// A proxy that compresses makes the tag a weak one.
 	have := strings.TrimPrefix(c.Request().Header.Get("If-None-Match"), "W/")
 	var looks patience
+	var set deliveries
 	for {
-		set, err := a.current(ctx, id)
+		whole, _, err := changed.look(ctx, a, set)
 		switch {
 		case errors.Is(err, gone):
 			return err
@@ -212,15 +174,11 @@ func (a *API) poll(c echo.Context) error {
 			looks.failed()
 		default:
 			looks.worked()
-			now := tag(set)
+			set = whole
+			now := set.tag()
 			c.Response().Header().Set("ETag", now)
 			if now != have {
-				began := time.Now()
-				err := c.JSON(http.StatusOK, set)
-				if err == nil {
-					tellPushed(set, wire.Assignments{}, began)
-				}
-				return err
+				return a.answerAssignments(c, set)
 			}
 		}
 		select {
@@ -241,6 +199,18 @@ func (a *API) poll(c echo.Context) error {
 	}
 }
 
+func (a *API) answerAssignments(c echo.Context, set deliveries) error {
+	id, began := who(c).instance.ID, time.Now()
+	err := withBuffer(func(b []byte) ([]byte, error) {
+		b = append(set.appendFor(b, id), '\n')
+		return b, c.JSONBlob(http.StatusOK, b)
+	})
+	if err == nil {
+		tellPushed(set, id, began)
+	}
+	return err
+}
+
 // waitOf reads "Prefer: wait=N", N in seconds.
 func waitOf(r *http.Request) time.Duration {
 	for preference := range strings.SplitSeq(r.Header.Get("Prefer"), ",") {
@@ -255,13 +225,18 @@ func waitOf(r *http.Request) time.Duration {
 // assignedData gives data that is too large for the stream, or holds secrets, to
 // the instance it is assigned to.
 func (a *API) assignedData(c echo.Context) error {
-	assigned, err := a.assigned(c.Request().Context(), who(c).instance.ID)
+	ctx := c.Request().Context()
+	assigned, err := a.opts.Store.AssignmentsOf(ctx, who(c).instance.ID)
 	if err != nil {
 		return err
 	}
-	for _, v := range assigned {
-		if v.Profile == c.Param("name") && v.Hash == c.Param("hash") {
-			return a.deliver(c, v)
+	for _, one := range assigned {
+		if one.Profile == c.Param("name") && one.Hash == c.Param("hash") {
+			data, err := a.dataOf(ctx, one)
+			if err != nil {
+				return err
+			}
+			return a.deliver(c, store.AssignedVersion{Assignment: one, Data: data})
 		}
 	}
 	return store.ErrNotFound

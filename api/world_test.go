@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,8 +37,36 @@ type world struct {
 	engine *rollout.Engine
 	api    *api.API
 	http   *httptest.Server
+	lines  *lines
 	tokens map[api.Role]string
 	synced chan string
+}
+
+// lines are all connections of a server, also those that it gave away.
+type lines struct {
+	net.Listener
+	mu   sync.Mutex
+	open []net.Conn
+}
+
+func (l *lines) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.open = append(l.open, conn)
+	}
+	return conn, err
+}
+
+// cut ends them as the end of the process does.
+func (l *lines) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, conn := range l.open {
+		conn.Close()
+	}
+	l.open = nil
 }
 
 type bus struct{ coord.Bus }
@@ -91,6 +121,8 @@ func newWorldOn(t *testing.T, on store.Options, readTimeout time.Duration, chang
 	w.hold()
 	w.http = httptest.NewUnstartedServer(w.api.Handler())
 	w.http.Config.ReadTimeout = readTimeout
+	w.lines = &lines{Listener: w.http.Listener}
+	w.http.Listener = w.lines
 	w.http.Start()
 	done := make(chan struct{}, 2)
 	for _, run := range []func(context.Context) error{w.engine.Run, beats.Run} {
@@ -103,7 +135,7 @@ func newWorldOn(t *testing.T, on store.Options, readTimeout time.Duration, chang
 	}
 	t.Cleanup(func() {
 		w.api.Drain()
-		w.http.CloseClientConnections()
+		w.lines.cut()
 		w.http.Close()
 		stop()
 		<-done

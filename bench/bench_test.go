@@ -34,6 +34,8 @@ var scenarios = []struct {
 	title string // of its table
 	run   func(s *scenario)
 }{
+	{"Delivery by streams", benchStreams},
+	{"Delivery by long polls", benchPolls},
 	{"First deployments", firstDeployments},
 }
 
@@ -85,7 +87,12 @@ func (s *scenario) inTurn(ours, floor func() float64) (us, bare []float64) {
 	return us, bare
 }
 
-func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+func TestMain(m *testing.M) {
+	if name := os.Getenv(childEnv); name != "" {
+		os.Exit(child(name))
+	}
+	os.Exit(testenv.Main(m))
+}
 
 // Every scenario does its work; at full size its figures are written down. No figure decides
 // whether the test passes.

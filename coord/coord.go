@@ -30,6 +30,9 @@ type Bus interface {
 	// Subscribe gives a channel that holds at most one pending wake-up: many
 	// messages become one. It is closed when ctx ends.
 	Subscribe(ctx context.Context, topics ...string) <-chan struct{}
+	// Follow names the topics with a prefix that were published, for one who
+	// cares for many of them and asks for each. It ends with ctx.
+	Follow(ctx context.Context, prefix string) *Following
 }
 
 // Cache keeps data that its key names by hash. Who takes something out of it

@@ -2,6 +2,7 @@ package coord
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 )
@@ -12,6 +13,8 @@ type Memory struct {
 	mu     sync.Mutex
 	locks  map[string]*hold
 	topics map[string]map[*subscriber]struct{}
+	// followers are asked by prefix: there are few, one for a process's streams.
+	followers map[*Following]struct{}
 }
 
 // hold is one taken lock; its address tells it from a later one of the same name.
@@ -32,6 +35,8 @@ func NewMemory() *Memory {
 	return &Memory{
 		locks:  make(map[string]*hold),
 		topics: make(map[string]map[*subscriber]struct{}),
+
+		followers: make(map[*Following]struct{}),
 	}
 }
 
@@ -66,6 +71,11 @@ func (m *Memory) Publish(_ context.Context, topic string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	wakeAll(m.topics[topic])
+	for f := range m.followers {
+		if rest, ok := strings.CutPrefix(topic, f.prefix); ok {
+			f.add(rest)
+		}
+	}
 }
 
 // publishAll wakes every subscriber of anything.
@@ -74,6 +84,9 @@ func (m *Memory) publishAll() {
 	defer m.mu.Unlock()
 	for _, subscribers := range m.topics {
 		wakeAll(subscribers)
+	}
+	for f := range m.followers {
+		f.addAll()
 	}
 }
 
@@ -100,6 +113,20 @@ func (m *Memory) Subscribe(ctx context.Context, topics ...string) <-chan struct{
 	m.mu.Unlock()
 	context.AfterFunc(ctx, func() { m.unsubscribe(s) })
 	return s.wake
+}
+
+// Follow collects the topics with prefix, until ctx ends.
+func (m *Memory) Follow(ctx context.Context, prefix string) *Following {
+	f := newFollowing(prefix)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.followers[f] = struct{}{}
+	context.AfterFunc(ctx, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.followers, f)
+	})
+	return f
 }
 
 func (m *Memory) unsubscribe(s *subscriber) {

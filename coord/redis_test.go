@@ -127,6 +127,10 @@ type across struct{ two }
 
 func (w across) Publish(ctx context.Context, topic string) { w.a.Publish(ctx, topic) }
 
+func (w across) Follow(ctx context.Context, prefix string) *coord.Following {
+	return w.b.Follow(ctx, prefix)
+}
+
 func (w across) Subscribe(ctx context.Context, topics ...string) <-chan struct{} {
 	return w.b.Subscribe(ctx, topics...)
 }

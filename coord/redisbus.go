@@ -30,6 +30,11 @@ func (r *Redis) Subscribe(ctx context.Context, topics ...string) <-chan struct{}
 	return r.local.Subscribe(ctx, topics...)
 }
 
+// Follow collects the topics with prefix, until ctx ends.
+func (r *Redis) Follow(ctx context.Context, prefix string) *Following {
+	return r.local.Follow(ctx, prefix)
+}
+
 // message is what replicas tell each other. It is a hint, whoever wrote it.
 type message struct {
 	From   string   `json:"from"`

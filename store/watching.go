@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -31,22 +32,95 @@ func (s *Store) Generations(ctx context.Context) (map[string]int64, error) {
 	return generations, nil
 }
 
-// InstancesOf reads the IDs of the instances that have an assignment of any of
-// the profiles.
-func (s *Store) InstancesOf(ctx context.Context, profiles ...string) ([]string, error) {
-	if len(profiles) == 0 {
-		return nil, nil
+// Given is one assignment that was given to many instances: all of it but which
+// instance it is of.
+type Given struct {
+	fleet.Assignment
+	Instances []string
+}
+
+// given is a profile, its generation, and what was given of it.
+type given struct {
+	generation int64
+	Given
+}
+
+var givenRows = text{
+	sqlite: `SELECT p.name, p.generation, COALESCE(a.version, ''), COALESCE(a.config_hash, ''), COALESCE(a.generation, 0), COALESCE(a.deployment_id, ''),
+		  COALESCE(a.traceparent, ''), COALESCE(t.active_group, ''), json_group_array(a.instance_id) FILTER (WHERE a.instance_id IS NOT NULL)
+		 FROM json_each($1) j JOIN config_profiles p ON p.name = j.key
+		 LEFT JOIN config_assignments a ON a.config_name = p.name AND a.generation > j.value
+		 LEFT JOIN config_traffic t ON t.config_name = p.name
+		GROUP BY p.name, a.generation, a.version, a.config_hash, a.deployment_id, a.traceparent`,
+	postgres: `SELECT p.name, p.generation, COALESCE(a.version, ''), COALESCE(a.config_hash, ''), COALESCE(a.generation, 0), COALESCE(a.deployment_id, ''),
+		  COALESCE(a.traceparent, ''), COALESCE(t.active_group, ''), COALESCE(json_agg(a.instance_id) FILTER (WHERE a.instance_id IS NOT NULL), '[]')
+		 FROM json_each_text($1::json) AS j(key, value) JOIN config_profiles p ON p.name = j.key
+		 LEFT JOIN config_assignments a ON a.config_name = p.name AND a.generation > j.value::bigint
+		 LEFT JOIN config_traffic t ON t.config_name = p.name
+		GROUP BY p.name, p.generation, a.generation, a.version, a.config_hash, a.deployment_id, a.traceparent, t.active_group`,
+}
+
+// GivenSince reads what was given of some profiles after the generation that each
+// has in seen, and the generations that they have now. Assignments of a whole
+// fleet are few rows: what it was given together is told together.
+func (s *Store) GivenSince(ctx context.Context, seen map[string]int64) (since []Given, generations map[string]int64, err error) {
+	if len(seen) == 0 {
+		return nil, nil, nil
 	}
-	names, err := json.Marshal(profiles)
+	rows, err := collect(ctx, s.read, scanGiven, s.engine.pick(givenRows), asJSON(seen))
 	if err != nil {
-		return nil, fmt.Errorf("read the instances of profiles: %w", err)
+		return nil, nil, fmt.Errorf("read what was assigned of %d profiles: %w", len(seen), err)
 	}
-	ids, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
-		`SELECT DISTINCT instance_id FROM config_assignments WHERE `+s.engine.in("config_name", 1), string(names))
+	generations = make(map[string]int64, len(seen))
+	for _, g := range rows {
+		generations[g.Profile] = g.generation
+		if len(g.Instances) > 0 {
+			since = append(since, g.Given)
+		}
+	}
+	return since, generations, nil
+}
+
+func scanGiven(row scanner) (g given, err error) {
+	var instances []byte
+	a := &g.Assignment
+	if err := row.Scan(&a.Profile, &g.generation, &a.Version, &a.Hash, &a.Generation, &a.DeploymentID, &a.TraceParent, &a.ActiveGroup, &instances); err != nil {
+		return g, err
+	}
+	return g, json.Unmarshal(instances, &g.Instances)
+}
+
+// VersionData reads a version's canonical data by its hash.
+func (s *Store) VersionData(ctx context.Context, profileName, version, hash string) (data []byte, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT config_data FROM config_versions WHERE config_name = $1 AND version = $2 AND config_hash = $3`,
+		profileName, version, hash).Scan(&data)
 	if err != nil {
-		return nil, fmt.Errorf("read the instances of %d profiles: %w", len(profiles), err)
+		return nil, notFound(err, ErrNotFound, "version of "+profileName, version)
+	}
+	return data, nil
+}
+
+// InstanceIDs reads the IDs of all registered instances.
+func (s *Store) InstanceIDs(ctx context.Context) (ids map[string]bool, err error) {
+	var all []byte
+	if err := s.read.QueryRowContext(ctx, s.engine.pick(instanceIDs)).Scan(&all); err != nil {
+		return nil, fmt.Errorf("read which instances there are: %w", err)
+	}
+	var list []string
+	if err := json.Unmarshal(all, &list); err != nil {
+		return nil, fmt.Errorf("read which instances there are: %w", err)
+	}
+	ids = make(map[string]bool, len(list))
+	for _, id := range list {
+		ids[id] = true
 	}
 	return ids, nil
+}
+
+// One row, since ten thousand take a driver ten times as long.
+var instanceIDs = text{
+	sqlite:   `SELECT json_group_array(instance_id) FROM service_instances`,
+	postgres: `SELECT COALESCE(json_agg(instance_id), '[]') FROM service_instances`,
 }
 
 // Propagation is the time from when the daemon saw a deployment's commit, or from

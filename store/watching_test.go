@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -30,15 +32,64 @@ func TestWhoseAssignmentsChanged(t *testing.T) {
 			t.Errorf("generations went from %v to %v", before, after)
 		}
 		for _, c := range []struct {
-			profiles, want []string
+			name string
+			seen map[string]int64
+			want []string // instances
+			now  map[string]int64
 		}{
-			{[]string{payments}, []string{"i-2"}}, {[]string{"other.production"}, nil}, {nil, nil}, {[]string{"other.production", payments, "no-such"}, []string{"i-2"}},
+			{"its own", map[string]int64{payments: before[payments]}, []string{"i-2"}, map[string]int64{payments: after[payments]}},
+			{"seen already", map[string]int64{payments: after[payments]}, nil, map[string]int64{payments: after[payments]}},
+			{"another's", map[string]int64{"other.production": 0}, nil, map[string]int64{"other.production": 0}},
+			{"nobody's", nil, nil, nil},
+			{"one that is not there", map[string]int64{"no-such": 0, payments: 0}, []string{"i-2"}, map[string]int64{payments: after[payments]}},
 		} {
-			got, err := w.InstancesOf(t.Context(), c.profiles...)
+			since, now, err := w.GivenSince(t.Context(), c.seen)
 			w.must(err)
-			if !slices.Equal(got, c.want) {
-				t.Errorf("instances of %v: %v, want %v", c.profiles, got, c.want)
+			var got []string
+			for _, one := range since {
+				got = append(got, one.Instances...)
+				if one.Profile != payments || one.Version != "1.1.0" || one.Hash != d.Hash || one.Generation != after[payments] || one.DeploymentID != d.ID {
+					t.Errorf("%s: given was %+v", c.name, one)
+				}
 			}
+			if !slices.Equal(got, c.want) || !maps.Equal(now, c.now) {
+				t.Errorf("%s: %v at %v, want %v at %v", c.name, got, now, c.want, c.now)
+			}
+		}
+		ids, err := w.InstanceIDs(t.Context())
+		w.must(err)
+		if len(ids) != 2 || !ids["i-1"] || !ids["i-2"] {
+			t.Errorf("registered are %v", ids)
+		}
+	})
+}
+
+// What a fleet was given together is one row, by version.
+func TestGivenTogether(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		d := w.deployment("1.1.0")
+		old, err := w.Version(t.Context(), payments, "1.0.0")
+		w.must(err)
+		var assigns []rollout.Assign
+		for i := range 20 {
+			id := fmt.Sprintf("i-%02d", i)
+			w.register(id)
+			one := rollout.Assign{InstanceID: id, Version: d.Version, Hash: d.Hash}
+			if i%4 == 0 {
+				one.Version, one.Hash = old.Number, old.Hash
+			}
+			assigns = append(assigns, one)
+		}
+		w.must(w.Create(t.Context(), rollout.Decision{Next: d, Changed: true, Assign: assigns}))
+		since, _, err := w.GivenSince(t.Context(), map[string]int64{payments: 0})
+		w.must(err)
+		got := map[string]int{}
+		for _, one := range since {
+			got[one.Version] += len(one.Instances)
+		}
+		if len(since) != 2 || got["1.1.0"] != 15 || got["1.0.0"] != 5 {
+			t.Errorf("%d rows of %v", len(since), got)
 		}
 	})
 }

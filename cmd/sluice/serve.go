@@ -164,6 +164,10 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	}
 
 	server.TLSConfig = certificates
+	profiling, err := openProfiling(ctx, conf, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 
 	// What decides stops first, so that another replica takes its claims over
 	// while this one answers its last requests; the outbox stops last: what was
@@ -178,7 +182,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	for _, part := range []func(context.Context) error{rollouts, sources.run, sweeper(db, log), retention(db, conf, registry, log)} {
 		group.Go(func() error { return part(deciding) })
 	}
-	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets, logging{db, levels, log}.follow(replicas.bus)} {
+	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets, logging{db, levels, log}.follow(replicas.bus), profiling} {
 		group.Go(func() error { return part(inner) })
 	}
 	group.Go(func() error {
@@ -191,7 +195,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 			time.Sleep(conf.ShutdownDelay)
 		}
 		door.Drain()
-		return stopHTTP(ctx, server, conf.ShutdownTimeout)
+		return stopHTTP(ctx, server, door, conf.ShutdownTimeout)
 	})
 	log.InfoContext(ctx, "ready", "replica", replica, "address", listener.Addr().String(), "sources", len(conf.Sources))
 	err = group.Wait()
@@ -268,10 +272,11 @@ func serveHTTP(server *http.Server, listener net.Listener) error {
 	return nil
 }
 
-// stopHTTP lets requests end, and cuts those that do not.
-func stopHTTP(ctx context.Context, server *http.Server, timeout time.Duration) error {
+// stopHTTP lets requests and streams end, and cuts those that do not.
+func stopHTTP(ctx context.Context, server *http.Server, door *api.API, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
+	door.Drained(ctx)
 	if err := server.Shutdown(ctx); err != nil {
 		return server.Close()
 	}

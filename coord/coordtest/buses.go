@@ -3,6 +3,7 @@ package coordtest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -70,6 +71,49 @@ func Buses() []Case[coord.Bus] {
 			h.Settle()
 			if receive(t, c) {
 				t.Fatal("a wake-up, want a closed channel")
+			}
+		}},
+		{"who follows is told which topics of a prefix there were, each once", func(t *testing.T, b coord.Bus, h Harness) {
+			f := b.Follow(t.Context(), "p/")
+			h.Settle()
+			f.Take() // a bus that just came up says that there may have been any
+			for range 3 {
+				b.Publish(t.Context(), "p/one")
+				b.Publish(t.Context(), "p/two")
+				b.Publish(t.Context(), "q/three")
+			}
+			h.Settle()
+			woken(t, f.Wake, "after messages")
+			topics, all := f.Take()
+			slices.Sort(topics)
+			if !slices.Equal(topics, []string{"one", "two"}) || all {
+				t.Errorf("took %v, all %v", topics, all)
+			}
+			if topics, all := f.Take(); len(topics) > 0 || all {
+				t.Errorf("took %v, all %v again", topics, all)
+			}
+		}},
+		{"more topics than are worth naming are all of them", func(t *testing.T, b coord.Bus, h Harness) {
+			f := b.Follow(t.Context(), "p/")
+			h.Settle()
+			for i := range 5000 {
+				b.Publish(t.Context(), fmt.Sprint("p/", i))
+			}
+			h.Settle()
+			if topics, all := f.Take(); !all || len(topics) > 1000 {
+				t.Errorf("took %d topics, all %v", len(topics), all)
+			}
+		}},
+		{"nobody follows longer than its context", func(t *testing.T, b coord.Bus, h Harness) {
+			ctx, cancel := context.WithCancel(t.Context())
+			f := b.Follow(ctx, "p/")
+			cancel()
+			h.Settle()
+			f.Take()
+			b.Publish(t.Context(), "p/one")
+			h.Settle()
+			if topics, all := f.Take(); len(topics) > 0 || all {
+				t.Errorf("took %v, all %v", topics, all)
 			}
 		}},
 		{"publishing and leaving at once is safe", func(t *testing.T, b coord.Bus, h Harness) {

@@ -10,6 +10,7 @@ import (
 // Settings is everything that the daemon can be told.
 type Settings struct {
 	Listen      string `key:"listen" default:":5000" help:"address that the API, the dashboard and the probes listen on"`
+	PprofListen string `key:"pprof_listen" help:"loopback address that profiles of this process are served on, such as 127.0.0.1:6060; empty is none"`
 	ExternalURL string `key:"external_url" help:"URL under which people reach this server; commit statuses link to it"`
 	DataDir     string `key:"data_dir" default:"./sluice-data" help:"folder of the embedded database and the Git mirrors"`
 	DatabaseURL Secret `key:"database_url" help:"database: postgres://USER:PASSWORD@HOST/DATABASE, or a file path or sqlite:PATH; empty is sluice.db in data_dir"`

@@ -237,6 +237,9 @@ func TestRefused(t *testing.T) {
 		{flags: map[string]string{"source-branch": "x"}, want: "--source-url is needed"},
 
 		{file: "listen: nonsense", want: `listen: "nonsense" is not an address`},
+		{file: "pprof_listen: :6060", want: `pprof_listen: ":6060" is not an address of this machine alone`},
+		{file: "pprof_listen: 10.0.0.1:6060", want: `pprof_listen: "10.0.0.1:6060" is not`},
+		{file: "pprof_listen: localhost:6060", want: `pprof_listen: "localhost:6060" is not`},
 		{file: "external_url: ftp://x", want: "external_url: must be like"},
 		{flags: map[string]string{"data-dir": ""}, want: "data_dir: must not be empty"},
 		{file: "min_poll_interval: 0s", want: "min_poll_interval: must be above zero"},

@@ -24,6 +24,8 @@ func (s Settings) Validate() error {
 	}
 	_, _, err := net.SplitHostPort(s.Listen)
 	check(err == nil, "listen", "%q is not an address, write :5000 or 127.0.0.1:5000", s.Listen)
+	check(s.PprofListen == "" || loopback(s.PprofListen), "pprof_listen",
+		"%q is not an address of this machine alone, write 127.0.0.1:6060; from elsewhere come by ssh -L or kubectl port-forward", s.PprofListen)
 	if s.ExternalURL != "" {
 		u, err := url.Parse(s.ExternalURL)
 		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "",
@@ -69,6 +71,13 @@ func (s Settings) Validate() error {
 		check(ok, "notifications."+field, format, args...)
 	})
 	return errors.Join(errs...)
+}
+
+// loopback tells whether only this machine reaches an address. A name is none:
+// what it means is decided elsewhere.
+func loopback(address string) bool {
+	at, err := netip.ParseAddrPort(address)
+	return err == nil && at.Addr().IsLoopback()
 }
 
 func (s Settings) inPollBounds(d time.Duration) bool {

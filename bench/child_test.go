@@ -1,0 +1,164 @@
+package bench_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// childEnv makes this program one of the servers that are measured: each in a process of its own, so
+// that its memory is its own and its clients' work is nobody's.
+const childEnv = "SLUICE_BENCH_CHILD"
+
+// children are what it can be.
+var children = map[string]func(ctx context.Context) (serving, error){"bare": bareServer, "sluice": sluiceServer, "readers": readersProcess}
+
+// serving is a server, if it is one, and what it does at a command of the test: each gives a number,
+// which for a time is its nanoseconds.
+type serving struct {
+	door     http.Handler
+	commands map[string]command
+}
+
+type command func(ctx context.Context, data []byte) (int64, error)
+
+// child runs this process as a server until its standard input ends.
+func child(name string) int {
+	if err := serveChild(name); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func serveChild(name string) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s, err := children[name](ctx)
+	if err != nil {
+		return err
+	}
+	control := http.NewServeMux()
+	for name, do := range s.commands {
+		control.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) {
+			data, err := io.ReadAll(r.Body)
+			var result int64
+			if err == nil {
+				result, err = do(r.Context(), data)
+			}
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			fmt.Fprint(w, result)
+		})
+	}
+	control.HandleFunc("POST /memory", func(w http.ResponseWriter, _ *http.Request) {
+		debug.FreeOSMemory()
+		fmt.Fprint(w, residentKB())
+	})
+	ports := []int{}
+	for _, h := range []http.Handler{s.door, control} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+		go http.Serve(listener, h) //nolint:errcheck,gosec // it serves until the process ends
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(ports); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// residentKB is this process's memory, in KiB.
+func residentKB() int {
+	raw, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(raw)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			n, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// process is a child from outside.
+type process struct {
+	t             testing.TB
+	door, control string // host:port
+}
+
+// startChild starts a server that ends with the test.
+func startChild(t testing.TB, name string, env ...string) *process {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program)
+	cmd.Env = append(append(os.Environ(), childEnv+"="+name), env...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		cmd.Wait() //nolint:errcheck // how it ended tells nothing any more
+	})
+	var ports []int
+	if err := json.NewDecoder(out).Decode(&ports); err != nil {
+		t.Fatalf("the %s server does not say where it is: %v", name, err)
+	}
+	return &process{t: t, door: fmt.Sprintf("127.0.0.1:%d", ports[0]), control: fmt.Sprintf("127.0.0.1:%d", ports[1])}
+}
+
+// do has the child carry a command out.
+func (p *process) do(command, body string) int64 {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, "http://"+p.control+"/"+command, strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		p.t.Fatalf("%s: %s %s, %v", command, res.Status, text, err)
+	}
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return n
+}
+
+func (p *process) memoryKB() float64 { return float64(p.do("memory", "")) }
