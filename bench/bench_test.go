@@ -37,6 +37,7 @@ var scenarios = []struct {
 	{"Delivery by streams", benchStreams},
 	{"Delivery by long polls", benchPolls},
 	{"First deployments", firstDeployments},
+	{"Heartbeats", benchHeartbeats},
 }
 
 // scenario is one table of figures in the making.
