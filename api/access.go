@@ -105,8 +105,7 @@ func (a *API) allowed(r route) echo.MiddlewareFunc {
 				return next(c)
 			}
 			if found == nil {
-				c.Response().Header().Set(echo.HeaderWWWAuthenticate, "Bearer")
-				return &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "a valid bearer token is needed"}
+				return tokenNeeded(c)
 			}
 			if found.instance != nil && strings.HasPrefix(r.path, "/api/v1/instances/:id") {
 				// Another instance's token finds the same as one that does not exist.
@@ -115,6 +114,12 @@ func (a *API) allowed(r route) echo.MiddlewareFunc {
 			return &problem{status: http.StatusForbidden, code: "FORBIDDEN", message: "the token's role does not allow this"}
 		}
 	}
+}
+
+// tokenNeeded is the answer to whom no token names.
+func tokenNeeded(c echo.Context) error {
+	c.Response().Header().Set(echo.HeaderWWWAuthenticate, "Bearer")
+	return &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "a valid bearer token is needed"}
 }
 
 // identify looks the bearer token up, as long as any look at the store may
@@ -129,7 +134,9 @@ func (a *API) identify(c echo.Context) (*caller, error) {
 	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken && !signed(token) {
 		return nil, nil
 	}
-	return look(a.lookUpContext(c), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
+	return a.beating.known(c, token, func() (*caller, error) {
+		return look(a.lookUpContext(c), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
+	})
 }
 
 // holder is whom a token belongs to.

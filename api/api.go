@@ -92,6 +92,7 @@ type API struct {
 	streams sync.WaitGroup // whose connections were taken off their requests
 
 	limits    coord.Limiter // of callers with a token
+	beating   *beating
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
 	emergency coord.Limiter // of the urgent doors: this process's own, so that Redis need not answer
 	guesses   coord.Limiter // of addresses that have tokens looked up at the urgent doors
@@ -175,6 +176,7 @@ func New(opts Options) (*API, error) {
 		strangers: opts.SharedLimits(coord.NewMinutes(opts.Now, maxStrangers)),
 		emergency: coord.NewMinutes(opts.Now, maxCallers),
 		guesses:   coord.NewMinutes(opts.Now, maxStrangers),
+		beating:   newBeating(opts.Now),
 		lockout:   newLockout(opts.Now),
 		crowd:     newCrowd(),
 		hashing:   make(chan struct{}, maxHashing),
