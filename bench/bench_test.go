@@ -38,6 +38,10 @@ var scenarios = []struct {
 	{"Delivery by long polls", benchPolls},
 	{"First deployments", firstDeployments},
 	{"Heartbeats", benchHeartbeats},
+	{"Live deployments", benchDeployments},
+	{"Rollback", benchRollback},
+	{"Breach and push", benchReaction},
+	{"Start and size", benchStart},
 }
 
 // scenario is one table of figures in the making.
