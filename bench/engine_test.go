@@ -172,7 +172,7 @@ func (e *estate) waitFor(n int, query string) {
 		}
 		select {
 		case <-ctx.Done():
-			e.s.Fatalf("%d, want %d: %s", found, n, query)
+			e.s.Fatalf("%d, want %d: %s%s", found, n, query, e.standing())
 		case <-tick.C:
 		}
 	}
@@ -202,4 +202,14 @@ func benchDeployments(s *scenario) {
 	}
 	s.add(bench.Figure{What: "growth of the time for all with their number, exponent", Unit: "", Ours: []float64{bench.Exponent(sizes, seconds)}, Goal: 1.1})
 	s.note("Each step reads the fleet and its samples, checks the gate and is stored. PostgreSQL runs with fsync off on the same processors.")
+}
+
+// standing says where the first of the live deployments stand.
+func (e *estate) standing() string {
+	var text string
+	if err := e.bare.QueryRowContext(e.s.Context(), `SELECT coalesce(string_agg(body::text, E'\n'), '') FROM (SELECT body FROM config_deployments
+		WHERE finished_at IS NULL LIMIT 2) AS some`).Scan(&text); err != nil {
+		return ": " + err.Error()
+	}
+	return "\n" + text
 }

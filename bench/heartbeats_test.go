@@ -116,24 +116,25 @@ func pause(ctx context.Context, d time.Duration) {
 
 func (e *estate) get(url string) { e.ask(http.MethodGet, url, "", http.StatusOK) }
 
-func (e *estate) ask(method, url, body string, want int) []byte {
+func (e *estate) ask(method, url, body string, want int) { e.askAs(e.admin, method, url, body, want) }
+
+func (e *estate) askAs(token, method, url, body string, want int) {
 	req, err := http.NewRequestWithContext(e.s.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		e.s.Error(err)
-		return nil
+		return
 	}
-	req.Header.Set("Authorization", "Bearer "+e.admin)
+	req.Header.Set("Authorization", "Bearer "+token)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		e.s.Error(err)
-		return nil
+		return
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != want {
 		e.s.Errorf("%s %s: %s, want %d, %v: %s", method, url, res.Status, want, err, text)
 	}
-	return text
 }
 
 // batches gives what storing one batch of the members' heartbeats takes, in ms.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -120,19 +121,30 @@ func (e *estate) breach(url, name string, instances int) float64 {
 		}
 	}
 	began := time.Now()
-	for _, m := range sick {
-		e.beatAs(url, m, `{"health": {"status": "Healthy", "requests": 1000, "errors": 400}}`)
-	}
+	ctx, cancel := context.WithCancel(e.s.Context())
+	beating := make(chan struct{})
+	go func() {
+		defer close(beating)
+		for ctx.Err() == nil {
+			for _, m := range e.members {
+				errs := 1
+				if slices.Contains(sick, m) {
+					errs = 400
+				}
+				e.beatAs(url, m.Token, m.ID, errs)
+			}
+			pause(ctx, 200*time.Millisecond)
+		}
+	}()
+	defer func() { cancel(); <-beating }()
 	e.waitFor(instances, `SELECT count(*) FROM config_assignments WHERE version = '1.0.0' AND config_name = '`+name+`'`)
 	return float64(time.Since(began).Microseconds()) / 1000
 }
 
-func (e *estate) beatAs(url string, m member, body string) {
-	e.s.Helper()
-	admin := e.admin
-	e.admin = m.Token
-	defer func() { e.admin = admin }()
-	e.ask(http.MethodPost, url+"/api/v1/instances/"+m.ID+"/heartbeat", body, http.StatusOK)
+// beatAs is one heartbeat of a thousand requests.
+func (e *estate) beatAs(url, token, id string, errs int) {
+	e.askAs(token, http.MethodPost, url+"/api/v1/instances/"+id+"/heartbeat",
+		fmt.Sprintf(`{"health": {"status": "Healthy", "requests": 1000, "errors": %d}}`, errs), http.StatusOK)
 }
 
 func benchReaction(s *scenario) {
@@ -154,7 +166,7 @@ func benchReaction(s *scenario) {
 		e.take()
 		e.waitFor(1, `SELECT count(*) FROM config_deployments WHERE body->'Progress'->>'Applied' = '5'`)
 		for _, m := range e.members {
-			e.beatAs(d.URL(), m, `{"health": {"status": "Healthy", "requests": 1000, "errors": 1}}`)
+			e.beatAs(d.URL(), m.Token, m.ID, 1)
 		}
 		took = append(took, e.breach(d.URL(), r.Name, instances))
 		d.Kill(s)
