@@ -37,6 +37,7 @@ var scenarios = []struct {
 	{"Delivery by streams", benchStreams},
 	{"Delivery by long polls", benchPolls},
 	{"First deployments", firstDeployments},
+	{"Import of versions", benchImport},
 	{"Heartbeats", benchHeartbeats},
 	{"Live deployments", benchDeployments},
 	{"Rollback", benchRollback},

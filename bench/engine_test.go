@@ -129,7 +129,7 @@ func (s *scenario) stepRounds(server *testenv.Postgres, n int) []stepped {
 	c := &counted{more: make(chan struct{}, 1), since: time.Now()}
 	engine := rollout.NewEngine(e.db, nobody{}, rollout.EngineOptions{Owner: "bench", Metrics: rollout.EngineMetrics{Stepped: c.stepped}})
 	stop := run(s, func(ctx context.Context) error { return engine.Run(store.Urgent(ctx)) })
-	c.until(s.Context(), n)
+	e.waitFor(n, `SELECT count(*) FROM config_deployments WHERE status = 'InProgress'`)
 	e.take()
 	e.waitFor(n, `SELECT count(*) FROM config_deployments WHERE finished_at IS NULL AND body->'Progress'->>'Applied' = '5'`)
 	var rounds []stepped
@@ -208,7 +208,7 @@ func benchDeployments(s *scenario) {
 func (e *estate) standing() string {
 	var text string
 	if err := e.bare.QueryRowContext(e.s.Context(), `SELECT coalesce(string_agg(body::text, E'\n'), '') FROM (SELECT body FROM config_deployments
-		WHERE finished_at IS NULL LIMIT 2) AS some`).Scan(&text); err != nil {
+		WHERE finished_at IS NULL LIMIT 2) AS first`).Scan(&text); err != nil {
 		return ": " + err.Error()
 	}
 	return "\n" + text

@@ -67,7 +67,12 @@ func cloneValue(v any) any {
 
 // Hash returns the SHA-256 of the canonical JSON of d in hex: equal data, equal hash, however it was written.
 func Hash(d Data) string {
-	sum := sha256.Sum256(Canonical(d))
+	return HashCanonical(Canonical(d))
+}
+
+// HashCanonical is Hash of data whose canonical JSON is known already.
+func HashCanonical(canonical []byte) string {
+	sum := sha256.Sum256(canonical)
 	return hex.EncodeToString(sum[:])
 }
 

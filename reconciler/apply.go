@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/spans"
@@ -73,13 +74,17 @@ func (w *writer) versions(ctx context.Context, p plan) error {
 			return fmt.Errorf("put profile %s: %w", rec.Name, err)
 		}
 	}
-	for _, v := range p.Versions {
-		v.ValidatedAt, v.CreatedAt = w.now, w.now
-		if err := w.tx.InsertVersion(ctx, v); err != nil {
-			return fmt.Errorf("insert version %s of %s: %w", v.Number, v.Profile, err)
-		}
-		w.fail("K4")
+	if len(p.Versions) == 0 {
+		return nil
 	}
+	versions := slices.Clone(p.Versions)
+	for i := range versions {
+		versions[i].ValidatedAt, versions[i].CreatedAt = w.now, w.now
+	}
+	if err := w.tx.InsertVersions(ctx, versions); err != nil {
+		return fmt.Errorf("insert %d versions: %w", len(versions), err)
+	}
+	w.fail("K4")
 	return nil
 }
 

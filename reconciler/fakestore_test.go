@@ -252,7 +252,16 @@ func (t *fakeTx) PutProfile(_ context.Context, r profile.Record) error {
 	return t.op("PutProfile")
 }
 
-func (t *fakeTx) InsertVersion(_ context.Context, v profile.Version) error {
+func (t *fakeTx) InsertVersions(_ context.Context, versions []profile.Version) error {
+	for _, v := range versions {
+		if err := t.insertVersion(v); err != nil {
+			return err
+		}
+	}
+	return t.op("InsertVersions")
+}
+
+func (t *fakeTx) insertVersion(v profile.Version) error {
 	if _, known := t.profiles[v.Profile]; !known {
 		return fmt.Errorf("version %s of the unknown profile %s", v.Number, v.Profile)
 	}
@@ -265,7 +274,7 @@ func (t *fakeTx) InsertVersion(_ context.Context, v profile.Version) error {
 		return fmt.Errorf("version %s of %s is incomplete: %+v", v.Number, v.Profile, v)
 	}
 	t.versions[v.Profile] = append(t.versions[v.Profile], v)
-	return t.op("InsertVersion")
+	return nil
 }
 
 func (t *fakeTx) CreateDeployment(ctx context.Context, dec rollout.Decision) error {

@@ -40,7 +40,7 @@ func TestASyncIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	ops := []string{
 		"SourceHead", "SourceProfiles", "LatestVersion", "Version", "Proven", "ActiveHold", "ActiveDeployment", "Problems",
-		"Now", "MoveHead", "Tx.ActiveHold", "Tx.ActiveDeployment", "PutProfile", "InsertVersion", "CreateDeployment",
+		"Now", "MoveHead", "Tx.ActiveHold", "Tx.ActiveDeployment", "PutProfile", "InsertVersions", "CreateDeployment",
 		"SupersedeActive", "ReleaseHold", "RetireProfile", "SetStatus", "Record", "PutProblem", "ClearProblem", "Commit",
 	}
 	for _, op := range ops {

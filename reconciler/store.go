@@ -59,8 +59,8 @@ type Tx interface {
 	// PutProfile creates or updates a profile's definition, desired version
 	// and whether it is retired. It never touches the current version.
 	PutProfile(ctx context.Context, r profile.Record) error
-	// InsertVersion adds an immutable version.
-	InsertVersion(ctx context.Context, v profile.Version) error
+	// InsertVersions adds immutable versions.
+	InsertVersions(ctx context.Context, versions []profile.Version) error
 	// CreateDeployment adds dec.Next and what comes with it; the profile's
 	// active deployment becomes Superseded.
 	CreateDeployment(ctx context.Context, dec rollout.Decision) error

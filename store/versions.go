@@ -43,34 +43,7 @@ func scanVersionData(row scanner) (profile.Version, error) {
 // InsertVersion adds an immutable version; ErrExists for a number that is there
 // already, ErrHashMismatch for data that the version's hash is not of.
 func (tx *Tx) InsertVersion(ctx context.Context, v profile.Version) error {
-	data := profile.Canonical(v.Data)
-	if hash := profile.Hash(v.Data); v.Hash != hash {
-		return fmt.Errorf("write version %s of %s: %w: the data's is %s", v.Number, v.Profile, ErrHashMismatch, hash)
-	}
-	if v.CreatedAt.IsZero() {
-		v.CreatedAt = tx.now()
-	}
-	if err := tx.lockProfile(ctx, v.Profile); err != nil {
-		return err
-	}
-	_, err := tx.exec(ctx, `INSERT INTO config_versions
-		(config_name, version, config_data, config_hash, size_bytes, schema_id, schema_hash, validated_at, description, tags,
-		 metadata, source_id, commit_sha, author, message, pull_request, superseded, created_at, created_by)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
-		v.Profile, v.Number, string(data), v.Hash, len(data), v.SchemaID, v.SchemaHash, stamp(v.ValidatedAt), v.Description,
-		asJSON(v.Tags), asJSON(v.Metadata), v.Source, v.Commit, v.Author, v.Message, v.PullRequest, v.Superseded,
-		stamp(v.CreatedAt), v.CreatedBy)
-	if err == nil {
-		err = tx.useSealed(ctx, v)
-	}
-	if err == nil {
-		_, err = tx.exec(ctx, `UPDATE config_profiles SET version_count = version_count + 1 WHERE name = $1`, v.Profile)
-	}
-	if err != nil {
-		return fmt.Errorf("write version %s of %s: %w", v.Number, v.Profile, err)
-	}
-	tx.s.fail("K4")
-	return nil
+	return tx.InsertVersions(ctx, []profile.Version{v})
 }
 
 // InsertVersion does so in a transaction of its own.

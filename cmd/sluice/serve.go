@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -198,6 +199,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		return stopHTTP(ctx, server, door, conf.ShutdownTimeout)
 	})
 	log.InfoContext(ctx, "ready", "replica", replica, "address", listener.Addr().String(), "sources", len(conf.Sources))
+	debug.FreeOSMemory() // what only the start needed: migrations, a password's hash
 	err = group.Wait()
 	log.InfoContext(ctx, "stopped")
 	return err
