@@ -15,7 +15,10 @@ func (a *API) Unready() { a.leaving.Store(true) }
 // asked to connect again, and long polls are answered.
 func (a *API) Drain() {
 	a.Unready()
-	a.drainOnce.Do(func() { close(a.draining) })
+	a.drainOnce.Do(func() {
+		close(a.draining)
+		a.marks.drain()
+	})
 }
 
 // Drained waits until every stream that was asked to connect again was, or until

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,28 +51,22 @@ func (a *API) registered(ctx context.Context, instanceID string) error {
 // watch streams what an instance should run: at once, and at each change.
 func (a *API) watch(c echo.Context) error {
 	id := who(c).instance.ID
-	// The connection outlives the request, and is not to hold what that held.
-	ctx, cancel := context.WithCancel(context.Background())
-	w := &watching{a: a, id: id, changed: a.marks.subscribe(ctx, id)}
+	w := &watching{a: a, id: id, changed: a.marks.join(id)}
 	var err error
-	if w.set, err = a.current(c.Request().Context(), id); err != nil {
-		cancel()
+	if w.set, err = w.changed.look(c.Request().Context(), a); err != nil {
+		a.marks.leave(w.changed)
 		return err // while there is no stream yet, its reader can be told why
 	}
-	if w.stream, err = a.keepStream(c); err != nil {
-		defer cancel()
-		if w.stream, err = a.openStream(c); err != nil {
-			return nil // the reader is gone
-		}
-		defer context.AfterFunc(c.Request().Context(), cancel)()
-		w.run(ctx)
+	if w.stream, err = a.keepStream(c); err == nil {
+		a.streams.Go(w.run)
 		return nil
 	}
-	a.streams.Go(func() {
-		defer cancel()
-		defer w.stream.close()
-		w.run(ctx)
-	})
+	defer context.AfterFunc(c.Request().Context(), func() { a.marks.leave(w.changed) })()
+	if w.stream, err = a.openStream(c); err == nil {
+		w.run()
+	} else { // the reader is gone
+		a.marks.leave(w.changed)
+	}
 	return nil
 }
 
@@ -87,30 +82,41 @@ type watching struct {
 
 // run sends each set that is another than the one before, until the stream is
 // over. A store that does not answer does not end it: its reader runs what it has.
-func (w *watching) run(ctx context.Context) {
+func (w *watching) run() {
 	defer counted(w.a.metrics.streams)()
+	defer w.stream.close()
+	defer w.a.marks.leave(w.changed)
 	keep := time.NewTicker(w.a.opts.KeepAlive)
 	defer keep.Stop()
 	if !w.send(w.set) {
 		return
 	}
-	for w.wait(ctx, keep.C) {
-		whole, fresh, err := w.changed.look(ctx, w.a, w.set)
-		switch {
-		case errors.Is(err, gone):
-			return // its reader asks again, and is told why
-		case err != nil:
-			w.looks.failed()
-			w.a.missed(ctx, err)
-			continue
-		}
-		w.looks.worked()
-		differs := len(fresh) > 0 || len(whole) != len(w.set)
-		w.set = whole
-		if differs && !w.send(fresh) {
+	for w.wait(keep.C) {
+		if !w.look() {
 			return
 		}
 	}
+	if readers, yes := w.a.marks.ended(); yes {
+		w.stream.reconnect(spread(readers)) //nolint:errcheck // the last word: there is nobody to tell of its error
+	}
+}
+
+// look sends what is new. It answers false when the stream is over.
+func (w *watching) look() bool {
+	set, err := w.changed.look(context.Background(), w.a)
+	switch {
+	case errors.Is(err, gone):
+		return false // its reader asks again, and is told why
+	case err != nil:
+		w.looks.failed()
+		w.a.missed(context.Background(), err)
+		return true
+	}
+	w.looks.worked()
+	fresh := set.since(w.set)
+	differs := len(fresh) > 0 || len(set) != len(w.set)
+	w.set = set
+	return !differs || w.send(fresh)
 }
 
 // send writes the set, of which some is fresh. It answers false when the reader
@@ -126,15 +132,10 @@ func (w *watching) send(fresh deliveries) bool {
 
 // wait keeps a stream open until it is time to look at the assignments. It
 // answers false when the stream is over.
-func (w *watching) wait(ctx context.Context, keep <-chan time.Time) bool {
+func (w *watching) wait(keep <-chan time.Time) bool {
 	for {
 		select {
-		case <-ctx.Done():
-			return false
 		case <-w.changed.over:
-			return false
-		case <-w.a.draining:
-			w.stream.reconnect(spread(w.a.marks.readers())) //nolint:errcheck // the last word: there is nobody to tell of its error
 			return false
 		case <-w.changed.wake:
 			return true
@@ -160,13 +161,11 @@ func (a *API) poll(c echo.Context) error {
 	timeout := time.NewTimer(waitOf(c.Request()))
 	defer timeout.Stop()
 	changed := a.marks.subscribe(ctx, id)
-	changed.again()
 	// A proxy that compresses makes the tag a weak one.
 	have := strings.TrimPrefix(c.Request().Header.Get("If-None-Match"), "W/")
 	var looks patience
-	var set deliveries
 	for {
-		whole, _, err := changed.look(ctx, a, set)
+		set, err := changed.look(ctx, a)
 		switch {
 		case errors.Is(err, gone):
 			return err
@@ -174,7 +173,6 @@ func (a *API) poll(c echo.Context) error {
 			looks.failed()
 		default:
 			looks.worked()
-			set = whole
 			now := set.tag()
 			c.Response().Header().Set("ETag", now)
 			if now != have {
@@ -189,10 +187,9 @@ func (a *API) poll(c echo.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-changed.over:
-		case <-a.draining:
 		case <-timeout.C:
 		}
-		if err != nil {
+		if err = cmp.Or(err, a.marks.blind()); err != nil {
 			return err
 		}
 		return c.NoContent(http.StatusNotModified)

@@ -43,6 +43,8 @@ var scenarios = []struct {
 	{"Rollback", benchRollback},
 	{"Breach and push", benchReaction},
 	{"Start and size", benchStart},
+	{"A merged commit", benchCommits},
+	{"The first sync", benchFirstSync},
 }
 
 // scenario is one table of figures in the making.

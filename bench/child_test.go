@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"runtime/debug"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +22,7 @@ import (
 const childEnv = "SLUICE_BENCH_CHILD"
 
 // children are what it can be.
-var children = map[string]func(ctx context.Context) (serving, error){"bare": bareServer, "sluice": sluiceServer, "readers": readersProcess}
+var children = map[string]func(ctx context.Context) (serving, error){"bare": bareServer, "sluice": sluiceServer, "readers": readersProcess, "syncer": syncer}
 
 // serving is a server, if it is one, and what it does at a command of the test: each gives a number,
 // which for a time is its nanoseconds.
@@ -63,9 +65,14 @@ func serveChild(name string) error {
 		})
 	}
 	control.HandleFunc("POST /memory", func(w http.ResponseWriter, _ *http.Request) {
-		debug.FreeOSMemory()
-		fmt.Fprint(w, residentKB())
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		fmt.Fprint(w, m.HeapInuse+m.StackInuse)
 	})
+	if err := profiled(name); err != nil {
+		return err
+	}
 	ports := []int{}
 	for _, h := range []http.Handler{s.door, control} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -78,26 +85,26 @@ func serveChild(name string) error {
 	if err := json.NewEncoder(os.Stdout).Encode(ports); err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return err
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return err
+	}
+	pprof.StopCPUProfile()
+	return nil
 }
 
-// residentKB is this process's memory, in KiB.
-func residentKB() int {
-	raw, err := os.ReadFile("/proc/self/status")
+// profilesEnv names a folder for profiles of what each server did.
+const profilesEnv = "SLUICE_BENCH_PROFILES"
+
+func profiled(name string) error {
+	dir := os.Getenv(profilesEnv)
+	if dir == "" {
+		return nil
+	}
+	file, err := os.Create(filepath.Join(dir, fmt.Sprintf("%s-%d.cpu", name, os.Getpid())))
 	if err != nil {
-		return 0
+		return err
 	}
-	for line := range strings.Lines(string(raw)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			n, err := strconv.Atoi(strings.Fields(rest)[0])
-			if err != nil {
-				return 0
-			}
-			return n
-		}
-	}
-	return 0
+	return pprof.StartCPUProfile(file)
 }
 
 // process is a child from outside.
@@ -113,7 +120,7 @@ func startChild(t testing.TB, name string, env ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), program)
+	cmd := exec.Command(program)
 	cmd.Env = append(append(os.Environ(), childEnv+"="+name), env...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -161,4 +168,5 @@ func (p *process) do(command, body string) int64 {
 	return n
 }
 
-func (p *process) memoryKB() float64 { return float64(p.do("memory", "")) }
+// memoryKB is what its heap and its stacks take, in KiB.
+func (p *process) memoryKB() float64 { return float64(p.do("memory", "")) / 1024 }

@@ -19,7 +19,7 @@ func benchStreams(s *scenario) {
 			s.broadcast(engine, n)
 		}
 	}
-	s.note("Each server is a process of its own, and so is each set of readers; they share the processors.")
+	s.note("Each server is a process of its own, and so is each set of readers; they share the processors. Memory is what the heap and the stacks of the process have in use after a collection.")
 }
 
 func (s *scenario) broadcast(engine string, n int) {

@@ -70,9 +70,9 @@ func Hash(d Data) string {
 	return HashCanonical(Canonical(d))
 }
 
-// HashCanonical is Hash of data whose canonical JSON is known already.
-func HashCanonical(canonical []byte) string {
-	sum := sha256.Sum256(canonical)
+// HashCanonical is the Hash of data that Canonical made text of.
+func HashCanonical(text []byte) string {
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
 

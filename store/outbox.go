@@ -86,6 +86,7 @@ const (
 	outboxStopTimeout = 3 * time.Second
 	postTimeout       = 10 * time.Second
 	maxPosts          = 1000 // a week of a forge that is away
+	jobsAtOnce        = 500  // in one statement
 	maxPanics         = 5    // attempts after which a post that panics is given up
 )
 

@@ -87,24 +87,25 @@ func sortedCommits[V any](commits map[commitOf]V) []commitOf {
 	return out
 }
 
-// The statuses in the JSON array $1: their states now, and how they should be.
-var (
-	statusesBefore = text{
-		sqlite: `SELECT c.source_id, c.commit_sha, c.context, c.state FROM json_each($1) j
-			CROSS JOIN commit_statuses c ON c.source_id = json_extract(j.value, '$.Source') AND c.commit_sha = json_extract(j.value, '$.Commit')
-			 AND c.context = json_extract(j.value, '$.Context')`,
-		postgres: `SELECT c.source_id, c.commit_sha, c.context, c.state
-			FROM json_to_recordset($1::json) AS j("Source" text, "Commit" text, "Context" text)
-			JOIN commit_statuses c ON c.source_id = j."Source" AND c.commit_sha = j."Commit" AND c.context = j."Context"`,
-	}
-	statusesNow = text{
-		sqlite: `SELECT json_extract(value, '$.Source'), json_extract(value, '$.Commit'), json_extract(value, '$.Context'),
-			json_extract(value, '$.State'), json_extract(value, '$.Description'), json_extract(value, '$.DeploymentID'), 1, $2
-			FROM json_each($1) WHERE true`,
-		postgres: `SELECT "Source", "Commit", "Context", "State", "Description", "DeploymentID", 1, $2::timestamptz
-			FROM json_to_recordset($1::json) AS j("Source" text, "Commit" text, "Context" text, "State" text, "Description" text, "DeploymentID" text)`,
-	}
-)
+// statusesBefore are the states of the statuses in the JSON array $1.
+var statusesBefore = text{
+	sqlite: `SELECT c.source_id, c.commit_sha, c.context, c.state FROM json_each($1) j
+		CROSS JOIN commit_statuses c ON c.source_id = json_extract(j.value, '$.Source') AND c.commit_sha = json_extract(j.value, '$.Commit')
+		 AND c.context = json_extract(j.value, '$.Context')`,
+	postgres: `SELECT c.source_id, c.commit_sha, c.context, c.state
+		FROM json_to_recordset($1::json) AS j("Source" text, "Commit" text, "Context" text)
+		JOIN commit_statuses c ON c.source_id = j."Source" AND c.commit_sha = j."Commit" AND c.context = j."Context"`,
+}
+
+// putStatus is the statement that keeps what changed.
+var putStatus = bulk{
+	insert:  `INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)`,
+	columns: 8,
+	after: `ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
+		 deployment_id = excluded.deployment_id, revision = commit_statuses.revision + 1, updated_at = excluded.updated_at
+		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description
+		RETURNING source_id, commit_sha, context, revision`,
+}
 
 // statesOf reads what states the statuses are in; one that is new is in none.
 func (tx *Tx) statesOf(ctx context.Context, statuses []saying) (map[statusKey]rollout.StatusState, error) {
@@ -127,29 +128,21 @@ func (tx *Tx) statesOf(ctx context.Context, statuses []saying) (map[statusKey]ro
 
 // putStatuses writes statuses and gives the revisions of those that changed by it.
 func (tx *Tx) putStatuses(ctx context.Context, statuses []saying) (map[statusKey]int64, error) {
-	clean := slices.Clone(statuses) // what a commit or an instance says may hold what no text of PostgreSQL does
-	for i := range clean {
-		clean[i].Description = cleanText(clean[i].Description)
-	}
-	type written struct {
-		key      statusKey
-		revision int64
-	}
-	rows, err := collect(ctx, tx.tx, func(row scanner) (w written, err error) {
-		return w, row.Scan(&w.key.source, &w.key.commit, &w.key.context, &w.revision)
-	}, `INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)
-		`+tx.s.engine.pick(statusesNow)+`
-		ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
-		 deployment_id = excluded.deployment_id, revision = commit_statuses.revision + 1, updated_at = excluded.updated_at
-		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description
-		RETURNING source_id, commit_sha, context, revision`, asJSON(clean), stamp(tx.now()))
+	out := make(map[statusKey]int64, len(statuses))
+	now := stamp(tx.now())
+	err := putStatus.writeReturning(ctx, tx.tx, len(statuses), func(i int) []any {
+		s := statuses[i]
+		return []any{s.Source, s.Commit, s.Context, s.State, s.Description, s.DeploymentID, 1, now}
+	}, func(row scanner) error {
+		var key statusKey
+		var revision int64
+		err := row.Scan(&key.source, &key.commit, &key.context, &revision)
+		out[key] = revision
+		return err
+	})
 	if err != nil {
 		first := statuses[0]
-		return nil, fmt.Errorf("set %d statuses, %s of %s first: %w", len(statuses), first.Context, first.Commit, err)
-	}
-	out := make(map[statusKey]int64, len(rows))
-	for _, row := range rows {
-		out[row.key] = row.revision
+		return nil, fmt.Errorf("set status %s: %w", andMore(first.Context+" of "+first.Commit, len(statuses)), err)
 	}
 	return out, nil
 }
@@ -237,11 +230,10 @@ func postJob(job statusJob, parent string) river.InsertManyParams {
 
 // enqueueStatuses adds the jobs in the transaction that changes the statuses.
 func (tx *Tx) enqueueStatuses(ctx context.Context, jobs []river.InsertManyParams) error {
-	if len(jobs) == 0 {
-		return nil
-	}
-	if _, err := tx.s.jobs.InsertManyTx(ctx, tx.tx.Tx, jobs); err != nil {
-		return fmt.Errorf("put %d commit statuses into the outbox: %w", len(jobs), err)
+	for some := range slices.Chunk(jobs, jobsAtOnce) {
+		if _, err := tx.s.jobs.InsertManyFastTx(ctx, tx.tx.Tx, some); err != nil {
+			return fmt.Errorf("put %d commit statuses into the outbox: %w", len(jobs), err)
+		}
 	}
 	return nil
 }

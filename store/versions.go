@@ -46,6 +46,55 @@ func (tx *Tx) InsertVersion(ctx context.Context, v profile.Version) error {
 	return tx.InsertVersions(ctx, []profile.Version{v})
 }
 
+// insertVersions is the statement that adds versions.
+var insertVersions = bulk{
+	insert: `INSERT INTO config_versions
+		(config_name, version, config_data, config_hash, size_bytes, schema_id, schema_hash, validated_at, description, tags,
+		 metadata, source_id, commit_sha, author, message, pull_request, superseded, created_at, created_by)`,
+	columns: 19,
+}
+
+// InsertVersions adds immutable versions, those of one profile in their order. Its
+// errors are those of InsertVersion.
+func (tx *Tx) InsertVersions(ctx context.Context, versions []profile.Version) error {
+	if len(versions) == 0 {
+		return nil
+	}
+	texts := make([]string, len(versions))
+	names := make([]string, len(versions))
+	for i, v := range versions {
+		data := profile.Canonical(v.Data)
+		if hash := profile.HashCanonical(data); v.Hash != hash {
+			return fmt.Errorf("write version %s of %s: %w: the data's is %s", v.Number, v.Profile, ErrHashMismatch, hash)
+		}
+		texts[i], names[i] = string(data), v.Profile
+	}
+	if err := tx.lockNamed(ctx, names); err != nil {
+		return err
+	}
+	now := tx.now()
+	_, err := insertVersions.write(ctx, tx.tx, len(versions), func(i int) []any {
+		v := versions[i]
+		if v.CreatedAt.IsZero() {
+			v.CreatedAt = now
+		}
+		return []any{v.Profile, v.Number, texts[i], v.Hash, len(texts[i]), v.SchemaID, v.SchemaHash, stamp(v.ValidatedAt), v.Description,
+			asJSON(v.Tags), asJSON(v.Metadata), v.Source, v.Commit, v.Author, v.Message, v.PullRequest, v.Superseded,
+			stamp(v.CreatedAt), v.CreatedBy}
+	})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", andMore("version "+versions[0].Number+" of "+versions[0].Profile, len(versions)), err)
+	}
+	for _, v := range versions {
+		if err := tx.useSealed(ctx, v); err != nil {
+			return fmt.Errorf("write version %s of %s: %w", v.Number, v.Profile, err)
+		}
+		tx.counts(v.Profile, 1, 0)
+		tx.s.fail("K4")
+	}
+	return nil
+}
+
 // InsertVersion does so in a transaction of its own.
 func (s *Store) InsertVersion(ctx context.Context, v profile.Version) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.InsertVersion(ctx, v) })

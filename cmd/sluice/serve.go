@@ -107,6 +107,10 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	}
 	defer func() { err = errors.Join(err, sources.close()) }()
 	notifier := notify.New(notify.Options{Router: conf.Notifications.Router(), ExternalURL: conf.ExternalURL})
+	snapshots, err := openSnapshots(conf, db, replicas.locker, log, registry)
+	if err != nil {
+		return err
+	}
 	heartbeats := store.NewHeartbeatWriter(db, 0)
 	databaseMetrics(registry, db, heartbeats)
 	deliveries := store.NewDeliveryWriter(db, 0)
@@ -180,7 +184,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveHTTP(server, listener) })
 	rollouts := func(ctx context.Context) error { return engine.Run(store.Urgent(ctx)) }
-	for _, part := range []func(context.Context) error{rollouts, sources.run, sweeper(db, log), retention(db, conf, registry, log)} {
+	for _, part := range []func(context.Context) error{rollouts, sources.run, sweeper(db, log), retention(db, conf, registry, log), snapshots} {
 		group.Go(func() error { return part(deciding) })
 	}
 	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets, logging{db, levels, log}.follow(replicas.bus), profiling} {

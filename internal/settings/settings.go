@@ -73,6 +73,7 @@ type Settings struct {
 	Sources       []Source      `key:"sources" help:"repositories to watch"`
 	TrafficHooks  []TrafficHook `key:"traffic_hooks" help:"load balancers that are told which group of a BlueGreen profile requests go to"`
 	Notifications Notifications `key:"notifications" help:"who is told of deployments and holds"`
+	Snapshots     Snapshots     `key:"snapshots" help:"where signed copies of stable versions are kept, for instances that start while no daemon answers"`
 	Gates         []Gate        `key:"gates" help:"webhooks that say whether a deployment may go on"`
 }
 

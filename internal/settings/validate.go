@@ -57,6 +57,7 @@ func (s Settings) Validate() error {
 	}
 	s.checkProviders(check)
 	s.checkSecrets(check)
+	s.Snapshots.check(s.AllowInsecureHTTP, within("snapshots.", check))
 	seen := map[string]bool{}
 	for i, source := range s.Sources {
 		name := fmt.Sprintf("sources[%d]", i)
