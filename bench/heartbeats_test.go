@@ -82,7 +82,7 @@ func beatOnce(conn net.Conn, answers *bufio.Reader, request []byte) error {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(answer.Body) //nolint:errcheck // the status is error enough
+		text, _ := io.ReadAll(answer.Body) // the status is error enough
 		return fmt.Errorf("a heartbeat was answered %s: %s", answer.Status, text)
 	}
 	_, err = io.Copy(io.Discard, answer.Body)
