@@ -76,13 +76,13 @@ func (b *beating) keep(key [sha256.Size]byte, found *caller) {
 	b.of[key] = beatingCaller{found, b.now().Add(beatingFor)}
 }
 
-// forget forgets the request's caller, and says whether it was remembered.
-func (b *beating) forget(c echo.Context) bool {
+// forget forgets the request's caller, if it was remembered.
+func (b *beating) forget(c echo.Context) {
 	key, remembered := c.Get(beatingKey).([sha256.Size]byte)
-	if remembered {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		delete(b.of, key)
+	if !remembered {
+		return
 	}
-	return remembered
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.of, key)
 }

@@ -34,8 +34,9 @@ func (a *API) heartbeat(c echo.Context) error {
 	ctx := c.Request().Context()
 	i := who(c).instance
 	heard, err := a.opts.Heartbeats.Beat(ctx, *i, sample)
-	if errors.Is(err, store.ErrNotFound) && a.beating.forget(c) {
-		return tokenNeeded(c) // as if its token had been looked up
+	if errors.Is(err, store.ErrNotFound) { // so its token is nobody's any more
+		a.beating.forget(c)
+		return tokenNeeded(c)
 	}
 	if err != nil {
 		return err
