@@ -45,6 +45,7 @@ var scenarios = []struct {
 	{"Start and size", benchStart},
 	{"A merged commit", benchCommits},
 	{"The first sync", benchFirstSync},
+	{"What one more costs", benchCapacity},
 }
 
 // scenario is one table of figures in the making.
