@@ -129,9 +129,7 @@ func (a *API) identify(c echo.Context) (*caller, error) {
 	if token == "" || len(token) > maxToken && !signed(token) {
 		return nil, nil
 	}
-	return a.beating.known(c, token, func() (*caller, error) {
-		return look(a.lookUpContext(c), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
-	})
+	return look(a.lookUpContext(c), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
 }
 
 // tokenIn finds the token of a request, where its protocol has it.

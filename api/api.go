@@ -102,8 +102,6 @@ type API struct {
 	log       *slog.Logger
 	metrics   *metrics
 	marks     *watermark
-	clients   []*compat.Protocol
-	hints     *hints
 	shelf     *shelf
 	instances *identities
 	streams   sync.WaitGroup // whose connections were taken off their requests
@@ -111,7 +109,6 @@ type API struct {
 	hints     *hints
 
 	limits    coord.Limiter // of callers with a token
-	beating   *beating
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
 	emergency coord.Limiter // of the urgent doors: this process's own, so that Redis need not answer
 	guesses   coord.Limiter // of addresses that have tokens looked up at the urgent doors
@@ -206,7 +203,6 @@ func New(opts Options) (*API, error) {
 		strangers: opts.SharedLimits(coord.NewMinutes(opts.Now, maxStrangers)),
 		emergency: coord.NewMinutes(opts.Now, maxCallers),
 		guesses:   coord.NewMinutes(opts.Now, maxStrangers),
-		beating:   newBeating(opts.Now),
 		lockout:   newLockout(opts.Now),
 		crowd:     newCrowd(),
 		hashing:   make(chan struct{}, maxHashing),

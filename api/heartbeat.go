@@ -35,7 +35,7 @@ func (a *API) heartbeat(c echo.Context) error {
 	i := who(c).instance
 	heard, err := a.opts.Heartbeats.Beat(ctx, *i, sample)
 	if errors.Is(err, store.ErrNotFound) { // so its token is nobody's any more
-		a.beating.forget(c)
+		a.instances.forget(i.ID)
 		return tokenNeeded(c)
 	}
 	if err != nil {

@@ -200,7 +200,7 @@ func benchDeployments(s *scenario) {
 		s.add(bench.Figure{What: "processor of the daemon's part for a step", Unit: "ms", Ours: of(func(r stepped) float64 { return r.processor })})
 		s.add(bench.Figure{What: "time of the database for a step", Unit: "ms", Ours: of(func(r stepped) float64 { return r.active })})
 	}
-	s.add(bench.Figure{What: "growth of the time for all with their number, exponent", Unit: "", Ours: []float64{bench.Exponent(sizes, seconds)}, Goal: 1.1})
+	s.note("The time for all grows with their number to the power of %.2f.", bench.Exponent(sizes, seconds))
 	s.note("Each step reads the fleet and its samples, checks the gate and is stored. PostgreSQL runs with fsync off on the same processors.")
 }
 
