@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/sluicehq/sluice/bench"
@@ -93,15 +92,6 @@ func (c *counted) until(ctx context.Context, n int) []float64 {
 			return lags
 		}
 	}
-}
-
-// processorTime is what this process has used of the processors.
-func processorTime() time.Duration {
-	var use syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
-		return 0
-	}
-	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
 // databaseTime is how long the database has been at statements, in ms, and how many transactions it has committed.
