@@ -105,8 +105,7 @@ func (a *API) allowed(r route) echo.MiddlewareFunc {
 				return next(c)
 			}
 			if found == nil {
-				c.Response().Header().Set(echo.HeaderWWWAuthenticate, "Bearer")
-				return &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "a valid bearer token is needed"}
+				return tokenNeeded(c)
 			}
 			if found.instance != nil && strings.HasPrefix(r.path, "/api/v1/instances/:id") {
 				// Another instance's token finds the same as one that does not exist.
@@ -115,6 +114,12 @@ func (a *API) allowed(r route) echo.MiddlewareFunc {
 			return &problem{status: http.StatusForbidden, code: "FORBIDDEN", message: "the token's role does not allow this"}
 		}
 	}
+}
+
+// tokenNeeded is the answer to whom no token names.
+func tokenNeeded(c echo.Context) error {
+	c.Response().Header().Set(echo.HeaderWWWAuthenticate, "Bearer")
+	return &problem{status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "a valid bearer token is needed"}
 }
 
 // identify looks the bearer token up, as long as any look at the store may

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/store"
 )
 
 // How often instances beat.
@@ -31,20 +33,17 @@ func (a *API) heartbeat(c echo.Context) error {
 	}
 	ctx := c.Request().Context()
 	i := who(c).instance
-	if err := a.opts.Heartbeats.Record(ctx, i.ID, sample); err != nil {
-		return err
+	heard, err := a.opts.Heartbeats.Beat(ctx, *i, sample)
+	if errors.Is(err, store.ErrNotFound) { // so its token is nobody's any more
+		a.instances.forget(i.ID)
+		return tokenNeeded(c)
 	}
-	interval, active, err := a.opts.Store.ActiveDeploymentFor(ctx, *i)
-	if err != nil {
-		return err
-	}
-	assigned, err := a.opts.Store.AssignmentsOf(ctx, i.ID)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, wire.HeartbeatResponse{
-		NextHeartbeatMillis: int(nextHeartbeat(interval, active).Milliseconds()),
-		Assignments:         convert(assigned, named),
+		NextHeartbeatMillis: int(nextHeartbeat(heard.CheckInterval, heard.Active).Milliseconds()),
+		Assignments:         convert(heard.Assignments, named),
 	})
 }
 

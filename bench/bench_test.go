@@ -36,6 +36,13 @@ var scenarios = []struct {
 }{
 	{"Delivery by streams", benchStreams},
 	{"Delivery by long polls", benchPolls},
+	{"First deployments", firstDeployments},
+	{"Import of versions", benchImport},
+	{"Heartbeats", benchHeartbeats},
+	{"Live deployments", benchDeployments},
+	{"Rollback", benchRollback},
+	{"Breach and push", benchReaction},
+	{"Start and size", benchStart},
 	{"A merged commit", benchCommits},
 	{"The first sync", benchFirstSync},
 	{"What one more costs", benchCapacity},

@@ -16,7 +16,7 @@ import (
 // has a meaning.
 type EngineOptions struct {
 	Owner   string        // unique to this process: two of one name would share their claims
-	Workers int           // deployments stepped at the same time; 8 when 0
+	Workers int           // steps at the same time; 8 when 0
 	Lease   time.Duration // of a claim, by the database's clock; 15 s when 0
 	MaxIdle time.Duration // how long it sleeps at the most; 1 s when 0
 	Logger  *slog.Logger
@@ -27,7 +27,7 @@ type EngineOptions struct {
 	// Fail is called at the crash points of tests: K5 versions were assigned and
 	// not yet published, K6 the gate was read and nothing stored, K7 a promotion
 	// was stored and not yet published, K8 a rollback was stored and not yet
-	// published, K9 a final state was stored, K11 a claim was taken. K6/NAME is
+	// published, K9 a final state was stored, K11 a claim was decided. K6/NAME is
 	// that of one profile.
 	Fail func(point string)
 }
@@ -123,12 +123,13 @@ func (e *Engine) handBack(ctx context.Context) {
 	e.opts.Logger.InfoContext(ctx, "claims handed back")
 }
 
-// pass claims what is due and steps each in its own goroutine. It answers how
-// many there were, and whether anything went wrong. It does not wait for those
-// that ask a provider outside: one that hangs delays nobody else.
+// pass claims what is due and steps it: as many goroutines as there are workers,
+// each with its share of the claims. It answers how many there were, and whether
+// anything went wrong. It does not wait for those that ask a provider outside:
+// one that hangs delays nobody else.
 func (e *Engine) pass(ctx context.Context) (stepped int, failed bool) {
 	began := time.Now()
-	claims, err := e.store.ClaimDue(ctx, e.opts.Owner, e.opts.Lease, e.opts.Workers)
+	claims, err := e.store.ClaimDue(ctx, e.opts.Owner, e.opts.Lease, e.opts.Workers*mostTogether)
 	if err != nil {
 		if ctx.Err() == nil {
 			e.opts.Logger.ErrorContext(ctx, "due deployments could not be claimed", "error", err)
@@ -143,12 +144,12 @@ func (e *Engine) pass(ctx context.Context) (stepped int, failed bool) {
 	}
 	var group sync.WaitGroup
 	var trouble atomic.Bool
-	for _, claim := range claims {
+	for _, share := range shares(claims, e.opts.Workers) {
 		group.Add(1)
 		aside := sync.OnceFunc(group.Done)
 		e.steps.Go(func() {
 			defer aside()
-			if !e.stepSafely(ctx, claim, aside) {
+			if !e.stepShare(ctx, share, aside) {
 				trouble.Store(true)
 			}
 		})
@@ -192,15 +193,25 @@ func (e *Engine) stepSafely(ctx context.Context, claim Claim, aside func()) (fin
 		return true
 	}
 	start := time.Now()
-	defer func() {
-		if cause := recover(); cause != nil {
-			log.ErrorContext(ctx, "step panicked", "panic", fmt.Sprint(cause), "attempt", claim.Attempts)
-			if e.opts.Metrics.Panicked != nil {
-				e.opts.Metrics.Panicked(claim.DeploymentID)
-			}
-		}
-	}()
-	err := e.step(ctx, claim, aside)
+	defer e.panicked(ctx, claim)
+	return e.stepped(ctx, claim, start, e.step(ctx, claim, aside))
+}
+
+// panicked, deferred, keeps a panic of one step from the others.
+func (e *Engine) panicked(ctx context.Context, claim Claim) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	e.opts.Logger.ErrorContext(ctx, "step panicked", "deployment", claim.DeploymentID, "panic", fmt.Sprint(cause), "attempt", claim.Attempts)
+	if e.opts.Metrics.Panicked != nil {
+		e.opts.Metrics.Panicked(claim.DeploymentID)
+	}
+}
+
+// stepped tells how a step ended, and answers whether that was no failure.
+func (e *Engine) stepped(ctx context.Context, claim Claim, start time.Time, err error) (fine bool) {
+	log := e.opts.Logger.With("deployment", claim.DeploymentID)
 	if e.opts.Metrics.Stepped != nil {
 		e.opts.Metrics.Stepped(time.Since(start), err)
 	}
@@ -225,36 +236,68 @@ func (e *Engine) Step(ctx context.Context, claim Claim) error {
 }
 
 func (e *Engine) step(ctx context.Context, claim Claim, aside func()) error {
-	began := time.Now()
-	d, snap, now, err := e.read(ctx, claim.DeploymentID)
+	t, err := e.decide(ctx, claim)
 	if err != nil {
 		return err
 	}
-	ctx = spans.With(ctx, d.Span())
-	dec := Decide(d, snap, now)
-	if asks := Asks(d, snap, dec, now); len(asks) > 0 {
+	ctx = spans.With(ctx, t.read.Span())
+	if asks := t.asks(); len(asks) > 0 {
 		aside()
 		defer e.Wake() // what is stored late may be due soon
 		measurements := e.measure(ctx, asks)
 		if ctx.Err() != nil { // stopped: that nobody answered says nothing
-			return e.leave(ctx, claim, d, now)
+			return e.leave(ctx, claim, t.read, t.now)
 		}
-		if d, snap, now, err = e.read(ctx, claim.DeploymentID); err != nil {
+		if t, err = e.decideWith(ctx, claim, measurements); err != nil {
 			return err
 		}
-		snap.Measurements = measurements
-		dec = Decide(d, snap, now)
 	}
-	if len(dec.Checks) > 0 {
-		e.opts.Fail("K6")
-		e.opts.Fail("K6/" + d.Profile)
+	e.judged(t)
+	if err := e.store.Step(ctx, claim, t.dec); err != nil {
+		return fmt.Errorf("store the step of deployment %s: %w", t.read.ID, err)
 	}
-	if err := e.store.Step(ctx, claim, dec); err != nil {
-		return fmt.Errorf("store the step of deployment %s: %w", d.ID, err)
-	}
-	tellStep(d, dec, began, time.Now())
-	e.stored(ctx, d, dec)
+	e.storedStep(ctx, t)
 	return nil
+}
+
+// decided is a claimed deployment as it was read, and what was decided of it.
+type decided struct {
+	claim Claim
+	began time.Time
+	read  Deployment
+	snap  Snapshot
+	now   time.Time // of the database
+	dec   Decision
+}
+
+func (e *Engine) decide(ctx context.Context, claim Claim) (t decided, err error) {
+	return e.decideWith(ctx, claim, nil)
+}
+
+// decideWith decides with what providers outside have answered.
+func (e *Engine) decideWith(ctx context.Context, claim Claim, measurements []Measurement) (t decided, err error) {
+	t.claim, t.began = claim, time.Now()
+	if t.read, t.snap, t.now, err = e.read(ctx, claim.DeploymentID); err != nil {
+		return t, err
+	}
+	t.snap.Measurements = measurements
+	t.dec = Decide(t.read, t.snap, t.now)
+	return t, nil
+}
+
+func (t decided) asks() []Ask { return Asks(t.read, t.snap, t.dec, t.now) }
+
+// judged is the point where the gate was read and nothing is stored.
+func (e *Engine) judged(t decided) {
+	if len(t.dec.Checks) > 0 {
+		e.opts.Fail("K6")
+		e.opts.Fail("K6/" + t.read.Profile)
+	}
+}
+
+func (e *Engine) storedStep(ctx context.Context, t decided) {
+	tellStep(t.read, t.dec, t.began, time.Now())
+	e.stored(ctx, t.read, t.dec)
 }
 
 // leave gives a step up that a stop cut short: it is no failed attempt, and due

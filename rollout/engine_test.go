@@ -181,6 +181,14 @@ func (m *memory) Step(_ context.Context, claim rollout.Claim, dec rollout.Decisi
 	return nil
 }
 
+func (m *memory) Steps(ctx context.Context, steps []rollout.Step) []error {
+	errs := make([]error, len(steps))
+	for i, step := range steps {
+		errs[i] = m.Step(ctx, step.Claim, step.Decision)
+	}
+	return errs
+}
+
 func (m *memory) Order(_ context.Context, dec rollout.Decision) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -326,7 +327,15 @@ func TestAggregate(t *testing.T) {
 		"a failure is worse than all": {made(unsure, bad, wait), bad, "2 of 3 profiles: text 1", ""},
 		"not knowing is no success":   {made(ok, unsure, wait), unsure, "1 of 3 profiles: text 1", ""},
 	} {
-		got := rollout.Aggregate(c.in)
+		var tally rollout.Tally
+		var first rollout.Status
+		for _, status := range c.in {
+			tally.Add(status.State, 1)
+		}
+		if i := slices.IndexFunc(c.in, func(s rollout.Status) bool { return s.State == tally.Worst() }); i >= 0 && tally.Speaks() {
+			first = c.in[i]
+		}
+		got := tally.Aggregate(first)
 		if got.Context != "sluice" || got.State != c.state || got.Description != c.text || got.DeploymentID != c.id {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -132,35 +132,68 @@ func by(d Deployment) string {
 	return " by " + d.RollbackBy
 }
 
-// Aggregate is the status over all profiles of one commit: the worst of them.
-// The statuses are those of the profiles, without the aggregate itself.
-func Aggregate(statuses []Status) Status {
-	rank := map[StatusState]int{StatusSuccess: 0, StatusPending: 1, StatusError: 2, StatusFailure: 3}
-	var out Status
-	counts := map[StatusState]int{}
-	for i, s := range statuses {
-		counts[s.State]++
-		if i == 0 || rank[s.State] > rank[out.State] {
-			out = s
-		}
-	}
-	out.Context = AggregateContext
-	if len(statuses) == 0 {
-		out.State, out.Description = StatusSuccess, "no profile changes"
-		return out
-	}
-	if len(statuses) == 1 {
-		return out
-	}
-	out.DeploymentID = ""
-	switch out.State {
+// Tally counts the profiles of one commit by the state of their statuses.
+type Tally struct {
+	Success int `json:"success,omitempty"`
+	Pending int `json:"pending,omitempty"`
+	Error   int `json:"error,omitempty"`
+	Failure int `json:"failure,omitempty"`
+}
+
+// Add counts n more profiles of a state. One that no forge knows is not counted.
+func (t *Tally) Add(state StatusState, n int) {
+	switch state {
 	case StatusSuccess:
-		out.Description = fmt.Sprintf("all %d profiles are done", len(statuses))
+		t.Success += n
 	case StatusPending:
-		out.Description = fmt.Sprintf("%d of %d profiles are done", counts[StatusSuccess], len(statuses))
+		t.Pending += n
+	case StatusError:
+		t.Error += n
+	case StatusFailure:
+		t.Failure += n
+	}
+}
+
+// Plus is the tally with another one, such as a difference, added to it.
+func (t Tally) Plus(o Tally) Tally {
+	return Tally{t.Success + o.Success, t.Pending + o.Pending, t.Error + o.Error, t.Failure + o.Failure}
+}
+
+// Total is how many profiles there are.
+func (t Tally) Total() int { return t.Success + t.Pending + t.Error + t.Failure }
+
+// Worst is the state of the commit.
+func (t Tally) Worst() StatusState {
+	switch {
+	case t.Failure > 0:
+		return StatusFailure
+	case t.Error > 0:
+		return StatusError
+	case t.Pending > 0:
+		return StatusPending
+	}
+	return StatusSuccess
+}
+
+// Speaks says that the aggregate repeats what one of the profiles says: the only one, or the first of
+// the worst where something is wrong.
+func (t Tally) Speaks() bool { return t.Total() == 1 || t.Failure+t.Error > 0 }
+
+// Aggregate is the status over all profiles of one commit: the worst of them. first is the first status
+// of that state by its context; it is looked at where Speaks holds.
+func (t Tally) Aggregate(first Status) Status {
+	out := Status{Context: AggregateContext, State: t.Worst()}
+	switch total := t.Total(); {
+	case total == 0:
+		out.Description = "no profile changes"
+	case total == 1:
+		out.Description, out.DeploymentID = first.Description, first.DeploymentID
+	case out.State == StatusSuccess:
+		out.Description = fmt.Sprintf("all %d profiles are done", total)
+	case out.State == StatusPending:
+		out.Description = fmt.Sprintf("%d of %d profiles are done", t.Success, total)
 	default:
-		bad := counts[StatusFailure] + counts[StatusError]
-		out.Description = Describe(fmt.Sprintf("%d of %d profiles: %s", bad, len(statuses), out.Description))
+		out.Description = Describe(fmt.Sprintf("%d of %d profiles: %s", t.Failure+t.Error, total, first.Description))
 	}
 	return out
 }

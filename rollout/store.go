@@ -22,7 +22,7 @@ type Claim struct {
 	Attempts     int // claims since the last stored step; a sign of a poisoned deployment
 }
 
-// Store is what the engine needs of the database. Every method is one
+// Store is what the engine needs of the database. Every method but Steps is one
 // transaction.
 type Store interface {
 	// Now is the database's clock: deadlines are judged by it alone.
@@ -44,6 +44,9 @@ type Store interface {
 	// Step stores a decision made under a claim: compare-and-set on revision,
 	// epoch and owner; ErrStale when it lost. It gives the claim back.
 	Step(ctx context.Context, claim Claim, dec Decision) error
+	// Steps stores decisions about several deployments as Step does each, in as
+	// few transactions as it can. It gives an error, or nil, for each.
+	Steps(ctx context.Context, steps []Step) []error
 	// Order stores a decision that a person or a rule forced: compare-and-set
 	// on revision; raises the epoch, so that a step in flight loses.
 	Order(ctx context.Context, dec Decision) error

@@ -19,8 +19,8 @@ func (s *Store) ClaimDue(ctx context.Context, owner string, lease time.Duration,
 	if err := s.dropDeadClaims(ctx); err != nil {
 		return nil, err
 	}
-	due, err := count(ctx, s.read, `SELECT count(*) FROM config_deployments
-		WHERE finished_at IS NULL AND quarantined = '' AND next_step_at <= $1 AND (owner = '' OR lease_until < $1)`, stamp(s.now()))
+	due, err := count(ctx, s.read, `SELECT count(*) FROM (SELECT 1 FROM config_deployments
+		WHERE finished_at IS NULL AND quarantined = '' AND next_step_at <= $1 AND (owner = '' OR lease_until < $1) LIMIT 1) AS one`, stamp(s.now()))
 	if err != nil || due == 0 {
 		return nil, err // a quiet tick takes no write lock
 	}

@@ -70,7 +70,7 @@ func TestWithoutItsDatabaseEveryMethodSaysSo(t *testing.T) {
 			"ProfileOwners":       func() error { _, err := w.ProfileOwners(ctx, []string{payments}); return err },
 			"Snapshot":            func() error { _, err := w.Snapshot(ctx, d); return err },
 			"DeploymentTargets":   func() error { _, err := w.DeploymentTargets(ctx, d.ID); return err },
-			"ActiveDeploymentFor": func() error { _, _, err := w.ActiveDeploymentFor(ctx, i); return err },
+			"Heard":               func() error { _, err := w.Heard(ctx, i); return err },
 			"RegisterSource":      func() error { return w.RegisterSource(ctx, store.Source{}) },
 			"Sources":             func() error { _, err := w.Sources(ctx); return err },
 			"SourceHead":          func() error { _, err := w.SourceHead(ctx, "configs"); return err },

@@ -18,6 +18,7 @@ type Heartbeats struct {
 	queue chan beat
 	done  chan struct{}
 	once  sync.Once
+	heard sync.WaitGroup // answers that are being read
 	// pruned is when old samples were dropped last. Dropping them is part of a
 	// batch, so that its failure is told to somebody and stops nothing.
 	pruned time.Time
@@ -29,12 +30,19 @@ type beat struct {
 	id     string
 	status fleet.Status
 	sample json.RawMessage
-	result chan error
+	asks   *fleet.Instance // who wants to know what it should run; nil for one that only tells
+	result chan beatResult
+}
+
+type beatResult struct {
+	heard Heard
+	err   error
 }
 
 const (
-	maxBatch   = 1000
-	pruneEvery = time.Minute
+	maxBatch     = 1000
+	pruneEvery   = time.Minute
+	flushTimeout = 10 * time.Second
 )
 
 // ErrStopped is returned for a heartbeat that came after the writer stopped.
@@ -54,29 +62,41 @@ func NewHeartbeatWriter(s *Store, delay time.Duration) *Heartbeats {
 // JSON cannot hold, such as a rate that is not a number, is an error of its own
 // and not of the batch.
 func (h *Heartbeats) Record(ctx context.Context, instanceID string, sample fleet.Sample) error {
-	sample.InstanceID = instanceID
+	_, err := h.record(ctx, instanceID, nil, sample)
+	return err
+}
+
+// Beat does so and answers what the instance should know, which is read once for
+// the whole batch.
+func (h *Heartbeats) Beat(ctx context.Context, i fleet.Instance, sample fleet.Sample) (Heard, error) {
+	return h.record(ctx, i.ID, &i, sample)
+}
+
+func (h *Heartbeats) record(ctx context.Context, id string, asks *fleet.Instance, sample fleet.Sample) (Heard, error) {
+	sample.InstanceID = id
 	text, err := json.Marshal(sample)
 	if err != nil {
-		return fmt.Errorf("write the heartbeat of instance %s: %w", instanceID, err)
+		return Heard{}, fmt.Errorf("write the heartbeat of instance %s: %w", id, err)
 	}
-	b := beat{id: instanceID, status: sample.Status, sample: text, result: make(chan error, 1)}
+	b := beat{id: id, status: sample.Status, sample: text, asks: asks, result: make(chan beatResult, 1)}
 	select {
 	case h.queue <- b:
 	case <-h.done:
-		return ErrStopped
+		return Heard{}, ErrStopped
 	case <-ctx.Done():
-		return ctx.Err()
+		return Heard{}, ctx.Err()
 	}
 	select {
-	case err := <-b.result:
-		return err
+	case result := <-b.result:
+		return result.heard, result.err
 	case <-ctx.Done():
-		return ctx.Err()
+		return Heard{}, ctx.Err()
 	}
 }
 
 // Run writes batches until ctx ends, then what was taken already.
 func (h *Heartbeats) Run(ctx context.Context) error {
+	defer h.heard.Wait()
 	defer h.once.Do(func() { close(h.done) })
 	for {
 		select {
@@ -107,22 +127,42 @@ func (h *Heartbeats) gather(ctx context.Context, first beat) []beat {
 }
 
 func (h *Heartbeats) flush(ctx context.Context, batch []beat) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
 	began := time.Now()
-	known, err := h.s.recordBeats(ctx, batch, &h.pruned)
+	known, err := h.s.recordBeats(bounded, batch, &h.pruned)
 	if h.Written != nil {
 		h.Written(len(batch), time.Since(began), err)
 	}
+	var asking []beat
 	for _, b := range batch {
 		switch {
 		case err != nil:
-			b.result <- err
+			b.result <- beatResult{err: err}
 		case !known[b.id]:
-			b.result <- fmt.Errorf("instance %s: %w", b.id, ErrNotFound)
+			b.result <- beatResult{err: fmt.Errorf("instance %s: %w", b.id, ErrNotFound)}
+		case b.asks == nil:
+			b.result <- beatResult{}
 		default:
-			b.result <- nil
+			asking = append(asking, b)
 		}
+	}
+	if len(asking) > 0 {
+		h.heard.Go(func() { h.answer(context.WithoutCancel(ctx), asking) }) // the next batch need not wait for it
+	}
+}
+
+// answer reads what those who asked should know, and tells them.
+func (h *Heartbeats) answer(ctx context.Context, asking []beat) {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	instances := make([]fleet.Instance, len(asking))
+	for i, b := range asking {
+		instances[i] = *b.asks
+	}
+	heard, err := h.s.Heard(ctx, instances...)
+	for _, b := range asking {
+		b.result <- beatResult{heard[b.id], err}
 	}
 }
 

@@ -28,6 +28,15 @@ type traceMetadata struct {
 	TraceParent string `json:"traceparent,omitempty"`
 }
 
+// inTrace is what is kept beside a job of a span that is not the present one, as
+// where several deployments are stored at once; nil for none.
+func inTrace(parent string) []byte {
+	if parent == "" {
+		return nil
+	}
+	return []byte(`{"traceparent":"` + parent + `"}`) // hexadecimal digits and dashes
+}
+
 // InsertMany keeps the present span with each job.
 func (*tracedJobs) InsertMany(ctx context.Context, jobs []*rivertype.JobInsertParams, insert func(context.Context) ([]*rivertype.JobInsertResult, error)) ([]*rivertype.JobInsertResult, error) {
 	if parent := spans.Format(ctx); parent != "" {

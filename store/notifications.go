@@ -92,7 +92,7 @@ func (tx *Tx) notify(ctx context.Context) error {
 		}
 		for _, n := range routing.Route(about.Notification, about.settings) {
 			jobs = append(jobs, river.InsertManyParams{
-				Args: notificationJob{n}, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts, Queue: routing.queueOf(n.Target)},
+				Args: notificationJob{n}, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts, Queue: routing.queueOf(n.Target), Metadata: inTrace(about.parent)},
 			})
 		}
 	}
@@ -105,10 +105,11 @@ func (tx *Tx) notify(ctx context.Context) error {
 	return nil
 }
 
-// noted is a notification with the settings of its profile.
+// noted is a notification with the settings of its profile, and where it belongs.
 type noted struct {
 	rollout.Notification
 	settings map[string]any
+	parent   string // the deployment's span
 }
 
 // notification describes a fact about a deployment or a hold; ok is false for
@@ -132,6 +133,7 @@ func (tx *Tx) notification(ctx context.Context, f rollout.Fact) (out noted, ok b
 			return out, false, fmt.Errorf("read deployment %s to tell of it: %w", id, err)
 		}
 	}
+	out.parent = d.Span()
 	out.Notification = rollout.NewNotification("evt_"+uuid.NewString(), f, d, tx.now())
 	var settings string
 	err = tx.tx.QueryRowContext(ctx, `SELECT service, environment, settings FROM config_profiles WHERE name = $1`, out.Profile).

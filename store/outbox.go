@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -30,20 +29,6 @@ type statusJob struct {
 func (statusJob) Kind() string { return "commit_status" }
 
 func (j statusJob) key() sayingKey { return sayingKey{j.Source, j.Commit, j.Context} }
-
-// enqueueStatuses adds the jobs in the transaction that changes the statuses.
-func (tx *Tx) enqueueStatuses(ctx context.Context, jobs []statusJob) error {
-	for some := range slices.Chunk(jobs, jobsAtOnce) {
-		params := make([]river.InsertManyParams, len(some))
-		for i, job := range some {
-			params[i] = river.InsertManyParams{Args: job, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts}}
-		}
-		if _, err := tx.s.jobs.InsertManyFastTx(ctx, tx.tx.Tx, params); err != nil {
-			return fmt.Errorf("put status %s into the outbox: %w", andMore(some[0].Context+" of "+some[0].Commit, len(some)), err)
-		}
-	}
-	return nil
-}
 
 // OutboxOptions say how the outbox works.
 type OutboxOptions struct {

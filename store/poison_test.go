@@ -48,7 +48,7 @@ func TestCorruptDeployment(t *testing.T) {
 				}
 				instance, err := w.Instance(t.Context(), "i-1")
 				w.must(err)
-				if _, _, err := w.ActiveDeploymentFor(t.Context(), instance); err != nil {
+				if _, err := w.Heard(t.Context(), instance); err != nil {
 					t.Errorf("a heartbeat's answer fails: %v", err)
 				}
 

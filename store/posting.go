@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/riverqueue/river"
 )
 
 // pendingStatus holds for a status, or a comment, that the forge has neither
@@ -124,16 +126,17 @@ func (s *Store) resumeOutbox(ctx context.Context, lease time.Duration) error {
 		}
 		waiting, err := collect(ctx, tx.tx, scanStatus, `SELECT `+statusColumns+` FROM commit_statuses c WHERE `+pendingStatus+`
 			AND updated_at <= $3 AND (posting_until IS NULL OR posting_until <= $2)
-			AND NOT EXISTS (SELECT 1 FROM river_job j WHERE j.kind = $1 AND `+s.engine.pick(jobOfStatus)+`)
+			AND `+s.engine.pick(withoutJob)+`
 			LIMIT 1000`, statusJob{}.Kind(), stamp(tx.now()), stamp(stuck))
 		if err != nil {
 			return err
 		}
-		for _, c := range waiting {
-			job := statusJob{Source: c.Source, Commit: c.Commit, Context: c.Context, Revision: c.Revision}
-			if err := tx.enqueueStatuses(ctx, []statusJob{job}); err != nil {
-				return err
-			}
+		jobs := make([]river.InsertManyParams, len(waiting))
+		for i, c := range waiting {
+			jobs[i] = postJob(statusJob{Source: c.Source, Commit: c.Commit, Context: c.Context, Revision: c.Revision}, "")
+		}
+		if err := tx.enqueueStatuses(ctx, jobs); err != nil {
+			return err
 		}
 		return tx.resumeComments(ctx, stuck)
 	})
@@ -143,13 +146,15 @@ func (s *Store) resumeOutbox(ctx context.Context, lease time.Duration) error {
 	return nil
 }
 
-// jobOfStatus holds for a job j that will post the status c, or is at it since
-// $3 or later.
-var jobOfStatus = text{
-	sqlite: `(j.state IN ('available', 'pending', 'retryable', 'scheduled') OR j.state = 'running' AND $3 IS NULL)
-		AND json_extract(j.args, '$.source') = c.source_id AND json_extract(j.args, '$.commit') = c.commit_sha
-		AND json_extract(j.args, '$.context') = c.context AND json_extract(j.args, '$.revision') = c.revision`,
-	postgres: `(j.state IN ('available', 'pending', 'retryable', 'scheduled') OR j.state = 'running' AND j.attempted_at > $3)
+// withoutJob holds for a status c that no job will post, nor is at since $3. The
+// embedded database has no job under way when it is asked, and looks the others
+// up in a list: a join would read each job again for each status.
+var withoutJob = text{
+	sqlite: `(c.source_id, c.commit_sha, c.context, c.revision) NOT IN (SELECT json_extract(j.args, '$.source'), json_extract(j.args, '$.commit'),
+		json_extract(j.args, '$.context'), json_extract(j.args, '$.revision') FROM river_job j
+		WHERE j.kind = $1 AND j.state IN ('available', 'pending', 'retryable', 'scheduled'))`,
+	postgres: `NOT EXISTS (SELECT 1 FROM river_job j WHERE j.kind = $1
+		AND (j.state IN ('available', 'pending', 'retryable', 'scheduled') OR j.state = 'running' AND j.attempted_at > $3)
 		AND j.args->>'source' = c.source_id AND j.args->>'commit' = c.commit_sha
-		AND j.args->>'context' = c.context AND (j.args->>'revision')::bigint = c.revision`,
+		AND j.args->>'context' = c.context AND (j.args->>'revision')::bigint = c.revision)`,
 }

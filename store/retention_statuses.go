@@ -48,6 +48,11 @@ func (s *Store) dropStatuses(ctx context.Context, of commitOf, old stamp) (total
 				SELECT c.context FROM commit_statuses c WHERE c.source_id = $2 AND c.commit_sha = $3 AND `+agedCommit+`
 				ORDER BY c.context DESC LIMIT $4)
 				AND updated_at <= $1 AND NOT (`+pendingStatus+`)`, old, of.source, of.commit, batchRows)
+			if err != nil || n == 0 {
+				return err
+			}
+			// Whoever sets one of this commit's statuses again counts what is left of them.
+			_, err = tx.exec(ctx, `UPDATE commit_statuses SET tally = '' WHERE source_id = $1 AND commit_sha = $2 AND tally <> ''`, of.source, of.commit)
 			return err
 		}); err != nil {
 			return total, err

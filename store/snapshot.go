@@ -99,24 +99,3 @@ func scanSample(row scanner) (fleet.Sample, error) {
 	s.InstanceID, s.Since, s.At = id, since, taken
 	return s, bad.of("health_samples", id, err)
 }
-
-// ActiveDeploymentFor says whether an active deployment involves the instance,
-// and the shortest interval at which such a deployment checks its health.
-func (s *Store) ActiveDeploymentFor(ctx context.Context, i fleet.Instance) (checkInterval time.Duration, active bool, err error) {
-	deployments, err := sound(ctx, s, s.read, scanDeployment, `SELECT `+deploymentColumns+` FROM config_deployments
-		WHERE finished_at IS NULL AND config_name IN (SELECT name FROM config_profiles WHERE service = $1 AND environment = $2)`,
-		i.Service, i.Environment)
-	if err != nil {
-		return 0, false, fmt.Errorf("look for deployments of instance %s: %w", i.ID, err)
-	}
-	for _, d := range deployments {
-		if !d.Selector.Matches(i) || d.State == rollout.Pending {
-			continue
-		}
-		if interval := d.Health.CheckInterval.Std(); !active || interval < checkInterval {
-			checkInterval = interval
-		}
-		active = true
-	}
-	return checkInterval, active, nil
-}

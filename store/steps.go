@@ -62,26 +62,29 @@ func (s *Store) giveBack(ctx context.Context, claim rollout.Claim) error {
 }
 
 func (s *Store) step(ctx context.Context, claim rollout.Claim, dec rollout.Decision) error {
-	return s.decided(ctx, dec, func(tx *Tx, op string) (int64, error) {
-		next := dec.Next
-		if !dec.Changed {
-			return tx.exec(ctx, `UPDATE config_deployments SET owner = '', lease_until = NULL, attempts = 0, op_id = $6,
-				next_step_at = CASE WHEN woken THEN CAST($7 AS TIMESTAMPTZ) ELSE CAST($5 AS TIMESTAMPTZ) END
-				WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4`,
-				next.ID, next.Revision, claim.Epoch, claim.Owner, stamp(dec.Wake), op, stamp(tx.now()))
-		}
-		wake := dec.Wake
-		if next.State.Final() {
-			wake = time.Time{}
-		}
-		return tx.exec(ctx, `UPDATE config_deployments SET body = $5, status = $6, targets = $7, applied = $8, finished_at = $9,
-			next_step_at = CASE WHEN woken AND CAST($9 AS TIMESTAMPTZ) IS NULL THEN CAST($12 AS TIMESTAMPTZ) ELSE CAST($10 AS TIMESTAMPTZ) END, op_id = $11, revision = revision + 1,
-			owner = '', lease_until = NULL, attempts = 0
-			WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4 AND finished_at IS NULL
-			  AND (CAST($9 AS TIMESTAMPTZ) IS NULL OR NOT woken)`,
-			next.ID, next.Revision, claim.Epoch, claim.Owner, asJSON(next), next.State, next.Progress.Targets, next.Progress.Applied,
-			stamp(next.FinishedAt), stamp(wake), op, stamp(tx.now()))
-	})
+	return s.decided(ctx, dec, func(tx *Tx, op string) (int64, error) { return tx.step(ctx, claim, dec, op) })
+}
+
+// step writes the deployment's own row.
+func (tx *Tx) step(ctx context.Context, claim rollout.Claim, dec rollout.Decision, op string) (int64, error) {
+	next := dec.Next
+	if !dec.Changed {
+		return tx.exec(ctx, `UPDATE config_deployments SET owner = '', lease_until = NULL, attempts = 0, op_id = $6,
+			next_step_at = CASE WHEN woken THEN CAST($7 AS TIMESTAMPTZ) ELSE CAST($5 AS TIMESTAMPTZ) END
+			WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4`,
+			next.ID, next.Revision, claim.Epoch, claim.Owner, stamp(dec.Wake), op, stamp(tx.now()))
+	}
+	wake := dec.Wake
+	if next.State.Final() {
+		wake = time.Time{}
+	}
+	return tx.exec(ctx, `UPDATE config_deployments SET body = $5, status = $6, targets = $7, applied = $8, finished_at = $9,
+		next_step_at = CASE WHEN woken AND CAST($9 AS TIMESTAMPTZ) IS NULL THEN CAST($12 AS TIMESTAMPTZ) ELSE CAST($10 AS TIMESTAMPTZ) END, op_id = $11, revision = revision + 1,
+		owner = '', lease_until = NULL, attempts = 0
+		WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4 AND finished_at IS NULL
+		  AND (CAST($9 AS TIMESTAMPTZ) IS NULL OR NOT woken)`,
+		next.ID, next.Revision, claim.Epoch, claim.Owner, asJSON(next), next.State, next.Progress.Targets, next.Progress.Applied,
+		stamp(next.FinishedAt), stamp(wake), op, stamp(tx.now()))
 }
 
 // Order stores a decision that a person forced. It raises the epoch, so that a

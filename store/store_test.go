@@ -471,9 +471,9 @@ func involved(t *testing.T, w *world) {
 	for id, want := range map[string]bool{"i-1": true, "i-2": false} {
 		i, err := w.Instance(ctx, id)
 		w.must(err)
-		interval, active, err := w.ActiveDeploymentFor(ctx, i)
-		if active != want || err != nil || active && interval != 2*time.Second {
-			t.Errorf("%s: %v, %t, %v", id, interval, active, err)
+		heard, err := w.Heard(ctx, i)
+		if got := heard[id]; got.Active != want || err != nil || want && got.CheckInterval != 2*time.Second {
+			t.Errorf("%s: %+v, %v", id, got, err)
 		}
 	}
 	targets, err := w.DeploymentTargets(ctx, d.ID)

@@ -18,10 +18,10 @@ type Tx struct {
 	s  *Store
 	// added are the versions and deployments that the profiles' counts do not know yet.
 	added map[string]counted
-	// statuses are written last but for the facts, all at once.
-	statuses []rollout.Status
-	// touched are the commits whose aggregate status is written once, before the commit.
-	touched map[commitOf]struct{}
+	// statuses are written once, before the commit, and what follows from them;
+	// said finds each.
+	statuses []saying
+	said     map[statusKey]int
 	// facts are written last: the audit log's head is everybody's, and is held
 	// for as short a time as can be.
 	facts []rollout.Fact
@@ -108,7 +108,7 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	own := &Tx{tx: session{tx, s.engine}, s: s, touched: map[commitOf]struct{}{}, added: map[string]counted{}}
+	own := &Tx{tx: session{tx, s.engine}, s: s, said: map[statusKey]int{}, added: map[string]counted{}}
 	if !s.ownClock() {
 		if err := s.readClock(ctx, own.tx); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -113,6 +114,7 @@ func (d *daemon) run(ctx context.Context, conf settings.Settings, log *slog.Logg
 		return stopHTTP(ctx, d.server, d.door, conf.ShutdownTimeout)
 	})
 	log.InfoContext(ctx, "ready", "role", conf.Role, "address", d.listener.Addr().String())
+	debug.FreeOSMemory() // what only the start needed: migrations, a password's hash
 	err := group.Wait()
 	log.InfoContext(ctx, "stopped")
 	return err

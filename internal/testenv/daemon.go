@@ -44,3 +44,6 @@ func (d *Daemon) Start(t testing.TB) {
 	t.Helper()
 	must(t, d.start())
 }
+
+// PID is the process that runs now, or ran last.
+func (d *Daemon) PID() int { return d.cmd.Process.Pid }

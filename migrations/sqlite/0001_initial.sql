@@ -332,11 +332,14 @@ CREATE TABLE commit_statuses (
     refused_revision INTEGER NOT NULL DEFAULT 0, -- that the forge refused for good
     posting_until   INTEGER, -- somebody is at it: an older post must not land after a newer one
     updated_at      INTEGER NOT NULL,
+    tally           TEXT NOT NULL DEFAULT '', -- of an aggregate: how many profiles are in which state; '' when not counted
     PRIMARY KEY (source_id, commit_sha, context)
 );
 CREATE INDEX commit_statuses_pending ON commit_statuses (source_id)
     WHERE revision > posted_revision AND revision > refused_revision;
 CREATE INDEX commit_statuses_commit ON commit_statuses (commit_sha);
+CREATE INDEX commit_statuses_wrong ON commit_statuses (source_id, commit_sha, state, context)
+    WHERE state <> 'success' AND state <> 'pending';
 
 -- What a pull request is told: Sluice's own comments on it.
 CREATE TABLE pull_request_comments (
