@@ -94,6 +94,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Probe, err = o.Probe.withDefaults(); err != nil {
 		return o, err
 	}
+	if o.Session.Bootstrap.From != "" && o.Profile == "" {
+		return o, errors.New("bootstrap: name the profile too: which one is assigned only the server can say")
+	}
 	if o.Session.StateDir == "" {
 		o.Session.StateDir = filepath.Join(filepath.Dir(o.File), "."+filepath.Base(o.File)+".sluice")
 	}

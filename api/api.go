@@ -27,7 +27,7 @@ import (
 // Options are what New needs.
 type Options struct {
 	Store      *store.Store
-	Engine     *rollout.Engine
+	Engine     *rollout.Engine // nil where WatchOnly is true
 	Bus        coord.Bus
 	Heartbeats *store.Heartbeats
 	Registry   *prometheus.Registry
@@ -57,6 +57,12 @@ type Options struct {
 	Validated func(ctx context.Context, took time.Duration)
 	// Uploaded is told of each version that was made here; it may be nil.
 	Uploaded func()
+
+	// WatchOnly serves instances alone; at the other doors it says where they are.
+	WatchOnly bool
+	// Wake makes the engine look for due deployments, where it is in another
+	// process; Engine.Wake when nil.
+	Wake func()
 
 	// Secrets seals what is given and opens what is delivered; nil refuses the one
 	// and delivers references as they stand.
@@ -126,8 +132,14 @@ type API struct {
 
 // New builds the API. It returns an error when a route says not who may use it.
 func New(opts Options) (*API, error) {
-	if opts.Store == nil || opts.Engine == nil || opts.Bus == nil || opts.Heartbeats == nil {
-		return nil, errors.New("api: store, engine, bus and heartbeats are needed")
+	if opts.Store == nil || opts.Bus == nil || opts.Heartbeats == nil {
+		return nil, errors.New("api: store, bus and heartbeats are needed")
+	}
+	if opts.Engine == nil && (!opts.WatchOnly || opts.Wake == nil) {
+		return nil, errors.New("api: an engine is needed, or a wake where instances alone are served")
+	}
+	if opts.Wake == nil {
+		opts.Wake = opts.Engine.Wake
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -204,7 +216,7 @@ func New(opts Options) (*API, error) {
 	}
 	a.marks = newWatermark(a)
 	a.hints = newHints(opts.Store, opts.Bus, a.draining)
-	opts.Registry.MustRegister(newStock(opts.Store, a.leaving.Load))
+	opts.Registry.MustRegister(newStock(opts.Store, a.leaving.Load, opts.WatchOnly))
 	a.described = sync.OnceValues(a.describeOnce)
 	a.echo.HideBanner, a.echo.HidePort = true, true
 	a.echo.HTTPErrorHandler = a.answerError

@@ -57,7 +57,7 @@ func (a *API) answerError(err error, c echo.Context) {
 	}
 	p := a.explain(c, err)
 	speaks := a.spoken(c.Path())
-	if speaks == nil && forPeople(c) {
+	if speaks == nil && forPeople(c) && !a.opts.WatchOnly { // which has no style sheets
 		a.answerPage(c, p)
 		return
 	}

@@ -140,6 +140,10 @@ func (a *API) routes() error {
 			errs = append(errs, fmt.Errorf("api: %s %s says not who may use it", r.method, r.path))
 			continue
 		}
+		if !a.has(r) {
+			a.echo.Add(r.method, r.path, a.misdirected)
+			continue
+		}
 		a.echo.Add(r.method, r.path, r.handle, paced(r.pace), a.allowed(r), a.limited(r), bounded(r.body), a.inTurn(r), a.idempotent(r))
 	}
 	a.echo.RouteNotFound("/*", func(c echo.Context) error {

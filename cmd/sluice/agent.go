@@ -112,6 +112,11 @@ func agentFlags(f *pflag.FlagSet, o *agent.Options) {
 	f.DurationVar(&s.MinHeartbeat, "min-heartbeat", 0, "shortest heartbeat `interval`, whatever the server asks for (default 200ms)")
 	f.DurationVar(&s.MaxHeartbeat, "max-heartbeat", 0, "longest heartbeat `interval` (default 1m)")
 
+	b := &s.Bootstrap
+	f.StringVar(&b.From, "bootstrap", "", "`directory` or URL of signed snapshots, to start from while the server is away and nothing is kept here; needs --profile")
+	f.StringSliceVar(&b.Keys, "bootstrap-key", nil, "public `key` that snapshots must be signed by; may be repeated")
+	f.DurationVar(&b.MaxAge, "bootstrap-max-age", 0, "`age` at which a snapshot is refused (default 168h)")
+
 	f.StringVar(&o.Profile, "profile", "", "`name` of the profile (default: the first one assigned)")
 	f.StringVar(&o.File, "file", "", "`path` of the file to write")
 	f.StringVar((*string)(&o.Format), "format", "", "json, yaml, toml, env or template (default: by the file's ending)")

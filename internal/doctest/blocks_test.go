@@ -20,6 +20,7 @@ var notRun = map[string]string{
 	"docs/agent.md":      "stands beside a program with metrics and health URLs of its own",
 	"docs/cli.md":        "speaks to two servers by names that are not there; pauses whatever is under way",
 	"docs/clients.md":    "needs a registration token of a fleet, with which the tests of clients/ run it as it stands, and flagd itself",
+	"docs/cluster.md":    "the watch replicas, which TestClusterWatchReplicas starts; the rest is run",
 	"docs/images.md":     "needs a container engine; deploy/checks carries the steps out",
 	"docs/install.md":    "needs systemd, a container engine or a cluster; what a reader can do anywhere is run",
 	"docs/openapi.md":    "writes the description again, in a working copy",

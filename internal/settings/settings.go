@@ -10,6 +10,7 @@ import (
 // Settings is everything that the daemon can be told.
 type Settings struct {
 	Listen      string `key:"listen" default:":5000" help:"address that the API, the dashboard and the probes listen on"`
+	Role        string `key:"role" default:"all" help:"what this process does: all; or watch, which serves instances alone and leaves the rest to replicas of the role all (needs PostgreSQL)"`
 	PprofListen string `key:"pprof_listen" help:"loopback address that profiles of this process are served on, such as 127.0.0.1:6060; empty is none"`
 	ExternalURL string `key:"external_url" help:"URL under which people reach this server; commit statuses link to it"`
 	DataDir     string `key:"data_dir" default:"./sluice-data" help:"folder of the embedded database and the Git mirrors"`
@@ -75,8 +76,15 @@ type Settings struct {
 	Sources       []Source      `key:"sources" help:"repositories to watch"`
 	TrafficHooks  []TrafficHook `key:"traffic_hooks" help:"load balancers that are told which group of a BlueGreen profile requests go to"`
 	Notifications Notifications `key:"notifications" help:"who is told of deployments and holds"`
+	Snapshots     Snapshots     `key:"snapshots" help:"where signed copies of stable versions are kept, for instances that start while no daemon answers"`
 	Gates         []Gate        `key:"gates" help:"webhooks that say whether a deployment may go on"`
 }
+
+// What a process of the daemon does: settings' role.
+const (
+	RoleAll   = "all"   // everything
+	RoleWatch = "watch" // the doors of instances, and nothing that decides
+)
 
 // Source is one repository, branch and path to watch.
 type Source struct {
