@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -56,6 +57,15 @@ func (a *API) spoken(path string) *compat.Protocol {
 		}
 	}
 	return nil
+}
+
+// quietly says that a door has no spans of its own: those that are quiet, and those where clients wait.
+func (a *API) quietly(path string) bool {
+	if quiet[path] {
+		return true
+	}
+	p := a.spoken(path)
+	return p != nil && slices.ContainsFunc(p.Routes, func(r compat.Route) bool { return r.Path == path && r.Waits })
 }
 
 // refuseClient tells a client what is wrong in the shape that it knows.

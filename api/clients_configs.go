@@ -22,6 +22,9 @@ type clientConfigs struct {
 
 	mine  []fleet.Assignment // of the instance, as they were read last
 	given uint64             // what the view had of its place then; 0 before
+
+	told   map[string]int64 // the last index of each profile
+	listed []string         // the names of all profiles, as they were read last
 }
 
 // Config is what the reader should run of a profile.
@@ -142,42 +145,61 @@ var indexEpoch = time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
 // stableIndex rises whenever the stable version becomes another.
 func stableIndex(s store.Stable) int64 { return max(1, s.ChangedAt.Sub(indexEpoch).Microseconds()) }
 
-// Index is that of Config. Thousands may wait, and ask for it at every change: they share a view.
+// Index is that of Config. Thousands may wait, and ask for it at every change: the first look of a
+// request is at the store, and later ones at the view that all share, unless that is of before.
 func (r *clientConfigs) Index(ctx context.Context, name string) (int64, error) {
 	return look(ctx, func(ctx context.Context) (int64, error) {
+		known, later := r.told[name]
 		v := r.api.hints.view()
-		switch mine, ok, err := r.seen(ctx, name, v); {
-		case err != nil:
-			return 0, err
-		case ok:
-			return mine.Generation, nil
+		if !later {
+			v = nil
 		}
-		if v != nil {
-			s, ok := v.stable[name]
-			if !ok || !r.by.sees(string(s.Environment), name) {
-				return 0, compat.ErrNotFound
-			}
-			return stableIndex(s), nil
+		index, err := r.index(ctx, name, v)
+		if v != nil && index < known && (err == nil || errors.Is(err, compat.ErrNotFound)) {
+			index, err = r.index(ctx, name, nil)
 		}
-		s, err := r.stableOf(ctx, name)
-		return stableIndex(s), err
+		if r.told == nil {
+			r.told = map[string]int64{}
+		}
+		r.told[name] = index
+		return index, err
 	})
 }
 
-// Profiles are the names of all that the reader may see.
-func (r *clientConfigs) Profiles(ctx context.Context) ([]string, error) {
-	v := r.api.hints.view()
-	if v == nil || r.by.instance != nil {
-		return r.names(ctx, "", "")
+// index is by the view, or where there is none by the store; 0 with any error.
+func (r *clientConfigs) index(ctx context.Context, name string, v *view) (int64, error) {
+	mine, ok, err := r.seen(ctx, name, v)
+	if err != nil {
+		return 0, err
 	}
-	var names []string
-	for name, s := range v.stable {
-		if r.by.sees(string(s.Environment), name) {
-			names = append(names, name)
+	if ok {
+		return mine.Generation, nil
+	}
+	if v == nil {
+		s, err := r.stableOf(ctx, name)
+		if err != nil {
+			return 0, err
 		}
+		return stableIndex(s), nil
 	}
-	slices.Sort(names)
-	return names, nil
+	if s, ok := v.stable[name]; ok && r.by.sees(string(s.Environment), name) {
+		return stableIndex(s), nil
+	}
+	return 0, compat.ErrNotFound
+}
+
+// Profiles are the names of all that the reader may see. Whoever waits looks at the view, as for indexes.
+func (r *clientConfigs) Profiles(ctx context.Context) (names []string, err error) {
+	v := r.api.hints.view()
+	if v == nil || r.listed == nil || r.by.instance != nil || slices.ContainsFunc(r.listed, func(name string) bool { return !v.has(name) }) {
+		names, err = r.names(ctx, "", "")
+	} else {
+		names = v.names(r.by)
+	}
+	if err == nil {
+		r.listed = names
+	}
+	return slices.Clone(names), err
 }
 
 // Of are those of a service in an environment.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,6 +56,23 @@ func newView(standings []store.Standing) *view {
 		}
 	}
 	return v
+}
+
+func (v *view) has(name string) bool {
+	_, ok := v.stable[name]
+	return ok
+}
+
+// names are those that somebody may see, sorted.
+func (v *view) names(by caller) []string {
+	names := []string{}
+	for name, s := range v.stable {
+		if by.sees(string(s.Environment), name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // view is the newest one, nil where there is none.
