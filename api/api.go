@@ -102,11 +102,11 @@ type API struct {
 	log       *slog.Logger
 	metrics   *metrics
 	marks     *watermark
-	clients   []*compat.Protocol
-	hints     *hints
 	shelf     *shelf
 	instances *identities
 	streams   sync.WaitGroup // whose connections were taken off their requests
+	clients   []*compat.Protocol
+	hints     *hints
 
 	limits    coord.Limiter // of callers with a token
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
@@ -209,8 +209,8 @@ func New(opts Options) (*API, error) {
 		previews:  make(chan struct{}, maxPreviews),
 		reading:   map[string]int{},
 		shelf:     newShelf(),
-		clients:   clients,
 		instances: newIdentities(keptIdentity, opts.Now),
+		clients:   clients,
 		outage:    &outage{log: opts.Logger},
 		shared:    sharedPages{pages: map[string]*sharedPage{}},
 	}

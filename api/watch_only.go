@@ -21,8 +21,11 @@ func (r route) toInstances() bool {
 	return slices.Contains(everyProcess, r.path) || r.path == instancesPath || strings.HasPrefix(r.path, instancesPath+"/")
 }
 
-// has says whether this replica has a door. Any other is misdirected there.
-func (a *API) has(r route) bool { return !a.opts.WatchOnly || r.toInstances() }
+// has says whether this replica has a door. Any other is misdirected there. The
+// doors of other servers' clients are for reading, as those of instances are.
+func (a *API) has(r route) bool {
+	return !a.opts.WatchOnly || r.toInstances() || a.spoken(r.path) != nil
+}
 
 // misdirected answers where a replica serves instances alone. It is no 404:
 // what was asked for is there, at another address.
