@@ -2,7 +2,6 @@ package client_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -69,30 +68,6 @@ func (s *shelf) from(place string) client.Bootstrap {
 	return client.Bootstrap{From: place, Keys: []string{s.key.Public().String()}}
 }
 
-// watchNamed is watch for the profile by its name.
-func watchNamed(t *testing.T, opts client.SessionOptions, c *calls) (stop func()) {
-	t.Helper()
-	w, err := client.NewWatcher(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- w.Watch(ctx, profileName, c.take) }()
-	ended := false
-	stop = func() {
-		if ended {
-			return
-		}
-		ended = true
-		cancel()
-		<-done
-		w.Close()
-	}
-	t.Cleanup(stop)
-	return stop
-}
-
 func TestStartsFromASnapshotWhileEverythingIsAway(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -107,7 +82,7 @@ func TestStartsFromASnapshotWhileEverythingIsAway(t *testing.T) {
 			log := make(lines, 100)
 			opts.Logger = slog.New(slog.NewTextHandler(log, nil))
 			c := newCalls(nil)
-			stop := watchNamed(t, opts, c)
+			stop := watch(t, opts, c)
 			if cfg := <-c.called; cfg.Cached || cfg.Snapshot.IsZero() || cfg.Generation != 0 || cfg.Version != "1.0.0" || string(cfg.Data) != `{"n":1}` {
 				t.Errorf("started from %+v", cfg)
 			}
@@ -129,7 +104,7 @@ func TestStartsFromASnapshotWhileEverythingIsAway(t *testing.T) {
 
 			// From now on there is a copy on disk, and the older snapshot is nothing to it.
 			again := newCalls(nil)
-			watchNamed(t, opts, again)
+			watch(t, opts, again)
 			if cfg := <-again.called; !cfg.Cached || cfg.Version != "1.1.0" || !cfg.Snapshot.IsZero() {
 				t.Errorf("started again from %+v", cfg)
 			}
@@ -148,13 +123,13 @@ func TestASnapshotIsNotKept(t *testing.T) {
 	opts := options(f, t.TempDir())
 	opts.Bootstrap = s.from(s.dir)
 	c := newCalls(nil)
-	stop := watchNamed(t, opts, c)
+	stop := watch(t, opts, c)
 	<-c.called
 	stop()
 	s.put(s.sign(func(s *snapshot.Snapshot) { s.WrittenAt = time.Now().Add(-8 * 24 * time.Hour) }))
 	log := make(lines, 100)
 	opts.Logger = slog.New(slog.NewTextHandler(log, nil))
-	watchNamed(t, opts, newCalls(nil))
+	watch(t, opts, newCalls(nil))
 	log.until(t, "too old")
 }
 
@@ -173,7 +148,7 @@ func TestASnapshotCanBeRefused(t *testing.T) {
 		}
 		return nil
 	})
-	watchNamed(t, opts, c)
+	watch(t, opts, c)
 	<-c.called
 	f.Restart()
 	f.Assign(assigned("1.1.0", 1, 2))
@@ -279,7 +254,7 @@ func TestSnapshotsThatAreNotTaken(t *testing.T) {
 			log := make(lines, 100)
 			opts.Logger = slog.New(slog.NewTextHandler(log, nil))
 			got := newCalls(nil)
-			stop := watchNamed(t, opts, got)
+			stop := watch(t, opts, got)
 			log.until(t, c.want)
 			stop()
 			if len(got.got) > 0 {
@@ -301,7 +276,7 @@ func bootsFrom(t *testing.T, b client.Bootstrap, p place, want string) {
 		opts.Logger = slog.New(slog.NewTextHandler(log, nil))
 		c := newCalls(nil)
 		start := time.Now()
-		stop := watchNamed(t, opts, c)
+		stop := watch(t, opts, c)
 		said := log.until(t, want)
 		if took := time.Since(start); took > 11*time.Second {
 			t.Errorf("it took %s", took)
@@ -407,7 +382,7 @@ func TestAServerThatAnswersNeedsNoSnapshot(t *testing.T) {
 					asked.Add(1)
 					return nil, syscall.ECONNREFUSED
 				})}
-				stop := watchNamed(t, opts, newCalls(nil))
+				stop := watch(t, opts, newCalls(nil))
 				<-time.After(5 * time.Minute) // simulated
 				if looked := asked.Load() > 0; looked != c.looks {
 					t.Errorf("snapshots were asked for %d times", asked.Load())
@@ -444,7 +419,7 @@ func TestAServerThatDiesBeforeItsFirstWord(t *testing.T) {
 			return page(http.StatusOK, bytes.NewReader(file))(r)
 		})}
 		c := newCalls(nil)
-		stop := watchNamed(t, opts, c)
+		stop := watch(t, opts, c)
 		if got := <-asked; got != "https://store.example.com/production/"+snapshot.FileName(profileName) {
 			t.Errorf("asked for %s", got)
 		}
@@ -473,7 +448,7 @@ func TestTheServersWordDoesNotWaitForASnapshot(t *testing.T) {
 			return hangs(r)
 		})}
 		c := newCalls(nil)
-		stop := watchNamed(t, opts, c)
+		stop := watch(t, opts, c)
 		<-asked
 		start := time.Now()
 		g.open.Store(true)

@@ -442,7 +442,9 @@ func TestAHungPlaceKeepsNobodyFromStopping(t *testing.T) {
 		<-place.asked
 		cancel()
 		asked := time.Now()
-		<-done
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 		if took := time.Since(asked); took > 3*time.Second {
 			t.Errorf("it took %s to stop", took)
 		}
