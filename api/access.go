@@ -138,12 +138,18 @@ func (a *API) holder(ctx context.Context, token string) (*caller, error) {
 		return a.sessionHolder(ctx, token)
 	}
 	if strings.HasPrefix(token, string(InstanceToken)) {
-		instance, err := a.opts.Store.InstanceByToken(ctx, HashToken(token))
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
+		hash := HashToken(token)
+		instance, ok := a.instances.get(hash)
+		if !ok {
+			var err error
+			instance, err = a.opts.Store.InstanceByToken(ctx, hash)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			a.instances.put(hash, instance)
 		}
 		return &caller{key: "instance " + instance.ID, name: instancePrefix + instance.Hostname, instance: &instance}, nil
 	}

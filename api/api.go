@@ -83,13 +83,14 @@ const ownCacheBytes = 32 << 20
 
 // API serves the REST API. Build it with New.
 type API struct {
-	opts    Options
-	echo    *echo.Echo
-	log     *slog.Logger
-	metrics *metrics
-	marks   *watermark
-	shelf   *shelf
-	streams sync.WaitGroup // whose connections were taken off their requests
+	opts      Options
+	echo      *echo.Echo
+	log       *slog.Logger
+	metrics   *metrics
+	marks     *watermark
+	shelf     *shelf
+	instances *identities
+	streams   sync.WaitGroup // whose connections were taken off their requests
 
 	limits    coord.Limiter // of callers with a token
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
@@ -181,6 +182,7 @@ func New(opts Options) (*API, error) {
 		previews:  make(chan struct{}, maxPreviews),
 		reading:   map[string]int{},
 		shelf:     newShelf(),
+		instances: newIdentities(keptIdentity, opts.Now),
 		outage:    &outage{log: opts.Logger},
 		shared:    sharedPages{pages: map[string]*sharedPage{}},
 	}

@@ -162,6 +162,7 @@ func (a *API) deregisterInstance(c echo.Context) error {
 	if err := a.opts.Store.DeregisterInstance(c.Request().Context(), c.Param("id"), who(c).name); err != nil {
 		return err
 	}
+	a.instances.forget(c.Param("id"))
 	a.marks.doubt(c.Param("id")) // its streams end
 	a.opts.Engine.Wake()
 	return c.NoContent(http.StatusNoContent)

@@ -36,6 +36,8 @@ var scenarios = []struct {
 }{
 	{"Delivery by streams", benchStreams},
 	{"Delivery by long polls", benchPolls},
+	{"A merged commit", benchCommits},
+	{"The first sync", benchFirstSync},
 }
 
 // scenario is one table of figures in the making.

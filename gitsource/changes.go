@@ -98,7 +98,7 @@ func (m *Mirror) newDiffer(trees treeReader) *differ {
 
 // pair compares what two commits have at one path; an entry without kind is not there.
 func (d *differ) pair(ctx context.Context, p string, a, b treeEntry, depth int) error {
-	if a.hash == b.hash && a.kind == b.kind && a.reason == b.reason {
+	if unchanged(a, b) {
 		return nil
 	}
 	aFolder, bFolder := a.kind == folder && a.valid(), b.kind == folder && b.valid()
@@ -115,6 +115,11 @@ func (d *differ) pair(ctx context.Context, p string, a, b treeEntry, depth int) 
 	}
 	d.file(p, a, b)
 	return nil
+}
+
+// unchanged reports whether two commits have the same at one path.
+func unchanged(a, b treeEntry) bool {
+	return a.hash == b.hash && a.kind == b.kind && a.reason == b.reason
 }
 
 func (d *differ) file(p string, a, b treeEntry) {
@@ -162,6 +167,9 @@ func (d *differ) folders(ctx context.Context, p string, a, b treeEntry, depth in
 	for _, e := range after {
 		was := old[e.name]
 		delete(old, e.name)
+		if unchanged(was, e) {
+			continue // most are, and their paths are not worth putting together
+		}
 		if err := d.pair(ctx, join(p, e.name), was, e, depth+1); err != nil {
 			return err
 		}
@@ -179,20 +187,26 @@ func (d *differ) folders(ctx context.Context, p string, a, b treeEntry, depth in
 	return nil
 }
 
-// read returns a folder's entries, without hidden ones; of anything else, none.
+// read returns a folder's entries, without hidden ones, which the caller must not change; of anything else, none.
 func (d *differ) read(ctx context.Context, e treeEntry) ([]treeEntry, error) {
 	if e.kind != folder || !e.valid() {
 		return nil, nil
 	}
-	entries, err := d.trees.tree(ctx, e.hash)
+	t, err := d.trees.tree(ctx, e.hash)
 	if err != nil {
 		return nil, err
 	}
-	if d.seen += len(entries); d.seen > d.limit {
+	if d.seen += len(t.entries); d.seen > d.limit {
 		return nil, fmt.Errorf("%w: more than %d entries", ErrTooLarge, d.limit)
 	}
-	return slices.DeleteFunc(entries, func(e treeEntry) bool { return hidden(e.name) && e.kind != BadName }), nil
+	if !slices.ContainsFunc(t.entries, unseen) {
+		return t.entries, nil
+	}
+	return slices.DeleteFunc(slices.Clone(t.entries), unseen), nil
 }
+
+// unseen reports whether an entry is left out as belonging to tools.
+func unseen(e treeEntry) bool { return hidden(e.name) && e.kind != BadName }
 
 func join(folder, name string) string {
 	if folder == "" {

@@ -32,9 +32,13 @@ const (
 	maxName    = 256
 )
 
-// commit reads and decodes a commit object.
+// commit reads and decodes a commit object, which is shared and must not be changed.
 func (m *Mirror) commit(ctx context.Context, h plumbing.Hash) (*object.Commit, error) {
-	b, err := m.store().get(ctx, plumbing.CommitObject, h)
+	s := m.store()
+	if c, ok := s.decoded.commit(h); ok {
+		return c, s.usable(ctx)
+	}
+	b, err := s.get(ctx, plumbing.CommitObject, h)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +51,7 @@ func (m *Mirror) commit(ctx context.Context, h plumbing.Hash) (*object.Commit, e
 	if err != nil {
 		return nil, fmt.Errorf("%w: commit %s does not decode", ErrMalformed, h)
 	}
+	s.decoded.keepCommit(c, len(b))
 	return c, nil
 }
 

@@ -130,11 +130,13 @@ type mergedObjects struct {
 	bytes int
 }
 
-func (o *mergedObjects) tree(ctx context.Context, h plumbing.Hash) ([]treeEntry, error) {
-	if b, made := o.trees[h]; made {
-		return parseTree(b)
+func (o *mergedObjects) tree(ctx context.Context, h plumbing.Hash) (*folderTree, error) {
+	b, made := o.trees[h]
+	if !made {
+		return o.m.tree(ctx, h)
 	}
-	return o.m.tree(ctx, h)
+	entries, err := parseTree(b)
+	return &folderTree{hash: h, entries: entries}, err
 }
 
 // keep holds an object under the hash that it would have.

@@ -117,14 +117,14 @@ func (t *treeMerge) read(ctx context.Context, e treeEntry) (map[string][]treeEnt
 	if e.mode == "" {
 		return out, nil
 	}
-	entries, err := t.m.tree(ctx, e.hash)
+	tree, err := t.m.tree(ctx, e.hash)
 	if err != nil {
 		return nil, err
 	}
-	if t.seen += len(entries); t.seen > 3*t.m.limits.MaxTreeEntries {
+	if t.seen += len(tree.entries); t.seen > 3*t.m.limits.MaxTreeEntries {
 		return nil, fmt.Errorf("%w: more than %d entries", ErrTooLarge, 3*t.m.limits.MaxTreeEntries)
 	}
-	for _, e := range entries {
+	for _, e := range tree.entries {
 		out[e.name] = append(out[e.name], e)
 	}
 	return out, nil

@@ -1,7 +1,6 @@
 package gitsource
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -39,24 +38,24 @@ func (p *packReader) object(ctx context.Context, offset int64) (plumbing.ObjectT
 			typ, content = plumbing.ObjectType(b[len(b)-1]), b[:len(b)-1:len(b)-1]
 			break
 		}
-		sc, h, err := p.header(offset)
+		o, err := p.head(offset)
 		if err != nil {
 			return 0, nil, err
 		}
-		switch h.Type {
+		switch o.typ {
 		case plumbing.OFSDeltaObject:
 			chain = append(chain, offset)
-			offset = h.OffsetReference
+			offset = o.base
 		case plumbing.REFDeltaObject:
 			chain = append(chain, offset)
-			base, ok := p.base(h.Reference)
+			base, ok := p.base(o.ref)
 			if !ok {
 				return 0, nil, fmt.Errorf("%w: a delta's base is missing", ErrMalformed)
 			}
 			offset = base
 		default:
-			typ = h.Type
-			if content, err = inflate(sc, h.Length); err != nil {
+			typ = o.typ
+			if content, err = o.inflate(p.file, p.size); err != nil {
 				return 0, nil, err
 			}
 			if err := p.keep(ctx, offset, typ, content); err != nil {
@@ -77,11 +76,11 @@ func (p *packReader) object(ctx context.Context, offset int64) (plumbing.ObjectT
 }
 
 func (p *packReader) patch(base []byte, offset int64) ([]byte, error) {
-	sc, h, err := p.header(offset)
+	o, err := p.head(offset)
 	if err != nil {
 		return nil, err
 	}
-	delta, err := inflate(sc, h.Length)
+	delta, err := o.inflate(p.file, p.size)
 	if err != nil {
 		return nil, err
 	}
@@ -106,27 +105,21 @@ func (p *packReader) keep(ctx context.Context, offset int64, typ plumbing.Object
 	return p.spend(ctx, int64(len(content)))
 }
 
-func (p *packReader) header(offset int64) (*packfile.Scanner, *packfile.ObjectHeader, error) {
-	sc := packfile.NewScanner(io.NewSectionReader(p.file, 0, p.size))
-	h, err := sc.SeekObjectHeader(offset)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: no object at its place in the pack", ErrMalformed)
+// head reads the head of the object at offset.
+func (p *packReader) head(offset int64) (packedObject, error) {
+	var b [maxObjectHead]byte
+	n, err := p.file.ReadAt(b[:max(0, min(maxObjectHead, p.size-offset))], max(0, offset))
+	if err != nil && err != io.EOF {
+		return packedObject{}, fmt.Errorf("%w: no object at its place in the pack", ErrMalformed)
 	}
-	if h.Length < 0 || h.Length > p.max {
-		return nil, nil, fmt.Errorf("%w: an object of %d bytes, at most %d are allowed", ErrLimit, h.Length, p.max)
+	o, ok := parseObjectHead(b[:n], offset)
+	if !ok {
+		return packedObject{}, fmt.Errorf("%w: no object at its place in the pack", ErrMalformed)
 	}
-	return sc, h, nil
-}
-
-func inflate(sc *packfile.Scanner, length int64) ([]byte, error) {
-	var buf bytes.Buffer
-	// The declared length is a wish until the bytes are there: a small first guess, then grow.
-	buf.Grow(int(min(length, 64<<10)) + 1)
-	n, _, err := sc.NextObject(&buf)
-	if err != nil || n != length {
-		return nil, fmt.Errorf("%w: an object does not inflate", ErrMalformed)
+	if o.length < 0 || o.length > p.max {
+		return packedObject{}, fmt.Errorf("%w: an object of %d bytes, at most %d are allowed", ErrLimit, o.length, p.max)
 	}
-	return buf.Bytes(), nil
+	return o, nil
 }
 
 // deltaSizes reads a delta's head: the size of its base and of its result. A size that does not parse is -1.

@@ -38,6 +38,8 @@ type packStore struct {
 	limits Limits
 	cache  *cache.BufferLRU
 
+	decoded *decoded // trees and commits
+
 	mu    sync.RWMutex // held for reading while packs are read, for writing while the set of packs changes
 	packs []*pack
 	seq   int64
@@ -50,7 +52,7 @@ type packStore struct {
 // openPacks opens the packs of a folder and removes what a killed process left half written. Any damage that shows
 // without inflating objects is an error that wraps ErrCorrupt.
 func openPacks(dir string, limits Limits) (*packStore, error) {
-	s := &packStore{dir: dir, limits: limits, cache: cache.NewBufferLRU(readCache)}
+	s := &packStore{dir: dir, limits: limits, cache: cache.NewBufferLRU(readCache), decoded: newDecoded()}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -127,6 +129,17 @@ func (s *packStore) has(h plumbing.Hash) bool {
 
 // errMissing says that no pack holds an object.
 var errMissing = errors.New("object is not in the mirror")
+
+// usable is an error when nothing is to be read any more.
+func (s *packStore) usable(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.isClosed() {
+		return ErrClosed
+	}
+	return nil
+}
 
 // get returns an object of the wanted type, checked against its hash. The content must not be changed.
 func (s *packStore) get(ctx context.Context, want plumbing.ObjectType, h plumbing.Hash) ([]byte, error) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -43,34 +42,49 @@ type treeEntry struct {
 
 func (e treeEntry) valid() bool { return e.reason == "" }
 
+// minTreeLine is about how long a line of a tree is that has a short name.
+const minTreeLine = 48
+
 // parseTree reads a tree object. It does not judge order or duplicates as Git does; it reports names that must not be
 // used instead of failing, so that one bad name does not hide its neighbours.
 func parseTree(b []byte) ([]treeEntry, error) {
-	var out []treeEntry
-	seen := map[string]string{}
+	out := make([]treeEntry, 0, len(b)/minTreeLine+1)
+	seen := make(map[string]string, cap(out))
 	for len(b) > 0 {
 		mode, rest, ok := bytes.Cut(b, []byte{' '})
 		name, rest, ok2 := bytes.Cut(rest, []byte{0})
 		if !ok || !ok2 || len(rest) < 20 || len(mode) > 7 {
 			return nil, errors.New("tree does not parse")
 		}
-		e := treeEntry{name: string(name), hash: plumbing.Hash(rest[:20]), octal: string(mode)}
+		e := treeEntry{name: string(name), hash: plumbing.Hash(rest[:20]), octal: modeText(mode)}
 		e.mode, e.reason = judgeMode(e.octal)
 		e.kind = e.mode
+		folded := strings.ToLower(e.name)
 		if r := judgeName(e.name, e.kind); r != "" {
 			e.kind, e.reason = BadName, r
-		} else if other, dup := seen[strings.ToLower(e.name)]; dup {
+		} else if other, dup := seen[folded]; dup {
 			e.kind, e.reason = BadName, fmt.Sprintf("the name differs from %s only in case", other)
 			if other == e.name {
 				e.reason = "the name is there twice"
 			}
 		} else {
-			seen[strings.ToLower(e.name)] = e.name
+			seen[folded] = e.name
 		}
 		out = append(out, e)
 		b = rest[20:]
 	}
 	return out, nil
+}
+
+// modeText is the mode as it is written; those that Git writes cost nothing.
+func modeText(mode []byte) string {
+	switch string(mode) {
+	case "100644":
+		return "100644"
+	case "40000":
+		return "40000"
+	}
+	return string(mode)
 }
 
 func judgeMode(octal string) (Kind, string) {
@@ -91,11 +105,26 @@ func judgeMode(octal string) (Kind, string) {
 	return Unknown, "the mode is not known"
 }
 
-var plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+// plain reports whether any file or folder may have the name: ASCII letters, digits, dots, dashes and underscores, no
+// dot or dash in front, 255 bytes at most.
+func plain(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_':
+		case i > 0 && (c == '.' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return name != "" && len(name) <= 255
+}
 
 // judgeName returns why a name must not be used, or "". Any file may have a name that one can print; files that could
 // be configuration, and nothing else Sluice reads, keep to plain ASCII.
 func judgeName(name string, kind Kind) string {
+	if plain(name) {
+		return ""
+	}
 	lower := strings.ToLower(name)
 	switch {
 	case name == "" || name == "." || name == "..":
@@ -110,7 +139,7 @@ func judgeName(name string, kind Kind) string {
 		return "the name is not valid UTF-8"
 	case printable(name, 1024) != name:
 		return "the name holds control or invisible characters"
-	case isData(lower) && kind != folder && !hidden(name) && !plainName.MatchString(name):
+	case isData(lower) && kind != folder && !hidden(name) && !plain(name):
 		return "the name of a configuration file may hold letters, digits, dots, dashes and underscores only"
 	}
 	return ""
@@ -123,22 +152,6 @@ func isData(lower string) bool {
 // hidden reports whether a file or folder belongs to tools (.github, .gitignore) and not to the source.
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
 
-// tree reads and parses a tree object.
-func (m *Mirror) tree(ctx context.Context, h plumbing.Hash) ([]treeEntry, error) {
-	b, err := m.store().get(ctx, plumbing.TreeObject, h)
-	if errors.Is(err, errMissing) {
-		return nil, m.missing(h)
-	}
-	if err != nil {
-		return nil, err
-	}
-	entries, err := parseTree(b)
-	if err != nil {
-		return nil, fmt.Errorf("%w: tree %s does not parse", ErrMalformed, h)
-	}
-	return entries, nil
-}
-
 // missing reports an object that must be there and is not: the next fetch starts over.
 func (m *Mirror) missing(h plumbing.Hash) error {
 	m.store().damaged.Store(true)
@@ -147,7 +160,7 @@ func (m *Mirror) missing(h plumbing.Hash) error {
 
 // treeReader reads tree objects: a mirror's, or those of a merge that nobody has stored.
 type treeReader interface {
-	tree(ctx context.Context, h plumbing.Hash) ([]treeEntry, error)
+	tree(ctx context.Context, h plumbing.Hash) (*folderTree, error)
 }
 
 // find returns the entry at a path below a tree. The path "" is the tree itself. Errors wrap fs.ErrNotExist.
@@ -164,22 +177,13 @@ func find(ctx context.Context, trees treeReader, root plumbing.Hash, p string) (
 		if e.kind != folder {
 			return treeEntry{}, fs.ErrNotExist
 		}
-		entries, err := trees.tree(ctx, e.hash)
+		t, err := trees.tree(ctx, e.hash)
 		if err != nil {
 			return treeEntry{}, err
 		}
-		if e, err = lookup(entries, name); err != nil {
+		if e, err = t.lookup(name); err != nil {
 			return treeEntry{}, err
 		}
 	}
 	return e, nil
-}
-
-func lookup(entries []treeEntry, name string) (treeEntry, error) {
-	for _, e := range entries {
-		if e.name == name {
-			return e, nil
-		}
-	}
-	return treeEntry{}, fs.ErrNotExist
 }

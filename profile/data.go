@@ -67,7 +67,12 @@ func cloneValue(v any) any {
 
 // Hash returns the SHA-256 of the canonical JSON of d in hex: equal data, equal hash, however it was written.
 func Hash(d Data) string {
-	sum := sha256.Sum256(Canonical(d))
+	return HashCanonical(Canonical(d))
+}
+
+// HashCanonical is the Hash of data that Canonical made text of.
+func HashCanonical(text []byte) string {
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
 

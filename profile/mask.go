@@ -59,8 +59,10 @@ var secretEndings = []string{
 	"credential", "credentials", "passwords", "secrets", "tokens", "apikeys",
 }
 
+var withoutMarks = strings.NewReplacer("-", "", "_", "", ".", "")
+
 // secretName reports whether a key names a secret: dbPassword, API_KEY, auth-token.
 func secretName(key string) bool {
-	k := strings.ToLower(strings.NewReplacer("-", "", "_", "", ".", "").Replace(key))
+	k := strings.ToLower(withoutMarks.Replace(key))
 	return slices.ContainsFunc(secretEndings, func(end string) bool { return strings.HasSuffix(k, end) })
 }

@@ -45,6 +45,21 @@ type Record struct {
 	DeploymentCount int
 }
 
+// Placed is where a profile's file lies, and what else tells which commits concern it.
+type Placed struct {
+	Name         string
+	Environment  Environment
+	SchemaID     string
+	Path         string
+	Dependencies []string
+	Retired      bool
+}
+
+// Placed is where the profile's file lies.
+func (r Record) Placed() Placed {
+	return Placed{r.Name, r.Environment, r.SchemaID, r.Path, r.Dependencies, r.Retired}
+}
+
 // Version is an immutable snapshot of one profile's effective data.
 type Version struct {
 	Profile     string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/spans"
@@ -68,16 +69,16 @@ func (w *writer) premises(ctx context.Context, p plan) error {
 }
 
 func (w *writer) versions(ctx context.Context, p plan) error {
-	for _, rec := range p.Profiles {
-		if err := w.tx.PutProfile(ctx, rec); err != nil {
-			return fmt.Errorf("put profile %s: %w", rec.Name, err)
-		}
+	if err := w.tx.PutProfiles(ctx, p.Profiles); err != nil {
+		return fmt.Errorf("put %d profiles: %w", len(p.Profiles), err)
 	}
-	for _, v := range p.Versions {
-		v.ValidatedAt, v.CreatedAt = w.now, w.now
-		if err := w.tx.InsertVersion(ctx, v); err != nil {
-			return fmt.Errorf("insert version %s of %s: %w", v.Number, v.Profile, err)
-		}
+	for i := range p.Versions {
+		p.Versions[i].ValidatedAt, p.Versions[i].CreatedAt = w.now, w.now
+	}
+	if err := w.tx.InsertVersions(ctx, p.Versions); err != nil {
+		return fmt.Errorf("insert %d versions: %w", len(p.Versions), err)
+	}
+	if len(p.Versions) > 0 {
 		w.fail("K4")
 	}
 	return nil
@@ -89,24 +90,36 @@ func (w *writer) deployments(ctx context.Context, p plan) error {
 			return fmt.Errorf("release hold of %s: %w", e.Profile, err)
 		}
 	}
-	for _, d := range p.Deployments {
-		d.ID, d.CreatedAt, d.SeenAt = w.newID(), w.now, w.seenAt
-		d.TraceID, d.TraceParent = w.trace, w.traceparent
-		dec := rollout.Decision{Next: d, Changed: true, Wake: w.now, Facts: []rollout.Fact{{
-			Type: rollout.FactCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
-			Details: map[string]any{
-				"profile": d.Profile, "version": d.Version, "previous": d.Previous, "kind": string(d.Kind),
-				"commit": d.Commit, "guard": d.Guard,
-			},
-		}}}
-		if s, ok := rollout.StatusOf(d); ok {
-			dec.Status = []rollout.Status{s}
+	for some := range slices.Chunk(p.Deployments, deploymentsAtOnce) {
+		decisions := make([]rollout.Decision, len(some))
+		for i, d := range some {
+			decisions[i] = w.created(d)
 		}
-		if err := w.tx.CreateDeployment(ctx, dec); err != nil {
-			return fmt.Errorf("create deployment of %s %s: %w", d.Profile, d.Version, err)
+		if err := w.tx.CreateDeployments(ctx, decisions); err != nil {
+			return fmt.Errorf("create %d deployments: %w", len(decisions), err)
 		}
 	}
 	return nil
+}
+
+// deploymentsAtOnce bounds what is held in memory of a first sync beside its plan.
+const deploymentsAtOnce = 500
+
+// created is the decision that begins a deployment.
+func (w *writer) created(d rollout.Deployment) rollout.Decision {
+	d.ID, d.CreatedAt, d.SeenAt = w.newID(), w.now, w.seenAt
+	d.TraceID, d.TraceParent = w.trace, w.traceparent
+	dec := rollout.Decision{Next: d, Changed: true, Wake: w.now, Facts: []rollout.Fact{{
+		Type: rollout.FactCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
+		Details: map[string]any{
+			"profile": d.Profile, "version": d.Version, "previous": d.Previous, "kind": string(d.Kind),
+			"commit": d.Commit, "guard": d.Guard,
+		},
+	}}}
+	if s, ok := rollout.StatusOf(d); ok {
+		dec.Status = []rollout.Status{s}
+	}
+	return dec
 }
 
 func (w *writer) endings(ctx context.Context, p plan) error {

@@ -96,23 +96,40 @@ func (s *fakeStore) SourceHead(_ context.Context, source string) (string, error)
 	return s.data.heads[source], s.begin("SourceHead")
 }
 
-func (s *fakeStore) SourceProfiles(_ context.Context, source string) ([]profile.Record, error) {
+func (s *fakeStore) SourceProfiles(_ context.Context, source string) ([]profile.Placed, error) {
 	err := s.begin("SourceProfiles")
 	defer s.mu.Unlock()
-	var out []profile.Record
+	var out []profile.Placed
 	for _, r := range s.data.profiles {
 		if r.Origin == profile.OriginGit && r.Source == source {
+			out = append(out, r.Placed())
+		}
+	}
+	return out, err
+}
+
+func (s *fakeStore) NamedProfiles(_ context.Context, names []string) ([]profile.Record, error) {
+	err := s.begin("NamedProfiles")
+	defer s.mu.Unlock()
+	var out []profile.Record
+	for _, name := range names {
+		if r, ok := s.data.profiles[name]; ok {
 			out = append(out, r)
 		}
 	}
 	return out, err
 }
 
-func (s *fakeStore) ProfileOwner(_ context.Context, name string) (string, bool, error) {
-	err := s.begin("ProfileOwner")
+func (s *fakeStore) ProfileOwners(_ context.Context, names []string) (map[string]string, error) {
+	err := s.begin("ProfileOwners")
 	defer s.mu.Unlock()
-	r, ok := s.data.profiles[name]
-	return r.Source, ok, err
+	owners := map[string]string{}
+	for _, name := range names {
+		if r, ok := s.data.profiles[name]; ok {
+			owners[name] = r.Source
+		}
+	}
+	return owners, err
 }
 
 func (s *fakeStore) LatestVersion(_ context.Context, name string) (profile.Version, bool, error) {
@@ -239,7 +256,28 @@ func (t *fakeTx) ActiveDeployment(_ context.Context, name string) (rollout.Deplo
 	return rollout.Deployment{}, rollout.ErrNotFound
 }
 
-func (t *fakeTx) PutProfile(_ context.Context, r profile.Record) error {
+func (t *fakeTx) PutProfiles(ctx context.Context, records []profile.Record) error {
+	return forEach(ctx, records, t.putProfile)
+}
+
+func (t *fakeTx) InsertVersions(ctx context.Context, versions []profile.Version) error {
+	return forEach(ctx, versions, t.insertVersion)
+}
+
+func (t *fakeTx) CreateDeployments(ctx context.Context, decisions []rollout.Decision) error {
+	return forEach(ctx, decisions, t.createDeployment)
+}
+
+func forEach[T any](ctx context.Context, all []T, do func(context.Context, T) error) error {
+	for _, one := range all {
+		if err := do(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *fakeTx) putProfile(_ context.Context, r profile.Record) error {
 	old, known := t.profiles[r.Name]
 	if known && (old.Origin != r.Origin || old.Source != r.Source) {
 		return fmt.Errorf("profile %s changes its owner", r.Name)
@@ -252,7 +290,7 @@ func (t *fakeTx) PutProfile(_ context.Context, r profile.Record) error {
 	return t.op("PutProfile")
 }
 
-func (t *fakeTx) InsertVersion(_ context.Context, v profile.Version) error {
+func (t *fakeTx) insertVersion(_ context.Context, v profile.Version) error {
 	if _, known := t.profiles[v.Profile]; !known {
 		return fmt.Errorf("version %s of the unknown profile %s", v.Number, v.Profile)
 	}
@@ -268,7 +306,7 @@ func (t *fakeTx) InsertVersion(_ context.Context, v profile.Version) error {
 	return t.op("InsertVersion")
 }
 
-func (t *fakeTx) CreateDeployment(ctx context.Context, dec rollout.Decision) error {
+func (t *fakeTx) createDeployment(ctx context.Context, dec rollout.Decision) error {
 	d := dec.Next
 	if d.ID == "" || d.CreatedAt.IsZero() || dec.Wake.IsZero() || !dec.Changed || d.State != rollout.Pending {
 		return fmt.Errorf("deployment of %s is incomplete: %+v", d.Profile, dec)

@@ -140,7 +140,7 @@ func (t *foreteller) forecast(changes []gitsource.Change) forecast {
 			touched[d] = true
 		}
 		for _, owner := range t.owners[s.Path] {
-			for _, d := range t.st.Records[owner].Dependencies {
+			for _, d := range t.st.Files[owner].Dependencies {
 				touched[d] = true
 			}
 		}
@@ -278,7 +278,7 @@ func (t *foreteller) sound(s sighting) prospect {
 
 // known fills in what the store says of the profile as it is.
 func (t *foreteller) known(p *prospect) {
-	if _, p.Known = t.st.Records[p.Name]; !p.Known {
+	if _, p.Known = t.st.Files[p.Name]; !p.Known {
 		return
 	}
 	p.Was, p.Running = t.st.Latest[p.Name].Number, t.st.Current[p.Name].Number

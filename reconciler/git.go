@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 
 	"github.com/sluicehq/sluice/gitsource"
 	"github.com/sluicehq/sluice/profile"
@@ -55,10 +56,13 @@ type commitFiles struct {
 	ctx    context.Context // of the pass: profile.Files, being pure, has none to give
 	git    Git
 	commit string
-	memo   map[string][]byte
-	bytes  int
 
-	schemas  SchemaStore                      // answers for schemas that the commit has not
+	schemas SchemaStore // answers for schemas that the commit has not
+
+	reading  sync.Mutex // held while a file is read that is to be remembered
+	mu       sync.Mutex // guards what follows
+	memo     map[string][]byte
+	bytes    int
 	editions map[string]profile.SchemaEdition // those that answered, by ID
 	both     map[string]bool                  // whether a schema that the commit has is registered too, by ID
 }
@@ -70,10 +74,48 @@ func newCommitFiles(ctx context.Context, git Git, schemas SchemaStore, commit st
 	}
 }
 
-// ReadFile reads one file. A missing one is fs.ErrNotExist, one that must not
+// profileFiles are a commit's files with one of them read already: a profile's own
+// file is asked for once, and need not be remembered.
+type profileFiles struct {
+	*commitFiles
+	path string
+	src  []byte
+}
+
+// ReadFile reads one file.
+func (f profileFiles) ReadFile(path string) ([]byte, error) {
+	if path == f.path {
+		return f.src, nil
+	}
+	return f.commitFiles.ReadFile(path)
+}
+
+// ReadFile reads one file and remembers it. A missing one is fs.ErrNotExist, one that must not
 // be read wraps profile.ErrRefused, and any other error ends the pass.
 func (f *commitFiles) ReadFile(path string) ([]byte, error) {
-	if src, ok := f.memo[path]; ok {
+	if src, ok := f.remembered(path); ok && src != nil {
+		return src, nil
+	}
+	f.reading.Lock() // two profiles that want one base at once read it once
+	defer f.reading.Unlock()
+	src, err := f.read(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if _, ok := f.remembered(path); ok {
+		return src, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.bytes += len(src); f.bytes <= maxMemo {
+		f.memo[path] = src // nil for none
+	}
+	return src, err
+}
+
+// read reads one file as ReadFile does, and does not remember it.
+func (f *commitFiles) read(path string) ([]byte, error) {
+	if src, ok := f.remembered(path); ok {
 		if src == nil {
 			return nil, fs.ErrNotExist
 		}
@@ -84,9 +126,6 @@ func (f *commitFiles) ReadFile(path string) ([]byte, error) {
 		src, err = f.registered(path)
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		f.memo[path] = nil
-		return nil, err
 	case errors.Is(err, gitsource.ErrTooLarge), errors.Is(err, gitsource.ErrNotRegular):
 		return nil, fmt.Errorf("%w: %w", profile.ErrRefused, cause(err))
 	case err != nil:
@@ -95,10 +134,14 @@ func (f *commitFiles) ReadFile(path string) ([]byte, error) {
 	if src == nil {
 		src = []byte{}
 	}
-	if f.bytes += len(src); f.bytes <= maxMemo {
-		f.memo[path] = src
-	}
 	return src, nil
+}
+
+func (f *commitFiles) remembered(path string) (src []byte, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	src, ok = f.memo[path]
+	return src, ok
 }
 
 // cause takes the operation and the place off an error that is told with its

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sluicehq/sluice/gitsource"
@@ -147,13 +148,16 @@ func TestAnEmptyRepositoryIsAFailureOfItsOwn(t *testing.T) {
 // countingGit counts what is read of a mirror.
 type countingGit struct {
 	*gitsource.Mirror
+	mu      sync.Mutex // files are read side by side
 	reads   []string
 	listed  int
 	fetched int
 }
 
 func (g *countingGit) Read(ctx context.Context, commit, path string) ([]byte, error) {
+	g.mu.Lock()
 	g.reads = append(g.reads, path)
+	g.mu.Unlock()
 	return g.Mirror.Read(ctx, commit, path)
 }
 
@@ -180,13 +184,13 @@ func TestOnlyWhatChangedIsRead(t *testing.T) {
 	if want := len(start); len(git.reads) != want || git.listed != 1 {
 		t.Errorf("the first sync read %d files and listed %d times, want %d files, each once, and 1", len(git.reads), git.listed, want)
 	}
-	*git = countingGit{Mirror: w.git}
+	git.reads, git.listed, git.fetched = nil, 0, 0
 	w.commit("one", files{"profiles/a.yaml": doc("a", "x: 2", "extends: [base.yaml]")})
 	w.sync()
 	if got := strings.Join(git.reads, " "); got != "profiles/a.yaml profiles/base.yaml" || git.listed != 0 {
 		t.Errorf("a change of one file read %q and listed %d times, want it and its base alone", got, git.listed)
 	}
-	*git = countingGit{Mirror: w.git}
+	git.reads, git.listed, git.fetched = nil, 0, 0
 	w.sync()
 	if len(git.reads)+git.listed+git.fetched != 0 {
 		t.Errorf("no change read %d files, listed %d and fetched %d times, want nothing", len(git.reads), git.listed, git.fetched)

@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -56,16 +57,15 @@ func (o *observer) bear(file, name string) {
 	k := o.files[file]
 	if name == "" {
 		for _, n := range k.names {
-			delete(o.bearers[n], file)
+			o.bearers[n] = slices.DeleteFunc(o.bearers[n], func(f string) bool { return f == file })
 		}
 		k.names = nil
 		return
 	}
 	k.names = append(k.names, name)
-	if o.bearers[name] == nil {
-		o.bearers[name] = make(map[string]struct{})
+	if !slices.Contains(o.bearers[name], file) {
+		o.bearers[name] = append(o.bearers[name], file)
 	}
-	o.bearers[name][file] = struct{}{}
 }
 
 func (o *observer) forget(file string) {

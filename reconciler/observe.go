@@ -49,8 +49,10 @@ type observer struct {
 	log    *slog.Logger
 	store  SchemaStore
 
+	loaders chan *profile.Loader // idle ones, which remember the schemas that they compiled
+
 	files      map[string]*known
-	bearers    map[string]map[string]struct{} // name -> the sound files that may bear it
+	bearers    map[string][]string            // name -> the sound files that may bear it
 	dependents map[string]map[string]struct{} // path -> the profile files that rest on it
 }
 
@@ -62,17 +64,19 @@ func (r *Reconciler) observer(git Git, st state) *observer {
 }
 
 func newObserver(git Git, root string, log *slog.Logger, st state, store SchemaStore) *observer {
+	n := len(st.Files)
 	o := &observer{
 		git: git, root: root, limits: profile.DefaultLimits(), log: log, store: store,
 		timed:      func(context.Context, time.Duration) {},
-		files:      make(map[string]*known),
-		bearers:    make(map[string]map[string]struct{}),
+		loaders:    make(chan *profile.Loader, maxSeeing),
+		files:      make(map[string]*known, n),
+		bearers:    make(map[string][]string, n),
 		dependents: make(map[string]map[string]struct{}),
 	}
 	for file, owners := range st.owners() {
 		var deps []string
 		for _, name := range owners {
-			deps = append(deps, st.Records[name].Dependencies...)
+			deps = append(deps, st.Files[name].Dependencies...)
 		}
 		o.remember(file, deps, false)
 		for _, name := range owners {
@@ -148,12 +152,20 @@ func (o *observer) whole(ctx context.Context, c gitsource.Commit) (observation, 
 
 func (o *observer) look(ctx context.Context, obs observation, affected map[string]sighting) (observation, error) {
 	files := newCommitFiles(ctx, o.git, o.store, obs.Commit.SHA)
+	seen := make([]sighting, 0, len(affected))
 	for _, file := range slices.Sorted(maps.Keys(affected)) {
 		s := affected[file]
 		s.Path = file
-		if err := o.take(files, &obs, s); err != nil {
-			return observation{}, err
-		}
+		if s.Touched || obs.Whole || profile.ValidPath(file) == nil {
+			seen = append(seen, s)
+		} // a name that cannot be asked for stays as broken as it was until the tree tells of a change
+	}
+	if err := o.seeAll(files, seen); err != nil {
+		return observation{}, err
+	}
+	obs.Sightings = make([]sighting, 0, len(seen))
+	for _, s := range seen {
+		o.note(&obs, s)
 	}
 	if err := o.lookAtTwins(files, &obs); err != nil {
 		return observation{}, err
@@ -162,20 +174,14 @@ func (o *observer) look(ctx context.Context, obs observation, affected map[strin
 	return obs, nil
 }
 
-// take looks at one file and adds what there is to say of it.
-func (o *observer) take(files *commitFiles, obs *observation, s sighting) error {
-	if !s.Touched && !obs.Whole && profile.ValidPath(s.Path) != nil {
-		return nil // a name that cannot be asked for stays as broken as it was until the tree tells of a change
-	}
-	if err := o.see(files, &s); err != nil {
-		return fmt.Errorf("read %s at %s: %w", s.Path, obs.Commit.SHA, err)
-	}
+// note adds what there is to say of a file that was looked at.
+func (o *observer) note(obs *observation, s sighting) {
 	_, isKnown := o.files[s.Path]
 	switch {
 	case !s.Gone:
 		o.remember(s.Path, s.Profile.Dependencies, len(s.Problems) > 0)
 	case !isKnown:
-		return nil // never was a profile
+		return // never was a profile
 	default:
 		o.forget(s.Path)
 	}
@@ -186,7 +192,6 @@ func (o *observer) take(files *commitFiles, obs *observation, s sighting) error 
 		}
 	}
 	obs.Sightings = append(obs.Sightings, s)
-	return nil
 }
 
 // lookAtTwins also looks at the files that bear a name which the commit gave
@@ -197,16 +202,21 @@ func (o *observer) lookAtTwins(files *commitFiles, obs *observation) error {
 		seen[s.Path] = true
 	}
 	for _, s := range slices.Clone(obs.Sightings) {
-		twins := slices.Sorted(maps.Keys(o.bearers[s.Profile.Name]))
-		if len(twins) < 2 {
+		if len(o.bearers[s.Profile.Name]) < 2 {
 			continue
 		}
+		twins := slices.Sorted(slices.Values(o.bearers[s.Profile.Name]))
 		for _, file := range twins {
 			if !seen[file] {
 				seen[file] = true
-				if err := o.take(files, obs, sighting{Path: file}); err != nil {
+				s := sighting{Path: file}
+				if !obs.Whole && profile.ValidPath(file) != nil {
+					continue
+				}
+				if err := o.seeOne(files, &s); err != nil {
 					return err
 				}
+				o.note(obs, s)
 			}
 			if k, there := o.files[file]; there {
 				k.broken = true

@@ -79,7 +79,7 @@ func makePlan(st state, observations []observation) plan {
 		st:       st,
 		plan:     plan{Source: st.Source},
 		works:    make(map[string]*work),
-		claims:   newClaims(),
+		claims:   newClaims(len(st.Files)),
 		owners:   st.owners(),
 		problems: maps.Clone(st.Problems),
 		spoken:   make(map[string]bool),
@@ -174,6 +174,8 @@ func (p *planner) ownerOf(path string) string {
 // finish decides what can only be decided at the end of the push.
 func (p *planner) finish(observations []observation) {
 	names := slices.Sorted(maps.Keys(p.works))
+	p.plan.Deployments = make([]rollout.Deployment, 0, len(names))
+	p.plan.Profiles = make([]profile.Record, 0, len(names))
 	for _, name := range names {
 		p.settle(p.works[name])
 	}

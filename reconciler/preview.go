@@ -197,7 +197,7 @@ func previewed(f forecast, obs observation, st state) Preview {
 			bump = profile.BumpNone // the first version is no rise
 		}
 		out := PreviewProfile{
-			Name: one.Name, Path: one.Path, Environment: cmp.Or(environments[one.Path], st.Records[one.Name].Environment), Valid: !one.fails(),
+			Name: one.Name, Path: one.Path, Environment: cmp.Or(environments[one.Path], st.Files[one.Name].Environment), Valid: !one.fails(),
 			Was: one.Was, Next: one.Next, Bump: bump, Breaking: one.Diff.Breaking(), Retires: one.Leaves, Guard: one.Guard,
 		}
 		p.Profiles = append(p.Profiles, out)

@@ -37,6 +37,7 @@ type Reconciler struct {
 	told     bool       // whether recorded says what the store has; under pass
 	recorded string     // why the last pass failed, "" when it did not; under pass
 	sighted  sighted    // the newest head that is not synced; under pass
+	placed   remembered // where the files lie; under pass
 	span     string     // of the pass, as a traceparent, "" when it found nothing new; under pass
 }
 

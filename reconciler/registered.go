@@ -56,6 +56,8 @@ func (f *commitFiles) registered(path string) ([]byte, error) {
 	if !ok {
 		return nil, fs.ErrNotExist
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.editions[id] = e
 	return e.Definition, nil
 }
@@ -63,6 +65,8 @@ func (f *commitFiles) registered(path string) ([]byte, error) {
 // edition is the registered one that checked a profile which names the schema;
 // nil when a file of the repository did.
 func (f *commitFiles) edition(id string) *profile.SchemaEdition {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if e, ok := f.editions[id]; ok {
 		return &e
 	}
@@ -81,18 +85,28 @@ func (f *commitFiles) schemaWarning(id string, used *profile.SchemaEdition) (str
 		}
 		return "", nil
 	}
-	both, known := f.both[id]
-	if !known {
-		var err error
-		if _, both, err = f.schemas.RegisteredSchema(f.ctx, id); err != nil {
-			return "", fmt.Errorf("registered schema %s: %w", id, err)
-		}
-		f.both[id] = both
+	both, err := f.registeredToo(id)
+	if err != nil {
+		return "", err
 	}
 	if both {
 		return fmt.Sprintf("schema %s is registered by API too: the file of the repository is the one that counts", id), nil
 	}
 	return "", nil
+}
+
+// registeredToo says whether a schema that the commit has is registered as well.
+func (f *commitFiles) registeredToo(id string) (both bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	both, known := f.both[id]
+	if !known {
+		if _, both, err = f.schemas.RegisteredSchema(f.ctx, id); err != nil {
+			return false, fmt.Errorf("registered schema %s: %w", id, err)
+		}
+		f.both[id] = both
+	}
+	return both, nil
 }
 
 // loadApprovals finds out which versions that are there already were checked by
@@ -160,6 +174,7 @@ func (r *Reconciler) lookAgain(ctx context.Context, head string) (Result, error)
 	if len(ids) == 0 {
 		return Result{Head: head}, nil
 	}
+	r.placed = remembered{} // what is written here does not move the head
 	st, err := loadSource(ctx, r.store, r.source, head, r.reach)
 	if err != nil {
 		return Result{}, err
@@ -200,9 +215,9 @@ func (r *Reconciler) lookAgain(ctx context.Context, head string) (Result, error)
 // under lists the files of the profiles that name one of the schemas.
 func (st *state) under(ids []string) []string {
 	files := map[string]bool{}
-	for _, rec := range st.Records {
-		if !rec.Retired && slices.Contains(ids, rec.SchemaID) {
-			files[rec.Path] = true
+	for _, p := range st.Files {
+		if !p.Retired && slices.Contains(ids, p.SchemaID) {
+			files[p.Path] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(files))

@@ -47,8 +47,8 @@ func (p *planner) retire(names []string) {
 		}
 	}
 	total := 0
-	for _, rec := range p.st.Records {
-		if !rec.Retired {
+	for _, placed := range p.st.Files {
+		if !placed.Retired {
 			total++
 		}
 	}

@@ -29,11 +29,9 @@ func (p *proposals) Propose(_ context.Context, one forge.Proposal) (forge.PullRe
 type records struct{ *fakeStore }
 
 func (r records) Profile(ctx context.Context, name string) (profile.Record, error) {
-	all, err := r.SourceProfiles(ctx, "configs")
-	for _, one := range all {
-		if one.Name == name {
-			return one, nil
-		}
+	named, err := r.NamedProfiles(ctx, []string{name})
+	if len(named) == 1 {
+		return named[0], nil
 	}
 	return profile.Record{}, errors.Join(err, rollout.ErrNotFound)
 }

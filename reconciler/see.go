@@ -19,7 +19,7 @@ func (o *observer) see(files *commitFiles, s *sighting) error {
 		s.refuse(s.refused)
 		return nil
 	}
-	src, err := files.ReadFile(s.Path)
+	src, err := files.read(s.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		s.Gone = true
@@ -34,7 +34,7 @@ func (o *observer) see(files *commitFiles, s *sighting) error {
 		s.Gone = true
 		return nil
 	}
-	p, err := o.load(files, s.Path)
+	p, err := o.load(files, s.Path, src)
 	s.Profile = p
 	if problems, ok := errors.AsType[profile.Problems](err); ok {
 		s.Problems = problems
@@ -47,7 +47,10 @@ func (o *observer) see(files *commitFiles, s *sighting) error {
 	if err != nil {
 		return err
 	}
-	s.VersionAt = versionPlace(s.Path, src)
+	s.VersionAt = profile.Problem{Path: s.Path, Field: "$.version", Severity: profile.Error}
+	if p.Version != "" {
+		s.VersionAt = versionPlace(s.VersionAt, src)
+	}
 	s.Edition = files.edition(p.Schema)
 	warning, err := files.schemaWarning(p.Schema, s.Edition)
 	if warning != "" {
@@ -62,7 +65,7 @@ func (s *sighting) refuse(why string) {
 
 // load is profile.Load with a panic turned into a problem of the file: one
 // file must never stop the others.
-func (o *observer) load(files *commitFiles, file string) (p profile.Profile, err error) {
+func (o *observer) load(files *commitFiles, file string, src []byte) (p profile.Profile, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			o.log.Error("reading a profile panicked", "path", file, "commit", files.commit, "panic", v)
@@ -72,9 +75,10 @@ func (o *observer) load(files *commitFiles, file string) (p profile.Profile, err
 	}()
 	began := time.Now()
 	defer func() { o.timed(files.ctx, time.Since(began)) }()
-	loader := profile.NewLoader(o.root, o.limits)
-	loader.Keeper = o.keeper
-	return loader.Load(files, file)
+	loader := o.loader()
+	p, err = loader.Load(profileFiles{files, file, src}, file)
+	o.give(loader) // not one that panicked
+	return p, err
 }
 
 // schemaHash is the SHA-256 of the schema file that Load used for id.
@@ -98,9 +102,8 @@ func schemaHash(files *commitFiles, root, id string) (string, error) {
 
 var versionKey = regexp.MustCompile(`(?m)^["']?version["']?[ \t]*:[ \t]*`)
 
-// versionPlace finds where a file sets its explicit version.
-func versionPlace(file string, src []byte) profile.Problem {
-	at := profile.Problem{Path: file, Field: "$.version", Severity: profile.Error}
+// versionPlace adds to a problem where a file sets its explicit version.
+func versionPlace(at profile.Problem, src []byte) profile.Problem {
 	if m := versionKey.FindIndex(src); m != nil {
 		at.Line = 1 + strings.Count(string(src[:m[0]]), "\n")
 		at.Column = 1 + m[1] - m[0]

@@ -36,7 +36,7 @@ const maxTold = 100
 func tellVersions(ctx context.Context, st state, p plan, began, ended time.Time) {
 	parent := spans.Format(ctx)
 	for _, rec := range p.Profiles[:min(len(p.Profiles), maxTold)] {
-		if _, stored := st.Records[rec.Name]; stored {
+		if _, stored := st.Files[rec.Name]; stored {
 			continue
 		}
 		spans.Tell(spans.Past{

@@ -19,7 +19,8 @@ type state struct {
 	Approvals int // that a deployment to Production waits for
 	Reach     rollout.Reach
 	Head      string                           // the synced commit, "" before the first sync
-	Records   map[string]profile.Record        // of the source, by name
+	Files     map[string]profile.Placed        // of all profiles of the source, by name
+	Records   map[string]profile.Record        // of those that the observations can concern
 	Foreign   map[string]string                // names that another source ("" the API) manages
 	Latest    map[string]profile.Version       // newest version
 	Current   map[string]profile.Version       // stable version, what a deployment goes back to
@@ -36,10 +37,11 @@ type state struct {
 // content is one profile's data, told by its hash.
 type content struct{ profile, hash string }
 
-// loadSource reads the part of the state that says which files to look at.
-func loadSource(ctx context.Context, store Reads, source SourceOptions, head string, reach rollout.Reach) (state, error) {
-	st := state{
+// newState knows nothing yet.
+func newState(source SourceOptions, head string, reach rollout.Reach) state {
+	return state{
 		Source: source.ID, Head: head, Policy: source.HoldPolicy, Approvals: source.RequiredApprovals, Reach: reach,
+		Files:    make(map[string]profile.Placed),
 		Records:  make(map[string]profile.Record),
 		Foreign:  make(map[string]string),
 		Latest:   make(map[string]profile.Version),
@@ -52,21 +54,30 @@ func loadSource(ctx context.Context, store Reads, source SourceOptions, head str
 
 		Unapproved: make(map[string]profile.SchemaEdition),
 	}
-	records, err := store.SourceProfiles(ctx, source.ID)
+}
+
+// loadSource reads the part of the state that says which files to look at.
+func loadSource(ctx context.Context, store Reads, source SourceOptions, head string, reach rollout.Reach) (state, error) {
+	st := newState(source, head, reach)
+	placed, err := store.SourceProfiles(ctx, source.ID)
 	if err != nil {
 		return state{}, fmt.Errorf("profiles of source %s: %w", source.ID, err)
 	}
-	for _, r := range records {
-		st.Records[r.Name] = r
+	for _, p := range placed {
+		st.Files[p.Name] = p
 	}
-	problems, err := store.Problems(ctx, source.ID)
+	return st, st.loadProblems(ctx, store)
+}
+
+func (st *state) loadProblems(ctx context.Context, store Reads) error {
+	problems, err := store.Problems(ctx, st.Source)
 	if err != nil {
-		return state{}, fmt.Errorf("problems of source %s: %w", source.ID, err)
+		return fmt.Errorf("problems of source %s: %w", st.Source, err)
 	}
 	for _, p := range problems {
 		st.Problems[p.Path] = p
 	}
-	return st, nil
+	return nil
 }
 
 // loadProfiles reads what the store says about every profile that the
@@ -88,10 +99,8 @@ func (st *state) loadProfiles(ctx context.Context, store Reads, observations []o
 			}
 		}
 	}
-	for name := range names {
-		if err := st.loadProfile(ctx, store, name); err != nil {
-			return fmt.Errorf("profile %s: %w", name, err)
-		}
+	if err := st.loadNamed(ctx, store, slices.Sorted(maps.Keys(names))); err != nil {
+		return err
 	}
 	for c := range hashes {
 		if _, known := st.Records[c.profile]; !known {
@@ -106,15 +115,42 @@ func (st *state) loadProfiles(ctx context.Context, store Reads, observations []o
 	return nil
 }
 
-func (st *state) loadProfile(ctx context.Context, store Reads, name string) error {
-	rec, mine := st.Records[name]
-	if !mine {
-		source, taken, err := store.ProfileOwner(ctx, name)
-		if taken {
-			st.Foreign[name] = source
+// loadNamed reads what is known of the profiles of these names, if anything is.
+func (st *state) loadNamed(ctx context.Context, store Reads, names []string) error {
+	var mine, others []string
+	for _, name := range names {
+		if _, ok := st.Files[name]; ok {
+			mine = append(mine, name)
+		} else {
+			others = append(others, name)
 		}
-		return err
 	}
+	if len(mine) > 0 {
+		records, err := store.NamedProfiles(ctx, mine)
+		if err != nil {
+			return fmt.Errorf("%d profiles: %w", len(mine), err)
+		}
+		for _, r := range records {
+			st.Records[r.Name], st.Files[r.Name] = r, r.Placed() // as it is by now
+		}
+	}
+	for _, name := range mine {
+		if err := st.loadProfile(ctx, store, name); err != nil {
+			return fmt.Errorf("profile %s: %w", name, err)
+		}
+	}
+	if len(others) > 0 {
+		foreign, err := store.ProfileOwners(ctx, others)
+		if err != nil {
+			return fmt.Errorf("owners of %d profiles: %w", len(others), err)
+		}
+		maps.Copy(st.Foreign, foreign)
+	}
+	return nil
+}
+
+func (st *state) loadProfile(ctx context.Context, store Reads, name string) error {
+	rec := st.Records[name]
 	latest, ok, err := store.LatestVersion(ctx, name)
 	if err != nil {
 		return err
@@ -151,11 +187,14 @@ func (st *state) loadProfile(ctx context.Context, store Reads, name string) erro
 // owners says which profiles' files lie where. Two can share a path: one left
 // its last good version there, or awaits its retirement, the other moved in.
 func (st *state) owners() map[string][]string {
-	out := make(map[string][]string)
-	for _, name := range slices.Sorted(maps.Keys(st.Records)) {
-		if r := st.Records[name]; !r.Retired {
-			out[r.Path] = append(out[r.Path], name)
+	out := make(map[string][]string, len(st.Files))
+	for name, p := range st.Files {
+		if !p.Retired {
+			out[p.Path] = append(out[p.Path], name)
 		}
+	}
+	for _, names := range out {
+		slices.Sort(names)
 	}
 	return out
 }

@@ -12,10 +12,12 @@ import (
 type Reads interface {
 	// SourceHead is the commit that the source was last synced to, "" before the first sync.
 	SourceHead(ctx context.Context, source string) (string, error)
-	// SourceProfiles reads the profiles that the source manages, retired ones too.
-	SourceProfiles(ctx context.Context, source string) ([]profile.Record, error)
-	// ProfileOwner says which source (or "" for the API) manages a profile name; ok is false for a free name.
-	ProfileOwner(ctx context.Context, name string) (source string, ok bool, err error)
+	// SourceProfiles reads where the files of the profiles lie that the source manages, retired ones too.
+	SourceProfiles(ctx context.Context, source string) ([]profile.Placed, error)
+	// NamedProfiles reads the profiles of these names.
+	NamedProfiles(ctx context.Context, names []string) ([]profile.Record, error)
+	// ProfileOwners says which source (or "" for the API) manages each of the names; free ones are left out.
+	ProfileOwners(ctx context.Context, names []string) (owners map[string]string, err error)
 	// LatestVersion reads the profile's newest version with its data; ok is false before the first.
 	LatestVersion(ctx context.Context, name string) (v profile.Version, ok bool, err error)
 	// Version reads one version with its data.
@@ -56,14 +58,14 @@ type Tx interface {
 	// names do, as of this transaction: a plan that rests on something else is stale.
 	ActiveHold(ctx context.Context, name string) (h rollout.Hold, ok bool, err error)
 	ActiveDeployment(ctx context.Context, name string) (rollout.Deployment, error)
-	// PutProfile creates or updates a profile's definition, desired version
-	// and whether it is retired. It never touches the current version.
-	PutProfile(ctx context.Context, r profile.Record) error
-	// InsertVersion adds an immutable version.
-	InsertVersion(ctx context.Context, v profile.Version) error
-	// CreateDeployment adds dec.Next and what comes with it; the profile's
-	// active deployment becomes Superseded.
-	CreateDeployment(ctx context.Context, dec rollout.Decision) error
+	// PutProfiles creates or updates the definitions of profiles, their desired
+	// versions and whether they are retired. It never touches the current versions.
+	PutProfiles(ctx context.Context, records []profile.Record) error
+	// InsertVersions adds immutable versions, those of one profile in their order.
+	InsertVersions(ctx context.Context, versions []profile.Version) error
+	// CreateDeployments adds the Next of each decision and what comes with it; the
+	// active deployments of their profiles, each another one, become Superseded.
+	CreateDeployments(ctx context.Context, decisions []rollout.Decision) error
 	// SupersedeActive ends the profile's active deployment, if there is one, without a successor.
 	SupersedeActive(ctx context.Context, profileName, reason string) error
 	// ReleaseHold ends the profile's hold in force, if there is one.

@@ -137,11 +137,7 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	if err := r.requireSigned(ctx, from, to); err != nil {
 		return Result{}, err
 	}
-	st, err := loadSource(ctx, r.store, r.source, from, r.reach)
-	if err != nil {
-		return Result{}, err
-	}
-	p, seen, why, err := r.validate(ctx, &st, to)
+	st, p, seen, why, err := r.consider(ctx, from, to)
 	if err != nil {
 		return Result{}, err
 	}
@@ -149,21 +145,22 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 		Type: why, EntityType: "source", EntityID: r.source.ID, Actor: actor,
 		Details: map[string]any{"from": from, "to": to, "commits": len(seen)},
 	}}, p.Facts...)
+	res := Result{
+		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen),
+		Versions: len(p.Versions), Deployments: len(p.Deployments), Problems: len(p.Problems),
+	} // what was seen is not needed from here on, which in a first sync is much
 	began := time.Now()
 	if err := r.apply(ctx, from, to, p); err != nil {
 		return Result{}, err
 	}
 	tellVersions(ctx, st, p, began, time.Now())
+	r.placed.keep(st, p, to)
 	r.sighted = sighted{}
 	r.metrics.Lag(r.source.ID, 0)
 	r.metrics.VersionsMade(r.source.ID, len(p.Versions))
 	r.metrics.ValidationFailures(r.source.ID, len(p.Problems))
 	if len(p.Deployments) > 0 {
 		r.rouse()
-	}
-	res := Result{
-		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen),
-		Versions: len(p.Versions), Deployments: len(p.Deployments), Problems: len(p.Problems),
 	}
 	r.log.InfoContext(ctx, "synced", "head", res.Head, "commits", res.Commits, "versions", res.Versions,
 		"deployments", res.Deployments, "problems", res.Problems, "whole", res.Whole)

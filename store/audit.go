@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,30 +29,19 @@ func (tx *Tx) Record(ctx context.Context, f rollout.Fact) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("audit event %s: %w", f.Type, err)
 	}
-	if _, err := json.Marshal(f.Details); err != nil {
+	details, err := json.Marshal(f.Details)
+	if err != nil {
 		return fmt.Errorf("audit event %s: %w", f.Type, err)
 	}
 	tx.facts = append(tx.facts, f)
+	tx.details = append(tx.details, string(details))
 	return nil
 }
 
-// auditRow is one row as it goes into the database.
-type auditRow struct {
-	ID                                                          int64
-	EventType, EntityType, EntityID, User, Details, Trace, Hash string
-}
-
-// auditRows are the rows in the JSON array $1, of the time $2.
-var auditRows = text{
-	sqlite: `INSERT INTO config_audit_logs (id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at)
-		SELECT json_extract(value, '$.ID'), json_extract(value, '$.EventType'), json_extract(value, '$.EntityType'),
-		       json_extract(value, '$.EntityID'), json_extract(value, '$.User'), json_extract(value, '$.Details'),
-		       json_extract(value, '$.Trace'), json_extract(value, '$.Hash'), $2
-		  FROM json_each($1)`,
-	postgres: `INSERT INTO config_audit_logs (id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at)
-		SELECT "ID", "EventType", "EntityType", "EntityID", "User", "Details"::json, "Trace", "Hash", $2::timestamptz
-		  FROM json_to_recordset($1::json) AS r("ID" bigint, "EventType" text, "EntityType" text, "EntityID" text, "User" text,
-		       "Details" text, "Trace" text, "Hash" text)`,
+// insertFacts is the statement that adds audit events.
+var insertFacts = bulk{
+	insert:  `INSERT INTO config_audit_logs (id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at)`,
+	columns: 9,
 }
 
 // writeFacts links what was recorded to the audit log. From here to the commit
@@ -66,19 +56,19 @@ func (tx *Tx) writeFacts(ctx context.Context) error {
 		return fmt.Errorf("read the head of the audit log: %w", err)
 	}
 	now := tx.now()
-	rows := make([]auditRow, len(tx.facts))
+	hashes := make([]string, len(tx.facts))
 	for i, f := range tx.facts {
 		f.EntityID, f.Actor = cleanText(f.EntityID), cleanText(f.Actor)
-		details, err := json.Marshal(f.Details)
-		if err != nil {
-			return fmt.Errorf("audit event %s: %w", f.Type, err)
-		}
 		id++
-		before = link(before, id, f, string(details), now)
-		rows[i] = auditRow{id, f.Type, f.EntityType, f.EntityID, f.Actor, string(details), f.TraceID, before}
+		before = link(before, id, f, tx.details[i], now)
+		hashes[i] = before
 	}
-	if _, err := tx.exec(ctx, tx.s.engine.pick(auditRows), asJSON(rows), stamp(now)); err != nil {
-		return fmt.Errorf("write %d audit events: %w", len(rows), err)
+	first := id - int64(len(tx.facts)) + 1
+	if _, err := insertFacts.write(ctx, tx.tx, len(tx.facts), func(i int) []any {
+		f := tx.facts[i]
+		return []any{first + int64(i), f.Type, f.EntityType, cleanText(f.EntityID), cleanText(f.Actor), tx.details[i], f.TraceID, hashes[i], stamp(now)}
+	}); err != nil {
+		return fmt.Errorf("write %d audit events: %w", len(tx.facts), err)
 	}
 	if _, err := tx.exec(ctx, `UPDATE audit_head SET id = $1, hash = $2 WHERE one = 1`, id, before); err != nil {
 		return fmt.Errorf("move the head of the audit log: %w", err)
@@ -93,13 +83,18 @@ func (s *Store) Record(ctx context.Context, f rollout.Fact) error {
 
 // link is the hash of one row, over the hash of the row before it.
 func link(before string, id int64, f rollout.Fact, details string, at time.Time) string {
-	h := sha256.New()
-	for _, part := range []string{
-		before, fmt.Sprint(id), f.Type, f.EntityType, f.EntityID, f.Actor, details, f.TraceID, fmt.Sprint(at.UnixMicro()),
+	var room [512]byte
+	text := room[:0]
+	for _, part := range [...]string{
+		before, strconv.FormatInt(id, 10), f.Type, f.EntityType, f.EntityID, f.Actor, details, f.TraceID, strconv.FormatInt(at.UnixMicro(), 10),
 	} {
-		fmt.Fprintf(h, "%d:%s,", len(part), part)
+		text = strconv.AppendInt(text, int64(len(part)), 10)
+		text = append(text, ':')
+		text = append(text, part...)
+		text = append(text, ',')
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
 
 // AuditFilter narrows a list of audit events. Zero fields do not.

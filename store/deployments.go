@@ -144,23 +144,32 @@ func (s *Store) deploymentsOf(ctx context.Context, source, condition, arg string
 	return deployments, nil
 }
 
-// insertDeployment adds the row; the rest of a decision is apply's.
-func (tx *Tx) insertDeployment(ctx context.Context, d rollout.Deployment) error {
-	if d.CreatedAt.IsZero() {
-		d.CreatedAt = tx.now()
-	}
-	d.Revision, d.Epoch = 1, 0
-	_, err := tx.exec(ctx, `INSERT INTO config_deployments
+// insertDeployments is the statement that adds deployments.
+var insertDeployments = bulk{
+	insert: `INSERT INTO config_deployments
 		(deployment_id, config_name, config_version, config_hash, kind, environment, strategy, status, commit_sha, targets, applied,
-		 body, created_at, finished_at, revision, epoch, op_id, next_step_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, 0, $15, $16)`,
-		d.ID, d.Profile, d.Version, d.Hash, d.Kind, d.Selector.Environment, d.Strategy.Type, d.State, d.Commit,
-		d.Progress.Targets, d.Progress.Applied, asJSON(d), stamp(d.CreatedAt), stamp(d.FinishedAt), uuid.NewString(), stamp(tx.now()))
-	if err == nil {
-		_, err = tx.exec(ctx, `UPDATE config_profiles SET deployment_count = deployment_count + 1 WHERE name = $1`, d.Profile)
-	}
+		 body, created_at, finished_at, revision, epoch, op_id, next_step_at)`,
+	columns: 18,
+}
+
+// insertDeployments adds the rows; the rest of a decision is apply's.
+func (tx *Tx) insertDeployments(ctx context.Context, decisions []rollout.Decision) error {
+	now := tx.now()
+	_, err := insertDeployments.write(ctx, tx.tx, len(decisions), func(i int) []any {
+		d := decisions[i].Next
+		if d.CreatedAt.IsZero() {
+			d.CreatedAt = now
+		}
+		d.Revision, d.Epoch = 1, 0
+		return []any{d.ID, d.Profile, d.Version, d.Hash, d.Kind, d.Selector.Environment, d.Strategy.Type, d.State, d.Commit,
+			d.Progress.Targets, d.Progress.Applied, asJSON(d), stamp(d.CreatedAt), stamp(d.FinishedAt), 1, 0, uuid.NewString(), stamp(now)}
+	})
 	if err != nil {
-		return fmt.Errorf("write deployment %s of %s: %w", d.ID, d.Profile, err)
+		d := decisions[0].Next
+		return fmt.Errorf("write deployment %s: %w", andMore(d.ID+" of "+d.Profile, len(decisions)), err)
+	}
+	for _, dec := range decisions {
+		tx.counts(dec.Next.Profile, 0, 1)
 	}
 	return nil
 }

@@ -14,6 +14,14 @@ func (tx *Tx) lockProfile(ctx context.Context, name string) error {
 	return tx.lockProfiles(ctx, `name = $1`, name)
 }
 
+// lockNamed does so for several profiles.
+func (tx *Tx) lockNamed(ctx context.Context, names []string) error {
+	if len(names) == 1 {
+		return tx.lockProfile(ctx, names[0])
+	}
+	return tx.lockProfiles(ctx, tx.s.engine.in("name", 1), asJSON(names))
+}
+
 // lockProfilesOf does so for every profile of an instance's service.
 func (tx *Tx) lockProfilesOf(ctx context.Context, instanceID string) error {
 	return tx.lockProfiles(ctx, `name IN (SELECT p.name FROM service_instances i

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -30,11 +31,16 @@ func (statusJob) Kind() string { return "commit_status" }
 
 func (j statusJob) key() sayingKey { return sayingKey{j.Source, j.Commit, j.Context} }
 
-// enqueueStatus adds the job in the transaction that changes the status.
-func (tx *Tx) enqueueStatus(ctx context.Context, status rollout.Status, revision int64) error {
-	job := statusJob{Source: status.Source, Commit: status.Commit, Context: status.Context, Revision: revision}
-	if _, err := tx.s.jobs.InsertTx(ctx, tx.tx.Tx, job, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
-		return fmt.Errorf("put status %s of %s into the outbox: %w", status.Context, status.Commit, err)
+// enqueueStatuses adds the jobs in the transaction that changes the statuses.
+func (tx *Tx) enqueueStatuses(ctx context.Context, jobs []statusJob) error {
+	for some := range slices.Chunk(jobs, jobsAtOnce) {
+		params := make([]river.InsertManyParams, len(some))
+		for i, job := range some {
+			params[i] = river.InsertManyParams{Args: job, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts}}
+		}
+		if _, err := tx.s.jobs.InsertManyFastTx(ctx, tx.tx.Tx, params); err != nil {
+			return fmt.Errorf("put status %s into the outbox: %w", andMore(some[0].Context+" of "+some[0].Commit, len(some)), err)
+		}
 	}
 	return nil
 }
@@ -95,6 +101,7 @@ const (
 	outboxStopTimeout = 3 * time.Second
 	postTimeout       = 10 * time.Second
 	maxPosts          = 1000 // a week of a forge that is away
+	jobsAtOnce        = 500  // in one statement
 	maxPanics         = 5    // attempts after which a post that panics is given up
 )
 

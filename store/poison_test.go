@@ -103,10 +103,10 @@ func TestCorruptProfile(t *testing.T) {
 		if corrupt, ok := errors.AsType[*store.CorruptError](err); !ok || corrupt.Key != payments {
 			t.Errorf("reading it gave %v, want a CorruptError that names it", err)
 		}
-		records, err := w.SourceProfiles(t.Context(), "configs")
+		records, err := w.NamedProfiles(t.Context(), []string{payments, "other", "unknown"})
 		w.must(err)
 		if len(records) != 2 || records[1].Name != payments || records[1].Service != "payment-service" {
-			t.Errorf("the source's profiles are %+v", records)
+			t.Errorf("the profiles of these names are %+v", records)
 		}
 		list, total, err := w.Profiles(t.Context(), store.ProfileFilter{})
 		w.must(err)

@@ -130,7 +130,8 @@ func (s *Store) resumeOutbox(ctx context.Context, lease time.Duration) error {
 			return err
 		}
 		for _, c := range waiting {
-			if err := tx.enqueueStatus(ctx, c.Status, c.Revision); err != nil {
+			job := statusJob{Source: c.Source, Commit: c.Commit, Context: c.Context, Revision: c.Revision}
+			if err := tx.enqueueStatuses(ctx, []statusJob{job}); err != nil {
 				return err
 			}
 		}

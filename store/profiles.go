@@ -30,28 +30,56 @@ func scanProfile(row scanner) (profile.Record, error) {
 // whether it is retired. The current version, the generation and the counts
 // are the store's own. A profile that another source or the API manages is ErrConflict.
 func (tx *Tx) PutProfile(ctx context.Context, r profile.Record) error {
-	now := stamp(tx.now())
-	n, err := tx.exec(ctx, `INSERT INTO config_profiles
+	return tx.PutProfiles(ctx, []profile.Record{r})
+}
+
+// putProfiles is the statement that writes profiles.
+var putProfiles = bulk{
+	insert: `INSERT INTO config_profiles
 		(name, description, service, environment, service_type, schema_id, target_labels, default_strategy, health, windows,
-		 settings, origin, source_id, path, dependencies, desired_version, retired, created_at, updated_at, created_by)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19)
-		ON CONFLICT (name) DO UPDATE SET description = excluded.description, service = excluded.service,
+		 settings, origin, source_id, path, dependencies, desired_version, retired, created_at, updated_at, created_by)`,
+	columns: 20,
+	after: `ON CONFLICT (name) DO UPDATE SET description = excluded.description, service = excluded.service,
 		 environment = excluded.environment, service_type = excluded.service_type, schema_id = excluded.schema_id,
 		 target_labels = excluded.target_labels, default_strategy = excluded.default_strategy, health = excluded.health,
 		 windows = excluded.windows, settings = excluded.settings, origin = excluded.origin, source_id = excluded.source_id,
 		 path = excluded.path, dependencies = excluded.dependencies, desired_version = excluded.desired_version,
 		 retired = excluded.retired, updated_at = excluded.updated_at
 		WHERE config_profiles.origin = excluded.origin AND config_profiles.source_id = excluded.source_id`,
-		r.Name, r.Description, r.Service, r.Environment, r.ServiceType, r.SchemaID, asJSON(r.Targets.Labels), asJSON(r.Strategy),
-		asJSON(r.Health), asJSON(r.Windows), asJSON(r.Settings), r.Origin, r.Source, r.Path, asJSON(r.Dependencies),
-		r.DesiredVersion, r.Retired, now, r.CreatedBy)
-	if err == nil && n == 0 {
-		err = fmt.Errorf("another source or the API manages it: %w", ErrConflict)
+}
+
+// PutProfiles does so for several profiles of different names.
+func (tx *Tx) PutProfiles(ctx context.Context, records []profile.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	now := stamp(tx.now())
+	n, err := putProfiles.write(ctx, tx.tx, len(records), func(i int) []any {
+		r := records[i]
+		return []any{r.Name, r.Description, r.Service, r.Environment, r.ServiceType, r.SchemaID, asJSON(r.Targets.Labels), asJSON(r.Strategy),
+			asJSON(r.Health), asJSON(r.Windows), asJSON(r.Settings), r.Origin, r.Source, r.Path, asJSON(r.Dependencies),
+			r.DesiredVersion, r.Retired, now, now, r.CreatedBy}
+	})
+	first := records[0]
+	if err == nil && n < int64(len(records)) {
+		first, err = tx.foreign(ctx, records)
 	}
 	if err != nil {
-		return fmt.Errorf("write profile %s: %w", r.Name, err)
+		return fmt.Errorf("write profile %s: %w", andMore(first.Name, len(records)), err)
 	}
 	return nil
+}
+
+// foreign finds, among profiles that were to be written, the first one that another
+// source or the API manages.
+func (tx *Tx) foreign(ctx context.Context, records []profile.Record) (profile.Record, error) {
+	for _, r := range records {
+		if n, err := count(ctx, tx.tx, `SELECT count(*) FROM config_profiles WHERE name = $1 AND origin = $2 AND source_id = $3`,
+			r.Name, r.Origin, r.Source); err != nil || n == 0 {
+			return r, errors.Join(err, fmt.Errorf("another source or the API manages it: %w", ErrConflict))
+		}
+	}
+	return records[0], fmt.Errorf("it was not written: %w", ErrConflict)
 }
 
 // PutProfile does so in a transaction of its own.
@@ -108,27 +136,46 @@ func (s *Store) Profiles(ctx context.Context, f ProfileFilter) ([]profile.Record
 	return listed(ctx, s.read, w, "config_profiles", profileColumns, "name", f.Limit, f.Offset, shown(ctx, s, scanProfile))
 }
 
-// SourceProfiles reads the profiles that the source manages, retired ones too.
-// A corrupt one is given as far as it can be read; the next commit that touches
-// its file writes it anew.
-func (s *Store) SourceProfiles(ctx context.Context, source string) ([]profile.Record, error) {
-	records, err := collect(ctx, s.read, shown(ctx, s, scanProfile),
-		`SELECT `+profileColumns+` FROM config_profiles WHERE source_id = $1 ORDER BY name`, source)
+// SourceProfiles reads where the files of the profiles lie that the source manages,
+// retired ones too. A corrupt one is given as far as it can be read; the next commit
+// that touches its file writes it anew.
+func (s *Store) SourceProfiles(ctx context.Context, source string) ([]profile.Placed, error) {
+	placed, err := collect(ctx, s.read, shown(ctx, s, func(row scanner) (p profile.Placed, err error) {
+		var bad damage
+		err = row.Scan(&p.Name, &p.Environment, &p.SchemaID, &p.Path, bad.json(&p.Dependencies), &p.Retired)
+		return p, bad.of("config_profiles", p.Name, err)
+	}), `SELECT name, environment, schema_id, path, dependencies, retired FROM config_profiles WHERE source_id = $1 ORDER BY name`, source)
 	if err != nil {
 		return nil, fmt.Errorf("read the profiles of source %s: %w", source, err)
+	}
+	return placed, nil
+}
+
+// NamedProfiles reads the profiles of these names, a corrupt one as far as it can be
+// read. Those that there are not are left out.
+func (s *Store) NamedProfiles(ctx context.Context, names []string) ([]profile.Record, error) {
+	records, err := collect(ctx, s.read, shown(ctx, s, scanProfile),
+		`SELECT `+profileColumns+` FROM config_profiles WHERE `+s.engine.in("name", 1)+` ORDER BY name`, asJSON(names))
+	if err != nil {
+		return nil, fmt.Errorf("read %d profiles: %w", len(names), err)
 	}
 	return records, nil
 }
 
-// ProfileOwner says which source (or "" for the API) manages a profile name;
-// ok is false for a free name.
-func (s *Store) ProfileOwner(ctx context.Context, name string) (source string, ok bool, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT source_id FROM config_profiles WHERE name = $1`, name).Scan(&source)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", false, nil
-	}
+// ProfileOwners says which source (or "" for the API) manages each of the names;
+// free ones are left out.
+func (s *Store) ProfileOwners(ctx context.Context, names []string) (map[string]string, error) {
+	owners := make(map[string]string)
+	_, err := collect(ctx, s.read, func(row scanner) (name string, err error) {
+		var source string
+		if err := row.Scan(&name, &source); err != nil {
+			return name, err
+		}
+		owners[name] = source
+		return name, nil
+	}, `SELECT name, source_id FROM config_profiles WHERE `+s.engine.in("name", 1), asJSON(names))
 	if err != nil {
-		return "", false, fmt.Errorf("read the owner of profile %s: %w", name, err)
+		return nil, fmt.Errorf("read the owners of %d profiles: %w", len(names), err)
 	}
-	return source, true, nil
+	return owners, nil
 }

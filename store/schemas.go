@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/sluicehq/sluice/profile"
@@ -269,25 +267,3 @@ func (s *Store) SchemaUsers(ctx context.Context, id, after string, limit int) ([
 // whose registered schema has no Approved edition: whoever planned it did not
 // know. It matches ErrConflict and rollout.ErrStale.
 var ErrNotApproved = fmt.Errorf("the version's schema is not approved (%w): %w", ErrConflict, rollout.ErrStale)
-
-// schemaApproved guards Production: a version that was checked by a registered
-// schema starts only while the schema has an Approved edition. What leads back
-// asks no schema.
-func (tx *Tx) schemaApproved(ctx context.Context, d rollout.Deployment) error {
-	if d.Kind != rollout.Forward || d.Selector.Environment != profile.Production {
-		return nil
-	}
-	var id string
-	err := tx.tx.QueryRowContext(ctx, `SELECT v.schema_id FROM config_versions v
-		WHERE v.config_name = $1 AND v.version = $2
-		  AND EXISTS (SELECT 1 FROM config_schemas s WHERE s.schema_id = v.schema_id AND s.schema_hash = v.schema_hash)
-		  AND NOT EXISTS (SELECT 1 FROM config_schemas s WHERE s.schema_id = v.schema_id AND s.status = 'Approved')`,
-		d.Profile, d.Version).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read the schema of %s %s: %w", d.Profile, d.Version, err)
-	}
-	return fmt.Errorf("deploy %s of %s: schema %s: %w", d.Version, d.Profile, id, ErrNotApproved)
-}

@@ -37,16 +37,25 @@ func scanStatus(row scanner) (c CommitStatus, err error) {
 // commitOf is one commit of one source.
 type commitOf struct{ source, commit string }
 
-// SetStatus says how a commit status should be. Only a change is kept, and
-// posted by the outbox; the aggregate over all profiles of the commit follows by
-// itself, once a transaction: a first sync sets thousands. A pull request's
-// check is no part of it.
+// SetStatus says how a commit status should be, the last one standing. Only a change
+// is kept, and posted by the outbox; the aggregate over all profiles of the commit
+// follows by itself. A pull request's check is no part of it. All are written when the
+// transaction commits: a first sync sets thousands.
 func (tx *Tx) SetStatus(ctx context.Context, status rollout.Status) error {
-	changed, err := tx.putStatus(ctx, status)
-	if changed && status.Context != rollout.CheckContext {
-		tx.touched[commitOf{status.Source, status.Commit}] = struct{}{}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, err)
 	}
-	return err
+	tx.statuses = append(tx.statuses, status)
+	return nil
+}
+
+// writeStatuses writes what was set, then the aggregate of every commit that was
+// told something new.
+func (tx *Tx) writeStatuses(ctx context.Context) error {
+	if err := tx.putStatuses(ctx, tx.statuses); err != nil {
+		return err
+	}
+	return tx.aggregateStatuses(ctx)
 }
 
 // aggregateStatuses writes the aggregate of every commit that the transaction
@@ -56,6 +65,7 @@ func (tx *Tx) aggregateStatuses(ctx context.Context) error {
 	if err := tx.lockCommits(ctx, commits); err != nil {
 		return err
 	}
+	var aggregates []rollout.Status
 	for _, of := range commits {
 		parts, err := collect(ctx, tx.tx, func(row scanner) (p rollout.Status, err error) {
 			return p, row.Scan(&p.State, &p.Description, &p.DeploymentID)
@@ -70,29 +80,67 @@ func (tx *Tx) aggregateStatuses(ctx context.Context) error {
 		}
 		aggregate := rollout.Aggregate(parts)
 		aggregate.Source, aggregate.Commit, aggregate.Context = of.source, of.commit, rollout.AggregateContext
-		if _, err := tx.putStatus(ctx, aggregate); err != nil {
-			return err
-		}
+		aggregates = append(aggregates, aggregate)
 	}
-	return nil
+	return tx.putStatuses(ctx, aggregates)
 }
 
-func (tx *Tx) putStatus(ctx context.Context, status rollout.Status) (changed bool, err error) {
-	revisions, err := collect(ctx, tx.tx, func(row scanner) (n int64, err error) { return n, row.Scan(&n) },
-		`INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, 1, $7)
-		ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
+// putStatus is the statement that keeps what changed.
+var putStatus = bulk{
+	insert:  `INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)`,
+	columns: 8,
+	after: `ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
 		 deployment_id = excluded.deployment_id, revision = commit_statuses.revision + 1, updated_at = excluded.updated_at
 		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description
-		RETURNING revision`,
-		status.Source, status.Commit, status.Context, status.State, status.Description, status.DeploymentID, stamp(tx.now()))
+		RETURNING source_id, commit_sha, context, revision`,
+}
+
+// putStatuses keeps the last of each context that changed, and a job to post it.
+func (tx *Tx) putStatuses(ctx context.Context, statuses []rollout.Status) error {
+	statuses = lastOfEach(statuses)
+	if len(statuses) == 0 {
+		return nil
+	}
+	now := stamp(tx.now())
+	var jobs []statusJob
+	err := putStatus.writeReturning(ctx, tx.tx, len(statuses), func(i int) []any {
+		s := statuses[i]
+		return []any{s.Source, s.Commit, s.Context, s.State, s.Description, s.DeploymentID, 1, now}
+	}, func(row scanner) error {
+		var job statusJob
+		err := row.Scan(&job.Source, &job.Commit, &job.Context, &job.Revision)
+		jobs = append(jobs, job)
+		return err
+	})
 	if err != nil {
-		return false, fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, err)
+		return fmt.Errorf("set status %s of %s: %w", statuses[0].Context, statuses[0].Commit, err)
 	}
-	if len(revisions) == 0 {
-		return false, nil
+	for _, job := range jobs {
+		if job.Context != rollout.CheckContext {
+			tx.touched[commitOf{job.Source, job.Commit}] = struct{}{}
+		}
 	}
-	return true, tx.enqueueStatus(ctx, status, revisions[0])
+	return tx.enqueueStatuses(ctx, jobs)
+}
+
+// lastOfEach leaves out what a later status of the same context replaces.
+func lastOfEach(statuses []rollout.Status) []rollout.Status {
+	if len(statuses) < 2 {
+		return statuses
+	}
+	type place struct{ source, commit, context string }
+	at := make(map[place]int, len(statuses))
+	out := make([]rollout.Status, 0, len(statuses))
+	for _, s := range statuses {
+		key := place{s.Source, s.Commit, s.Context}
+		if i, known := at[key]; known {
+			out[i] = s
+			continue
+		}
+		at[key] = len(out)
+		out = append(out, s)
+	}
+	return out
 }
 
 // ErrAmbiguous is returned for a commit prefix that more than one commit has.

@@ -208,49 +208,6 @@ func (s *Store) Create(ctx context.Context, dec rollout.Decision) error {
 	return errors.Join(err, readErr)
 }
 
-// CreateDeployment does so inside a transaction. Content that a hold in force
-// refuses is ErrRefused, unless the decision ends it; a basis that is not so any
-// more is rollout.ErrStale.
-func (tx *Tx) CreateDeployment(ctx context.Context, dec rollout.Decision) error {
-	d := dec.Next
-	if err := tx.lockProfile(ctx, d.Profile); err != nil {
-		return err
-	}
-	if err := tx.rests(ctx, d.Profile, dec.Basis); err != nil {
-		return err
-	}
-	if err := tx.unheld(ctx, dec); err != nil {
-		return err
-	}
-	if err := tx.schemaApproved(ctx, d); err != nil {
-		return err
-	}
-	if err := tx.SupersedeActive(ctx, d.Profile, fmt.Sprintf("superseded by %s", d.Version)); err != nil {
-		return err
-	}
-	if err := tx.insertDeployment(ctx, d); err != nil {
-		return err
-	}
-	return tx.apply(ctx, dec)
-}
-
-// unheld is nil when no hold in force refuses the deployment's content, or when
-// the decision ends that hold.
-func (tx *Tx) unheld(ctx context.Context, dec rollout.Decision) error {
-	d := dec.Next
-	if d.Kind != rollout.Forward {
-		return nil
-	}
-	hold, held, err := tx.ActiveHold(ctx, d.Profile)
-	if err != nil || !held || hold.RefusedHash != d.Hash {
-		return err
-	}
-	if dec.Release == "" {
-		return fmt.Errorf("deploy %s of %s: %w", d.Version, d.Profile, ErrRefused)
-	}
-	return tx.ReleaseHold(ctx, d.Profile, d.InitiatedBy, dec.Release)
-}
-
 // SupersedeActive ends the profile's active deployment, if there is one.
 func (tx *Tx) SupersedeActive(ctx context.Context, profileName, reason string) error {
 	if err := tx.lockProfile(ctx, profileName); err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -175,11 +176,9 @@ func profiles(t *testing.T, w *world) {
 
 func owners(t *testing.T, w *world) {
 	ctx := t.Context()
-	if source, ok, err := w.ProfileOwner(ctx, payments); source != "configs" || !ok || err != nil {
-		t.Errorf("owner is %q, %t, %v", source, ok, err)
-	}
-	if _, ok, err := w.ProfileOwner(ctx, "free"); ok || err != nil {
-		t.Errorf("a free name has an owner (%v)", err)
+	got, err := w.ProfileOwners(ctx, []string{payments, "free"})
+	if want := map[string]string{payments: "configs"}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("owners %v (%v), want %v", got, err, want)
 	}
 	r, err := w.Profile(ctx, payments)
 	w.must(err)

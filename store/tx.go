@@ -16,11 +16,17 @@ import (
 type Tx struct {
 	tx session
 	s  *Store
+	// added are the versions and deployments that the profiles' counts do not know yet.
+	added map[string]counted
+	// statuses are written last but for the facts, all at once.
+	statuses []rollout.Status
 	// touched are the commits whose aggregate status is written once, before the commit.
 	touched map[commitOf]struct{}
 	// facts are written last: the audit log's head is everybody's, and is held
 	// for as short a time as can be.
 	facts []rollout.Fact
+	// details are those of the facts, as JSON.
+	details []string
 	// ended are deployments that this transaction ends: their traces and counts are told
 	// of it once it is committed.
 	ended []rollout.Deployment
@@ -102,7 +108,7 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	own := &Tx{tx: session{tx, s.engine}, s: s, touched: map[commitOf]struct{}{}}
+	own := &Tx{tx: session{tx, s.engine}, s: s, touched: map[commitOf]struct{}{}, added: map[string]counted{}}
 	if !s.ownClock() {
 		if err := s.readClock(ctx, own.tx); err != nil {
 			return err
@@ -147,7 +153,10 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn, lasting context.Conte
 
 // finish writes what a transaction writes once, at its end.
 func (tx *Tx) finish(ctx context.Context) error {
-	if err := tx.aggregateStatuses(ctx); err != nil {
+	if err := tx.writeCounts(ctx); err != nil {
+		return err
+	}
+	if err := tx.writeStatuses(ctx); err != nil {
 		return err
 	}
 	if err := tx.notify(ctx); err != nil {

@@ -43,33 +43,55 @@ func scanVersionData(row scanner) (profile.Version, error) {
 // InsertVersion adds an immutable version; ErrExists for a number that is there
 // already, ErrHashMismatch for data that the version's hash is not of.
 func (tx *Tx) InsertVersion(ctx context.Context, v profile.Version) error {
-	data := profile.Canonical(v.Data)
-	if hash := profile.Hash(v.Data); v.Hash != hash {
-		return fmt.Errorf("write version %s of %s: %w: the data's is %s", v.Number, v.Profile, ErrHashMismatch, hash)
+	return tx.InsertVersions(ctx, []profile.Version{v})
+}
+
+// insertVersions is the statement that adds versions.
+var insertVersions = bulk{
+	insert: `INSERT INTO config_versions
+		(config_name, version, config_data, config_hash, size_bytes, schema_id, schema_hash, validated_at, description, tags,
+		 metadata, source_id, commit_sha, author, message, pull_request, superseded, created_at, created_by)`,
+	columns: 19,
+}
+
+// InsertVersions adds immutable versions, those of one profile in their order. Its
+// errors are those of InsertVersion.
+func (tx *Tx) InsertVersions(ctx context.Context, versions []profile.Version) error {
+	if len(versions) == 0 {
+		return nil
 	}
-	if v.CreatedAt.IsZero() {
-		v.CreatedAt = tx.now()
+	texts := make([]string, len(versions))
+	names := make([]string, len(versions))
+	for i, v := range versions {
+		data := profile.Canonical(v.Data)
+		if hash := profile.HashCanonical(data); v.Hash != hash {
+			return fmt.Errorf("write version %s of %s: %w: the data's is %s", v.Number, v.Profile, ErrHashMismatch, hash)
+		}
+		texts[i], names[i] = string(data), v.Profile
 	}
-	if err := tx.lockProfile(ctx, v.Profile); err != nil {
+	if err := tx.lockNamed(ctx, names); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, `INSERT INTO config_versions
-		(config_name, version, config_data, config_hash, size_bytes, schema_id, schema_hash, validated_at, description, tags,
-		 metadata, source_id, commit_sha, author, message, pull_request, superseded, created_at, created_by)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
-		v.Profile, v.Number, string(data), v.Hash, len(data), v.SchemaID, v.SchemaHash, stamp(v.ValidatedAt), v.Description,
-		asJSON(v.Tags), asJSON(v.Metadata), v.Source, v.Commit, v.Author, v.Message, v.PullRequest, v.Superseded,
-		stamp(v.CreatedAt), v.CreatedBy)
-	if err == nil {
-		err = tx.useSealed(ctx, v)
-	}
-	if err == nil {
-		_, err = tx.exec(ctx, `UPDATE config_profiles SET version_count = version_count + 1 WHERE name = $1`, v.Profile)
-	}
+	now := tx.now()
+	_, err := insertVersions.write(ctx, tx.tx, len(versions), func(i int) []any {
+		v := versions[i]
+		if v.CreatedAt.IsZero() {
+			v.CreatedAt = now
+		}
+		return []any{v.Profile, v.Number, texts[i], v.Hash, len(texts[i]), v.SchemaID, v.SchemaHash, stamp(v.ValidatedAt), v.Description,
+			asJSON(v.Tags), asJSON(v.Metadata), v.Source, v.Commit, v.Author, v.Message, v.PullRequest, v.Superseded,
+			stamp(v.CreatedAt), v.CreatedBy}
+	})
 	if err != nil {
-		return fmt.Errorf("write version %s of %s: %w", v.Number, v.Profile, err)
+		return fmt.Errorf("write %s: %w", andMore("version "+versions[0].Number+" of "+versions[0].Profile, len(versions)), err)
 	}
-	tx.s.fail("K4")
+	for _, v := range versions {
+		if err := tx.useSealed(ctx, v); err != nil {
+			return fmt.Errorf("write version %s of %s: %w", v.Number, v.Profile, err)
+		}
+		tx.counts(v.Profile, 1, 0)
+		tx.s.fail("K4")
+	}
 	return nil
 }
 

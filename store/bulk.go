@@ -1,0 +1,205 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// maxRowArguments bounds the arguments of one statement that writes several rows. Both
+// engines take far more, and beyond this a row costs as much as before.
+const maxRowArguments = 640
+
+// bulk is an INSERT of many rows, several in a statement: a first sync brings ten
+// thousand of each kind.
+type bulk struct {
+	insert  string // what stands before the values
+	columns int
+	after   string // what stands behind them
+}
+
+// text is the statement for n rows. The embedded engine takes a $1 for a name, and
+// looks each name up among all before it: it is given none.
+func (b bulk) text(e *engine, n int) string {
+	var s strings.Builder
+	s.WriteString(b.insert)
+	s.WriteString(" VALUES ")
+	for i := range n * b.columns {
+		switch {
+		case i == 0:
+			s.WriteString("(")
+		case i%b.columns == 0:
+			s.WriteString("), (")
+		default:
+			s.WriteString(", ")
+		}
+		if e == sqliteEngine {
+			s.WriteString("?")
+			continue
+		}
+		s.WriteString("$")
+		s.WriteString(strconv.Itoa(i + 1))
+	}
+	s.WriteString(") ")
+	s.WriteString(b.after)
+	return s.String()
+}
+
+// write writes n rows, the values of which it asks for one after the other.
+func (b bulk) write(ctx context.Context, tx session, n int, values func(i int) []any) (written int64, err error) {
+	err = b.chunks(ctx, tx, n, values, func(run statement, args []any) error {
+		result, err := run.ExecContext(ctx, args...)
+		if err != nil {
+			return err
+		}
+		more, err := result.RowsAffected()
+		written += more
+		return err
+	})
+	return written, err
+}
+
+// writeReturning does so and reads what comes back of each row.
+func (b bulk) writeReturning(ctx context.Context, tx session, n int, values func(i int) []any, scan func(scanner) error) error {
+	return b.chunks(ctx, tx, n, values, func(run statement, args []any) error {
+		found, err := run.QueryContext(ctx, args...)
+		if err != nil {
+			return err
+		}
+		defer found.Close()
+		for found.Next() {
+			if err := scan(found); err != nil {
+				return err
+			}
+		}
+		return found.Err()
+	})
+}
+
+// statement is one that is prepared, or is not worth it.
+type statement interface {
+	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
+}
+
+// unprepared is a statement that runs once.
+type unprepared struct {
+	tx   *sql.Tx
+	text string
+}
+
+// ExecContext runs it.
+func (u unprepared) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
+	return u.tx.ExecContext(ctx, u.text, args...)
+}
+
+// QueryContext runs it and reads rows.
+func (u unprepared) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
+	return u.tx.QueryContext(ctx, u.text, args...)
+}
+
+// chunks runs one statement after the other until all rows are written. The values of
+// the next one are made while the engine is at the one before.
+func (b bulk) chunks(ctx context.Context, tx session, n int, values func(i int) []any, run func(statement, []any) error) error {
+	whole := max(1, maxRowArguments/b.columns)
+	if n <= whole {
+		args, err := b.arguments(tx.engine, 0, n, values)
+		if err == nil {
+			err = run(unprepared{tx.Tx, b.text(tx.engine, n)}, args)
+		}
+		return tx.explain(err)
+	}
+	prepared, err := tx.PrepareContext(ctx, b.text(tx.engine, whole))
+	if err != nil {
+		return tx.explain(err)
+	}
+	defer prepared.Close() //nolint:errcheck // it ends with the transaction at the latest
+	ctx, stop := context.WithCancel(ctx)
+	ahead := b.ahead(ctx, tx.engine, n, whole, values)
+	defer func() {
+		stop()
+		for range ahead { // until it has ended
+		}
+	}()
+	for next := range ahead {
+		if next.panicked != nil {
+			panic(next.panicked)
+		}
+		if next.err != nil {
+			return next.err
+		}
+		var by statement = prepared
+		if next.rows < whole {
+			by = unprepared{tx.Tx, b.text(tx.engine, next.rows)}
+		}
+		if err := run(by, next.args); err != nil {
+			return tx.explain(err)
+		}
+	}
+	return ctx.Err()
+}
+
+// chunk is what one statement writes.
+type chunk struct {
+	rows     int
+	args     []any
+	err      error
+	panicked any
+}
+
+// ahead makes chunks of at most so many rows until ctx ends, one ahead of who takes them.
+func (b bulk) ahead(ctx context.Context, e *engine, n, whole int, values func(i int) []any) <-chan chunk {
+	out := make(chan chunk)
+	give := func(c chunk) (taken bool) {
+		select {
+		case out <- c:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	go func() {
+		defer close(out)
+		defer func() {
+			if v := recover(); v != nil {
+				give(chunk{panicked: v})
+			}
+		}()
+		for from := 0; from < n; from += whole {
+			c := chunk{rows: min(whole, n-from)}
+			c.args, c.err = b.arguments(e, from, c.rows, values)
+			if !give(c) || c.err != nil {
+				return
+			}
+		}
+	}()
+	return out
+}
+
+// arguments are the values of some rows as the engine takes them.
+func (b bulk) arguments(e *engine, from, rows int, values func(i int) []any) (args []any, err error) {
+	args = make([]any, 0, rows*b.columns)
+	for i := from; i < from+rows; i++ {
+		args = append(args, values(i)...)
+	}
+	for i, arg := range args {
+		if v, ok := e.value(arg); ok {
+			args[i] = v
+		} else if json, ok := arg.(object); ok {
+			if args[i], err = json.Value(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return args, nil
+}
+
+// andMore names the first of n things that were to be written.
+func andMore(first string, n int) string {
+	if n == 1 {
+		return first
+	}
+	return fmt.Sprintf("%s and %d more", first, n-1)
+}

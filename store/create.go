@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
+)
+
+// CreateDeployment stores a new deployment, as Create does, inside a transaction.
+// Content that a hold in force refuses is ErrRefused, unless the decision ends it; a
+// basis that is not so any more is rollout.ErrStale.
+func (tx *Tx) CreateDeployment(ctx context.Context, dec rollout.Decision) error {
+	return tx.CreateDeployments(ctx, []rollout.Decision{dec})
+}
+
+// CreateDeployments does so for deployments of different profiles.
+func (tx *Tx) CreateDeployments(ctx context.Context, decisions []rollout.Decision) error {
+	if len(decisions) == 0 {
+		return nil
+	}
+	names := make([]string, len(decisions))
+	for i, dec := range decisions {
+		names[i] = dec.Next.Profile
+	}
+	if err := tx.lockNamed(ctx, names); err != nil {
+		return err
+	}
+	for _, dec := range decisions {
+		if err := tx.rests(ctx, dec.Next.Profile, dec.Basis); err != nil {
+			return err
+		}
+	}
+	if err := tx.unheld(ctx, names, decisions); err != nil {
+		return err
+	}
+	if err := tx.schemasApproved(ctx, decisions); err != nil {
+		return err
+	}
+	if err := tx.supersedeBy(ctx, names, decisions); err != nil {
+		return err
+	}
+	if err := tx.insertDeployments(ctx, decisions); err != nil {
+		return err
+	}
+	for _, dec := range decisions {
+		if err := tx.apply(ctx, dec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// among says which of the names a query gives that takes them as JSON.
+func (tx *Tx) among(ctx context.Context, names []string, query string, args ...any) (map[string]bool, error) {
+	found, err := collect(ctx, tx.tx, scanName, query, append([]any{asJSON(names)}, args...)...)
+	out := make(map[string]bool, len(found))
+	for _, name := range found {
+		out[name] = true
+	}
+	return out, err
+}
+
+// unheld is nil when no hold in force refuses a deployment's content, or when its
+// decision ends that hold.
+func (tx *Tx) unheld(ctx context.Context, names []string, decisions []rollout.Decision) error {
+	held, err := tx.among(ctx, names, `SELECT config_name FROM config_holds WHERE released_at IS NULL AND `+tx.s.engine.in("config_name", 1))
+	if err != nil {
+		return fmt.Errorf("look for holds: %w", err)
+	}
+	for _, dec := range decisions {
+		if !held[dec.Next.Profile] || dec.Next.Kind != rollout.Forward {
+			continue
+		}
+		if err := tx.releaseBy(ctx, dec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// releaseBy ends the hold that refuses the deployment's content, if the decision does.
+func (tx *Tx) releaseBy(ctx context.Context, dec rollout.Decision) error {
+	d := dec.Next
+	hold, held, err := tx.ActiveHold(ctx, d.Profile)
+	if err != nil || !held || hold.RefusedHash != d.Hash {
+		return err
+	}
+	if dec.Release == "" {
+		return fmt.Errorf("deploy %s of %s: %w", d.Version, d.Profile, ErrRefused)
+	}
+	return tx.ReleaseHold(ctx, d.Profile, d.InitiatedBy, dec.Release)
+}
+
+// unapproved are those among the profiles and versions in the JSON array $1 that a
+// registered schema checked which nobody approved.
+var unapproved = text{
+	sqlite: `SELECT v.config_name, v.version, v.schema_id FROM json_each($1) AS wanted
+		JOIN config_versions v ON v.config_name = json_extract(wanted.value, '$[0]') AND v.version = json_extract(wanted.value, '$[1]')` + onlyUnapproved,
+	postgres: `SELECT v.config_name, v.version, v.schema_id FROM json_array_elements($1::json) AS wanted
+		JOIN config_versions v ON v.config_name = wanted->>0 AND v.version = wanted->>1` + onlyUnapproved,
+}
+
+const onlyUnapproved = `
+	WHERE EXISTS (SELECT 1 FROM config_schemas s WHERE s.schema_id = v.schema_id AND s.schema_hash = v.schema_hash)
+	  AND NOT EXISTS (SELECT 1 FROM config_schemas s WHERE s.schema_id = v.schema_id AND s.status = 'Approved')
+	LIMIT 1`
+
+// schemasApproved guards Production: a version that was checked by a registered
+// schema starts only while the schema has an Approved edition. What leads back
+// asks no schema.
+func (tx *Tx) schemasApproved(ctx context.Context, decisions []rollout.Decision) error {
+	var wanted [][2]string
+	for _, dec := range decisions {
+		if d := dec.Next; d.Kind == rollout.Forward && d.Selector.Environment == profile.Production {
+			wanted = append(wanted, [2]string{d.Profile, d.Version})
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	type use struct{ profile, version, schema string }
+	found, err := collect(ctx, tx.tx, func(row scanner) (u use, err error) { return u, row.Scan(&u.profile, &u.version, &u.schema) },
+		tx.s.engine.pick(unapproved), asJSON(wanted))
+	if err != nil {
+		return fmt.Errorf("read the schemas of %s: %w", andMore(wanted[0][0]+" "+wanted[0][1], len(wanted)), err)
+	}
+	if len(found) > 0 {
+		return fmt.Errorf("deploy %s of %s: schema %s: %w", found[0].version, found[0].profile, found[0].schema, ErrNotApproved)
+	}
+	return nil
+}
+
+// supersedeBy ends the active deployments of the profiles that get a new one.
+func (tx *Tx) supersedeBy(ctx context.Context, names []string, decisions []rollout.Decision) error {
+	active, err := tx.among(ctx, names, `SELECT config_name FROM config_deployments WHERE finished_at IS NULL AND `+tx.s.engine.in("config_name", 1))
+	if err != nil {
+		return fmt.Errorf("look for active deployments: %w", err)
+	}
+	for _, dec := range decisions {
+		if !active[dec.Next.Profile] {
+			continue
+		}
+		if err := tx.SupersedeActive(ctx, dec.Next.Profile, fmt.Sprintf("superseded by %s", dec.Next.Version)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
