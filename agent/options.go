@@ -33,6 +33,10 @@ type Options struct {
 
 	Reload Reload
 	Probe  Probe
+
+	// AppConfigListen is an address of this machine, such as 127.0.0.1:2772, where what was applied is
+	// served at the path of AWS AppConfig's agent; "" for none.
+	AppConfigListen string
 }
 
 // Reload says how the program is told to load its file. At most one way is given; without any, the

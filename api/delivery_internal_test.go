@@ -133,9 +133,9 @@ func TestAllocationsOfADelivery(t *testing.T) {
 	set := deliveries{mustDelivery(t, assignment("shop.production", 7), `{"text":"`+strings.Repeat("x", 900)+`"}`)}
 	news := deliveries{mustDelivery(t, assignment("shop.production", 8), `{}`)}
 	s := &eventStream{out: writes{io.Discard}, timeout: time.Second}
-	m := &watermark{places: map[string]*place{}, bus: coord.NewMemory(), running: true}
+	m := &watermark{seats: map[string]*seat{}, bus: coord.NewMemory(), running: true}
 	w := m.join("i-1")
-	w.place.sure = true
+	w.seat.sure = true
 	for what, c := range map[string]struct {
 		budget float64
 		do     func()
@@ -143,7 +143,7 @@ func TestAllocationsOfADelivery(t *testing.T) {
 		"writing it":      {3, func() { s.sendAssignments(set, "i-1") }}, //nolint:errcheck // it is thrown away
 		"taking news":     {2, func() { set.with(news) }},
 		"looking at them": {0, func() { w.look(t.Context(), nil) }}, //nolint:errcheck // it reads nothing
-		"being woken":     {0, func() { w.place.nudge() }},
+		"being woken":     {0, func() { w.seat.nudge() }},
 	} {
 		if got := testing.AllocsPerRun(1000, c.do); got > c.budget {
 			t.Errorf("%s takes %v allocations, at most %v", what, got, c.budget)

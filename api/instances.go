@@ -45,7 +45,7 @@ func (a *API) registerInstance(c echo.Context) error {
 	if err := a.opts.Store.RegisterInstance(c.Request().Context(), i, HashToken(token)); err != nil {
 		return err
 	}
-	a.opts.Engine.Wake()
+	a.opts.Wake()
 	return c.JSON(http.StatusCreated, wire.RegisterResponse{ID: i.ID, Token: token, HeartbeatSeconds: int(restingHeartbeat.Seconds())})
 }
 
@@ -164,7 +164,7 @@ func (a *API) deregisterInstance(c echo.Context) error {
 	}
 	a.instances.forget(c.Param("id"))
 	a.marks.doubt(c.Param("id")) // its streams end
-	a.opts.Engine.Wake()
+	a.opts.Wake()
 	return c.NoContent(http.StatusNoContent)
 }
 
@@ -192,7 +192,7 @@ func (a *API) applied(c echo.Context) error {
 		a.startedFromSnapshot(c, ack, *req.Snapshot)
 	}
 	if changed {
-		a.opts.Engine.Wake()
+		a.opts.Wake()
 		if req.Version == assigned.Version && req.Generation >= assigned.Generation {
 			tellAnswered(assigned, ack, who(c).instance.Hostname, a.opts.Store.Clock())
 		}

@@ -25,7 +25,7 @@ type watermark struct {
 	swept      func(registered map[string]bool)
 
 	mu      sync.Mutex
-	places  map[string]*place // by instance
+	seats   map[string]*seat // by instance
 	streams int
 	failing error // why the last look at the store brought nothing
 	running bool
@@ -34,9 +34,9 @@ type watermark struct {
 	idle    chan struct{}
 }
 
-// place is what is known of one instance here. It stays for a while when nobody
+// seat is what is known of one instance here. It stays for a while when nobody
 // waits, so that the next poll of its instance finds what the last one was told.
-type place struct {
+type seat struct {
 	waiting []*waiter // the oldest first
 	set     deliveries
 	doubts  int64 // rises whenever set may not be all there is
@@ -48,7 +48,7 @@ type place struct {
 type waiter struct {
 	marks *watermark
 	id    string
-	place *place
+	seat  *seat
 	wake  chan struct{} // holds at most one pending wake-up
 	over  chan struct{} // closed when it left, when newer streams of its instance took its place, and at the server's end
 }
@@ -61,14 +61,14 @@ const (
 	// streamsPerInstance is how many of its streams are served. A line that
 	// broke without a word is still open here when its instance connects again.
 	streamsPerInstance = 4
-	// keptPlace is how long a place waits for its instance's next poll.
-	keptPlace = time.Minute
+	// keptSeat is how long a seat waits for its instance's next poll.
+	keptSeat = time.Minute
 )
 
 func newWatermark(a *API) *watermark {
 	return &watermark{
 		store: a.opts.Store, bus: a.opts.Bus, delivery: a.delivery, sweepEvery: a.opts.KeepAlive, swept: a.instances.keep,
-		places: map[string]*place{}, idle: make(chan struct{}, 1),
+		seats: map[string]*seat{}, idle: make(chan struct{}, 1),
 	}
 }
 
@@ -83,12 +83,12 @@ func (m *watermark) subscribe(ctx context.Context, instanceID string) *waiter {
 func (m *watermark) join(instanceID string) *waiter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p := m.places[instanceID]
+	p := m.seats[instanceID]
 	if p == nil {
-		p = &place{}
-		m.places[instanceID] = p
+		p = &seat{}
+		m.seats[instanceID] = p
 	}
-	w := &waiter{marks: m, id: instanceID, place: p, wake: make(chan struct{}, 1), over: make(chan struct{})}
+	w := &waiter{marks: m, id: instanceID, seat: p, wake: make(chan struct{}, 1), over: make(chan struct{})}
 	if m.drained {
 		close(w.over)
 		return w
@@ -105,10 +105,10 @@ func (m *watermark) join(instanceID string) *waiter {
 	return w
 }
 
-// look is what the instance should run now: what its place has, or, where that
+// look is what the instance should run now: what its seat has, or, where that
 // may not be all, what the store says.
 func (w *waiter) look(ctx context.Context, a *API) (deliveries, error) {
-	m, p := w.marks, w.place
+	m, p := w.marks, w.seat
 	m.mu.Lock()
 	set, sure, doubts := p.set, p.sure, p.doubts
 	m.mu.Unlock()
@@ -146,14 +146,14 @@ func (m *watermark) rest() {
 
 // remove is the end of a waiter, once.
 func (m *watermark) remove(w *waiter) {
-	i := slices.Index(w.place.waiting, w)
+	i := slices.Index(w.seat.waiting, w)
 	if i < 0 {
 		return
 	}
 	close(w.over)
 	m.streams--
-	w.place.waiting = slices.Delete(w.place.waiting, i, i+1)
-	w.place.left = time.Now()
+	w.seat.waiting = slices.Delete(w.seat.waiting, i, i+1)
+	w.seat.left = time.Now()
 }
 
 // drain ends all that wait, now and later.
@@ -161,7 +161,7 @@ func (m *watermark) drain() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.drained, m.atEnd = true, m.streams
-	for _, p := range m.places {
+	for _, p := range m.seats {
 		for _, w := range slices.Clone(p.waiting) {
 			m.remove(w)
 		}
@@ -222,7 +222,7 @@ func (m *watermark) done() bool {
 		return false
 	}
 	m.running = false
-	clear(m.places) // nobody keeps them up to date
+	clear(m.seats) // nobody keeps them up to date
 	return true
 }
 
@@ -246,7 +246,7 @@ func (m *watermark) begin(ctx context.Context) (seen map[string]int64, err error
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, p := range m.places {
+	for _, p := range m.seats {
 		p.doubt()
 	}
 	return seen, nil
@@ -317,7 +317,7 @@ func (m *watermark) bring(ctx context.Context, given store.Given) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range given.Instances {
-		switch p := m.places[id]; {
+		switch p := m.seats[id]; {
 		case p == nil:
 		case err != nil:
 			p.doubt()
@@ -344,13 +344,13 @@ func (m *watermark) sweep(ctx context.Context) {
 	}
 }
 
-// tidy gives up the places that nobody came back to, and lists the others.
+// tidy gives up the seats that nobody came back to, and lists the others.
 func (m *watermark) tidy() (here []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for id, p := range m.places {
-		if len(p.waiting) == 0 && time.Since(p.left) > keptPlace {
-			delete(m.places, id)
+	for id, p := range m.seats {
+		if len(p.waiting) == 0 && time.Since(p.left) > keptSeat {
+			delete(m.seats, id)
 			continue
 		}
 		here = append(here, id)
@@ -362,19 +362,19 @@ func (m *watermark) tidy() (here []string) {
 func (m *watermark) doubt(instanceID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p := m.places[instanceID]; p != nil {
+	if p := m.seats[instanceID]; p != nil {
 		p.doubt()
 	}
 }
 
-func (p *place) doubt() {
+func (p *seat) doubt() {
 	p.sure = false
 	p.doubts++
 	p.nudge()
 }
 
 // nudge wakes who waits.
-func (p *place) nudge() {
+func (p *seat) nudge() {
 	for _, w := range p.waiting {
 		select {
 		case w.wake <- struct{}{}:

@@ -124,6 +124,8 @@ func agentFlags(f *pflag.FlagSet, o *agent.Options) {
 	f.StringVar(&o.CheckCommand, "check-command", "", "shell `command` that must accept $SLUICE_FILE before it takes its place")
 	f.DurationVar(&o.CheckTimeout, "check-timeout", 0, "time for the check command (default 10s)")
 
+	f.StringVar(&o.AppConfigListen, "appconfig-listen", "", "`address` of this machine where programs read what was applied as from AWS AppConfig's agent: 127.0.0.1:2772")
+
 	r := &o.Reload
 	f.StringVar(&r.Signal, "reload-signal", "", "`signal` that makes the program load the file, such as HUP")
 	f.StringVar(&r.PIDFile, "pid-file", "", "`file` with the id of the process to signal")
