@@ -42,6 +42,9 @@ API_ON_POSTGRES := SLUICE_TEST_ENGINE=postgres go test -vet=off -count=1 -timeou
 # The chart, and the image with the Compose files, each in a module of its own.
 CHART := (cd charts && go test -vet=off -timeout 20m ./...)
 CHECKS := (cd deploy/checks && go test -vet=off -timeout 20m ./...)
+# Programs that people run already, against the daemon: a module of its own too. What they import does not tell when the daemon is
+# another, so no result is kept.
+CLIENTS := (cd clients && go test -vet=off -count=1 -timeout 20m ./...)
 
 .PHONY: help
 help: ## Show this list
@@ -80,7 +83,7 @@ test: test-deps ## Run every test, with the race detector but for the simulation
 	{ failed=0; go test -vet=off -p 1 -timeout 60m $(DAEMONS) || failed=1; \
 	  go test $(RACE) -vet=off -timeout 30m $(SLOW) || failed=1; exit $$failed; } & beside=$$!; \
 	failed=0; go test $(RACE) -vet=off -p 1 -timeout 30m $$(go list ./... | grep -vxFf <(go list $(UNRACED) $(SLOW))) || failed=1; \
-	$(API_ON_POSTGRES) || failed=1; $(CHART) || failed=1; $(CHECKS) || failed=1; wait $$beside || failed=1; exit $$failed
+	$(API_ON_POSTGRES) || failed=1; $(CHART) || failed=1; $(CHECKS) || failed=1; $(CLIENTS) || failed=1; wait $$beside || failed=1; exit $$failed
 
 .PHONY: test/race
 test/race: test-deps ## Hunt for races and flakes: every test three times, in random order
@@ -170,6 +173,8 @@ screenshots: test-deps ## Run the demo with a browser open, and take the picture
 docs: ## Write the generated parts of docs/ again
 	go test ./internal/settings ./profile ./cmd/sluice -run TestReference -update
 	go test ./internal/e2e -run 'TestWatching$$' -update
+	go test ./api/compat -run TestReference -update
+	cd clients && go test -vet=off . -update
 	go run ./deploy/grafana
 	cd charts && go test -vet=off . -update # last: it copies what the others wrote
 
@@ -179,6 +184,7 @@ tidy: ## Tidy all modules
 	cd charts && go mod tidy
 	cd tools && go mod tidy
 	cd deploy/checks && go mod tidy
+	cd clients && go mod tidy
 
 .PHONY: vulncheck
 vulncheck: $(TOOLS)/govulncheck ## Check for known vulnerabilities (asks vuln.go.dev)

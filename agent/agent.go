@@ -32,14 +32,21 @@ func Run(ctx context.Context, opts Options) error {
 	if opts.Probe.HealthURL == "" && opts.Probe.MetricsURL == "" {
 		log.WarnContext(ctx, "neither a health nor a metrics URL is given: this instance's health stays Unknown, and no health gate passes on it")
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	apply := a.apply
+	if opts.AppConfigListen != "" {
+		if apply, err = serveAppConfig(ctx, opts, apply, &wg); err != nil {
+			return fmt.Errorf("agent: %w", err)
+		}
+	}
 	log.InfoContext(ctx, "agent started", "server", opts.Session.Server, "service", opts.Session.Service,
 		"environment", opts.Session.Environment, "file", opts.File)
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
 	wg.Go(func() { _ = session.Run(ctx) }) // ends with ctx alone, and says nothing else
-	err = session.Watch(ctx, opts.Profile, a.apply)
+	err = session.Watch(ctx, opts.Profile, apply)
 	cancel()
 	wg.Wait()
 	log.InfoContext(ctx, "agent stopped")

@@ -464,6 +464,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"metrics URL":                    func(o *agent.Options) { o.Probe.MetricsURL = "http://u:hunter2@\x7f" },
 		"latency unit":                   func(o *agent.Options) { o.Probe.LatencyUnit = "us" },
 		"no service":                     func(o *agent.Options) { o.Session.Service = "" },
+		"snapshots of no profile":        func(o *agent.Options) { o.Session.Bootstrap.From = "/srv/snapshots" },
 		"profile":                        func(o *agent.Options) { o.Profile = "../x" },
 	}
 	for name, change := range bad {

@@ -33,6 +33,10 @@ type Options struct {
 
 	Reload Reload
 	Probe  Probe
+
+	// AppConfigListen is an address of this machine, such as 127.0.0.1:2772, where what was applied is
+	// served at the path of AWS AppConfig's agent; "" for none.
+	AppConfigListen string
 }
 
 // Reload says how the program is told to load its file. At most one way is given; without any, the
@@ -89,6 +93,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Probe, err = o.Probe.withDefaults(); err != nil {
 		return o, err
+	}
+	if o.Session.Bootstrap.From != "" && o.Profile == "" {
+		return o, errors.New("bootstrap: name the profile too: which one is assigned only the server can say")
 	}
 	if o.Session.StateDir == "" {
 		o.Session.StateDir = filepath.Join(filepath.Dir(o.File), "."+filepath.Base(o.File)+".sluice")

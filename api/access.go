@@ -120,16 +120,28 @@ func (a *API) allowed(r route) echo.MiddlewareFunc {
 // identify looks the bearer token up, as long as any look at the store may
 // take. No token is nobody; a token that is not known is nobody too.
 func (a *API) identify(c echo.Context) (*caller, error) {
-	scheme, token, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
-	if token == "" && a.mayUseCookie(c) {
-		if cookie, err := c.Cookie(sessionCookie); err == nil {
-			scheme, token = "Bearer", cookie.Value
-		}
-	}
-	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken && !signed(token) {
+	token := a.tokenIn(c)
+	if token == "" || len(token) > maxToken && !signed(token) {
 		return nil, nil
 	}
 	return look(a.lookUpContext(c), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
+}
+
+// tokenIn finds the token of a request, where its protocol has it.
+func (a *API) tokenIn(c echo.Context) string {
+	if speaks := a.spoken(c.Path()); speaks != nil {
+		return speaks.Token(c.Request())
+	}
+	scheme, token, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
+	if token == "" && a.mayUseCookie(c) {
+		if cookie, err := c.Cookie(sessionCookie); err == nil {
+			return cookie.Value
+		}
+	}
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return token
 }
 
 // holder is whom a token belongs to.
@@ -138,12 +150,18 @@ func (a *API) holder(ctx context.Context, token string) (*caller, error) {
 		return a.sessionHolder(ctx, token)
 	}
 	if strings.HasPrefix(token, string(InstanceToken)) {
-		instance, err := a.opts.Store.InstanceByToken(ctx, HashToken(token))
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
+		hash := HashToken(token)
+		instance, ok := a.instances.get(hash)
+		if !ok {
+			var err error
+			instance, err = a.opts.Store.InstanceByToken(ctx, hash)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			a.instances.put(hash, instance)
 		}
 		return &caller{key: "instance " + instance.ID, name: instancePrefix + instance.Hostname, instance: &instance}, nil
 	}

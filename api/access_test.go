@@ -12,7 +12,7 @@ import (
 // fails the test: nobody adds a door without saying who may use it.
 func TestWhoMayUseWhichDoor(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, speaking)
 	everybody := "Viewer Developer Operator Admin"
 	doors := map[string]string{
 		"POST //webhooks/:forge": "open", "GET //healthz": "open", "GET //readyz": "open", "GET //health": "open", "GET //metrics": "open", "GET //openapi.json": "open", "GET //docs": "open",
@@ -58,6 +58,9 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"POST /schemas/:id/validate": "Developer Admin", "POST /schemas/:id/approve": "Admin", "POST /schemas/:id/deprecate": "Admin",
 		"GET /logging": "Admin", "PUT /logging": "Admin", "DELETE /logging": "Admin",
 		"POST /notifications/:target/test": "Admin", "GET /audit": everybody, "GET /statuses/:commit": everybody, "GET /sources": everybody, "POST /sources/:id/sync": "Operator Admin",
+	}
+	for door := range clientDoors() {
+		doors[door] = everybody + " instance another instance"
 	}
 	m := w.matrix()
 	seen := 0

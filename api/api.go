@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sluicehq/sluice/api/compat"
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/internal/session"
 	"github.com/sluicehq/sluice/internal/sso"
@@ -26,7 +27,7 @@ import (
 // Options are what New needs.
 type Options struct {
 	Store      *store.Store
-	Engine     *rollout.Engine
+	Engine     *rollout.Engine // nil where WatchOnly is true
 	Bus        coord.Bus
 	Heartbeats *store.Heartbeats
 	Registry   *prometheus.Registry
@@ -57,6 +58,12 @@ type Options struct {
 	// Uploaded is told of each version that was made here; it may be nil.
 	Uploaded func()
 
+	// WatchOnly serves instances alone; at the other doors it says where they are.
+	WatchOnly bool
+	// Wake makes the engine look for due deployments, where it is in another
+	// process; Engine.Wake when nil.
+	Wake func()
+
 	// Secrets seals what is given and opens what is delivered; nil refuses the one
 	// and delivers references as they stand.
 	Secrets Secrets
@@ -69,6 +76,13 @@ type Options struct {
 	Issuer      string
 	SSO         *sso.Provider // that people may sign in with; nil for none
 	ExternalURL string        // that people reach this server by; "" is as they ask
+
+	// Clients are the protocols of other configuration servers that are spoken, by
+	// name: see compat.Names. None by default.
+	Clients []string
+
+	// ApolloKeys are tokens that clients of Apollo may sign with as access keys.
+	ApolloKeys []string
 
 	// LogLevels are what this replica logs; when nil, there is nothing to change.
 	LogLevels LogLevels
@@ -83,13 +97,18 @@ const ownCacheBytes = 32 << 20
 
 // API serves the REST API. Build it with New.
 type API struct {
-	opts    Options
-	echo    *echo.Echo
-	log     *slog.Logger
-	metrics *metrics
-	marks   *watermark
-	shelf   *shelf
-	streams sync.WaitGroup // whose connections were taken off their requests
+	opts      Options
+	echo      *echo.Echo
+	log       *slog.Logger
+	metrics   *metrics
+	marks     *watermark
+	clients   []*compat.Protocol
+	hints     *hints
+	shelf     *shelf
+	instances *identities
+	streams   sync.WaitGroup // whose connections were taken off their requests
+	clients   []*compat.Protocol
+	hints     *hints
 
 	limits    coord.Limiter // of callers with a token
 	strangers coord.Limiter // of those without: a flood of them takes nothing from the others
@@ -115,8 +134,14 @@ type API struct {
 
 // New builds the API. It returns an error when a route says not who may use it.
 func New(opts Options) (*API, error) {
-	if opts.Store == nil || opts.Engine == nil || opts.Bus == nil || opts.Heartbeats == nil {
-		return nil, errors.New("api: store, engine, bus and heartbeats are needed")
+	if opts.Store == nil || opts.Bus == nil || opts.Heartbeats == nil {
+		return nil, errors.New("api: store, bus and heartbeats are needed")
+	}
+	if opts.Engine == nil && (!opts.WatchOnly || opts.Wake == nil) {
+		return nil, errors.New("api: an engine is needed, or a wake where instances alone are served")
+	}
+	if opts.Wake == nil {
+		opts.Wake = opts.Engine.Wake
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -160,6 +185,11 @@ func New(opts Options) (*API, error) {
 	if opts.Issuer == "" {
 		opts.Issuer = "sluice"
 	}
+	clients, err := compat.Named(opts.Clients...)
+	if err != nil {
+		return nil, err
+	}
+	compat.AcceptAccessKeys(clients, opts.ApolloKeys, opts.Store.Clock)
 	opts.SessionLife = cmp.Or(opts.SessionLife, sessionLife)
 	if opts.SessionKeys == nil {
 		keys, err := session.ParseKeys(session.NewSecret())
@@ -181,11 +211,14 @@ func New(opts Options) (*API, error) {
 		previews:  make(chan struct{}, maxPreviews),
 		reading:   map[string]int{},
 		shelf:     newShelf(),
+		instances: newIdentities(keptIdentity, opts.Now),
+		clients:   clients,
 		outage:    &outage{log: opts.Logger},
 		shared:    sharedPages{pages: map[string]*sharedPage{}},
 	}
 	a.marks = newWatermark(a)
-	opts.Registry.MustRegister(newStock(opts.Store, a.leaving.Load))
+	a.hints = newHints(opts.Store, opts.Bus, a.draining)
+	opts.Registry.MustRegister(newStock(opts.Store, a.leaving.Load, opts.WatchOnly))
 	a.described = sync.OnceValues(a.describeOnce)
 	a.echo.HideBanner, a.echo.HidePort = true, true
 	a.echo.HTTPErrorHandler = a.answerError

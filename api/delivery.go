@@ -91,14 +91,15 @@ func (set deliveries) with(news deliveries) (whole, fresh deliveries) {
 	return whole, fresh
 }
 
-// older says that a set was read before one that was sent already: a
-// generation in it is lower. Such a set is never sent.
-func (set deliveries) older(sent deliveries) bool {
-	return slices.ContainsFunc(set, func(one *delivery) bool {
-		return slices.ContainsFunc(sent, func(before *delivery) bool {
-			return before.Profile == one.Profile && before.Generation > one.Generation
-		})
-	})
+// givenIn is what the set has of the profiles that another has: what is not in a
+// reading any more was taken away.
+func (set deliveries) givenIn(read deliveries) (both deliveries) {
+	for _, d := range set {
+		if slices.ContainsFunc(read, func(one *delivery) bool { return one.Profile == d.Profile }) {
+			both = append(both, d)
+		}
+	}
+	return both
 }
 
 // since is what a set has that another has not.

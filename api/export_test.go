@@ -172,3 +172,10 @@ func NewSharedPages() *SharedPages {
 func (s *SharedPages) Of(key string, now, since time.Time, build func() (wire.PageContent, error)) (wire.PageContent, error) {
 	return s.pages.of(key, now, since, build)
 }
+
+// Hinted is how many clients of other protocols wait.
+func Hinted(a *API) int {
+	a.hints.mu.Lock()
+	defer a.hints.mu.Unlock()
+	return len(a.hints.waiting)
+}

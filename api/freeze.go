@@ -51,7 +51,7 @@ func (a *API) beginFreeze(ctx context.Context, actor string, req wire.FreezeRequ
 	if f, err = a.opts.Store.BeginFreeze(ctx, actor, req.Reason, last); err != nil {
 		return f, err
 	}
-	a.opts.Engine.Wake()
+	a.opts.Wake()
 	return f, nil
 }
 
@@ -98,7 +98,7 @@ func (a *API) endFreeze(ctx context.Context, actor, reason string) error {
 	if err != nil {
 		return err
 	}
-	a.opts.Engine.Wake()
+	a.opts.Wake()
 	return nil
 }
 

@@ -28,6 +28,7 @@ func TestFrozenDatabase(t *testing.T) { //nolint:paralleltest // it counts gorou
 	w.version("1.0.1", data("2s"))
 	one := w.register("one")
 	w.complete("1.0.0", one)
+	stranger := w.register("stranger") // whom this server has not met since
 	path := "/instances/" + one.id
 	tag := w.want(w.call(one.token, "GET", path+"/configs", nil), 200).header.Get("ETag")
 	stream := w.events(one.token, path+"/watch", "assignments")
@@ -44,7 +45,7 @@ func TestFrozenDatabase(t *testing.T) { //nolint:paralleltest // it counts gorou
 	t.Cleanup(func() { server.Thaw(t) }) // a frozen server would not hear that it is to end
 	server.Freeze(t)
 	frozen := time.Now()
-	w.refusesInTime(one)
+	w.refusesInTime(one, stranger)
 	api.Wake(w.api, one.id) // all of its readers look at the store now
 	select {
 	case got := <-polled:
@@ -69,8 +70,9 @@ func TestFrozenDatabase(t *testing.T) { //nolint:paralleltest // it counts gorou
 }
 
 // refusesInTime asks for a bit of everything at once, more than there are
-// connections, while nothing answers.
-func (w *world) refusesInTime(one instance) {
+// connections, while nothing answers. Whom the server met a moment ago it tells
+// what it knows.
+func (w *world) refusesInTime(one, stranger instance) {
 	w.t.Helper()
 	operator := w.tokens[api.Operator]
 	asks := map[string]struct {
@@ -85,9 +87,10 @@ func (w *world) refusesInTime(one instance) {
 		"heartbeat": {503, func() answer {
 			return w.call(one.token, "POST", "/instances/"+one.id+"/heartbeat", wire.HeartbeatRequest{})
 		}},
-		"a new stream":   {503, func() answer { return w.call(one.token, "GET", "/instances/"+one.id+"/watch", nil) }},
-		"a new poll":     {503, func() answer { return w.call(one.token, "GET", "/instances/"+one.id+"/configs", nil) }},
-		"a registration": {503, func() answer { return w.call(w.tokens[api.Registration], "POST", "/instances", wire.RegisterRequest{}) }},
+		"a stranger's stream": {503, func() answer { return w.call(stranger.token, "GET", "/instances/"+stranger.id+"/watch", nil) }},
+		"a stranger's poll":   {503, func() answer { return w.call(stranger.token, "GET", "/instances/"+stranger.id+"/configs", nil) }},
+		"a poll":              {200, func() answer { return w.call(one.token, "GET", "/instances/"+one.id+"/configs", nil) }},
+		"a registration":      {503, func() answer { return w.call(w.tokens[api.Registration], "POST", "/instances", wire.RegisterRequest{}) }},
 		"a rollback": {503, func() answer {
 			return w.call(operator, "POST", "/configs/"+name+"/rollback", wire.ReasonRequest{Reason: "it hurts"})
 		}},

@@ -18,6 +18,7 @@ import (
 	"github.com/sluicehq/sluice/internal/spans"
 	"github.com/sluicehq/sluice/internal/telemetry"
 	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -44,7 +45,7 @@ func (a *API) registerInstance(c echo.Context) error {
 	if err := a.opts.Store.RegisterInstance(c.Request().Context(), i, HashToken(token)); err != nil {
 		return err
 	}
-	a.opts.Engine.Wake()
+	a.opts.Wake()
 	return c.JSON(http.StatusCreated, wire.RegisterResponse{ID: i.ID, Token: token, HeartbeatSeconds: int(restingHeartbeat.Seconds())})
 }
 
@@ -161,8 +162,9 @@ func (a *API) deregisterInstance(c echo.Context) error {
 	if err := a.opts.Store.DeregisterInstance(c.Request().Context(), c.Param("id"), who(c).name); err != nil {
 		return err
 	}
+	a.instances.forget(c.Param("id"))
 	a.marks.doubt(c.Param("id")) // its streams end
-	a.opts.Engine.Wake()
+	a.opts.Wake()
 	return c.NoContent(http.StatusNoContent)
 }
 
@@ -174,6 +176,9 @@ func (a *API) applied(c echo.Context) error {
 	if req.ConfigName == "" || req.Version == "" {
 		return invalid("configName and version are required")
 	}
+	if s := req.Snapshot; s != nil && (len(s.Version) > maxName || !printable(s.Version)) {
+		return invalidField("snapshot.version", "is no version")
+	}
 	took := time.Duration(max(0, min(req.DurationMs, int64(time.Hour/time.Millisecond)))) * time.Millisecond
 	ack := fleet.Ack{
 		InstanceID: who(c).instance.ID, Profile: req.ConfigName, Version: req.Version, Hash: req.Hash, Generation: req.Generation,
@@ -183,8 +188,11 @@ func (a *API) applied(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if changed && req.Snapshot != nil {
+		a.startedFromSnapshot(c, ack, *req.Snapshot)
+	}
 	if changed {
-		a.opts.Engine.Wake()
+		a.opts.Wake()
 		if req.Version == assigned.Version && req.Generation >= assigned.Generation {
 			tellAnswered(assigned, ack, who(c).instance.Hostname, a.opts.Store.Clock())
 		}
@@ -195,6 +203,22 @@ func (a *API) applied(c echo.Context) error {
 		}
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// FactSnapshotStart is that an instance ran a bootstrap snapshot while no server answered.
+const FactSnapshotStart = "instance.started_from_snapshot"
+
+// startedFromSnapshot notes what nobody here could see: what the instance ran until it heard of us.
+// That it cannot be noted is no reason to refuse the acknowledgement, which is kept already.
+func (a *API) startedFromSnapshot(c echo.Context, ack fleet.Ack, s wire.SnapshotStart) {
+	ctx, i := c.Request().Context(), who(c).instance
+	a.log.WarnContext(ctx, "an instance had started from a bootstrap snapshot", "instance", i.ID, "hostname", i.Hostname, "profile", ack.Profile,
+		"version", s.Version, "written_at", s.WrittenAt, "started_at", s.StartedAt)
+	err := a.opts.Store.Record(ctx, rollout.Fact{Type: FactSnapshotStart, EntityType: "instance", EntityID: i.ID, Actor: i.ID, TraceID: traceID(c),
+		Details: map[string]any{"profile": ack.Profile, "version": s.Version, "writtenAt": s.WrittenAt.UTC().Format(time.RFC3339), "startedAt": s.StartedAt.UTC().Format(time.RFC3339)}})
+	if err != nil {
+		a.log.ErrorContext(ctx, "a start from a bootstrap snapshot could not be noted", "instance", i.ID, "error", err)
+	}
 }
 
 // propagated measures how long a version took to come here. What the instance

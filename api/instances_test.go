@@ -19,6 +19,7 @@ import (
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/store"
 )
 
 // events reads a stream's events of one name into a channel.
@@ -274,6 +275,30 @@ func TestApplied(t *testing.T) {
 	got := w.reaches(d.ID, "Failed") // there is no version to go back to
 	if !strings.Contains(got.Explanation, "the pool cannot be empty") {
 		t.Errorf("it failed with %q", got.Explanation)
+	}
+}
+
+// What an instance ran while nobody was here is in the audit log, once.
+func TestStartFromASnapshotIsNoted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.profile()
+	w.version("1.0.0", data("1s"))
+	one := w.register("one")
+	w.deploy("1.0.0")
+	w.until("an assignment", func() bool { return len(one.assigned().Assignments) == 1 })
+	a := one.assigned().Assignments[0]
+	said := wire.AppliedRequest{ConfigName: name, Version: a.Version, Hash: a.Hash, Generation: a.Generation, OK: true,
+		Snapshot: &wire.SnapshotStart{Version: strings.Repeat("9", 1000), WrittenAt: time.Unix(1_800_000_000, 0), StartedAt: time.Unix(1_800_003_600, 0)}}
+	w.want(w.call(one.token, "POST", "/instances/"+one.id+"/applied", said), 400, "VALIDATION_ERROR")
+	said.Snapshot.Version = "0.9.0"
+	for range 3 {
+		w.want(w.call(one.token, "POST", "/instances/"+one.id+"/applied", said), 204)
+	}
+	events, total, err := w.store.Audit(t.Context(), store.AuditFilter{EventType: api.FactSnapshotStart, EntityID: one.id})
+	w.must(err)
+	if total != 1 || events[0].Fact.Details["version"] != "0.9.0" || events[0].Fact.Details["startedAt"] != "2027-01-15T09:00:00Z" {
+		t.Errorf("%d events: %+v", total, events)
 	}
 }
 

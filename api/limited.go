@@ -32,6 +32,7 @@ func (a *API) limited(r route) echo.MiddlewareFunc {
 		}
 		perMinute := max(1, int(float64(r.perMinute)*a.opts.LimitFactor))
 		door := r.method + " " + r.path + " "
+		ofClients := a.spoken(r.path) != nil
 		return func(c echo.Context) error {
 			by := who(c)
 			if r.pace == urgent {
@@ -42,6 +43,9 @@ func (a *API) limited(r route) echo.MiddlewareFunc {
 			}
 			if by.role == Registration {
 				return a.admit(c, a.limits, door+by.key+" "+addressKey(c), perMinute*registrationFactor, next)
+			}
+			if ofClients { // many of them may share a token
+				return a.admit(c, a.limits, door+by.key+" "+addressKey(c), perMinute, next)
 			}
 			return a.admit(c, a.limits, door+by.key, perMinute, next)
 		}

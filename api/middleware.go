@@ -62,7 +62,7 @@ func (a *API) measured(next echo.HandlerFunc) echo.HandlerFunc {
 		if route == "" {
 			route = "unknown"
 		}
-		if !quiet[c.Path()] {
+		if !a.quietly(c.Path()) {
 			a.log.DebugContext(c.Request().Context(), "request answered", "method", knownMethod(c.Request().Method), "route", route, "status", c.Response().Status)
 		}
 		telemetry.Observe(c.Request().Context(), a.metrics.requests.WithLabelValues(knownMethod(c.Request().Method), route, strconv.Itoa(c.Response().Status)),

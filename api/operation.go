@@ -219,6 +219,9 @@ func failures(r route, o operation, toEverybody bool) []int {
 	if r.perMinute > 0 {
 		all = append(all, http.StatusTooManyRequests)
 	}
+	if !r.toInstances() {
+		all = append(all, http.StatusMisdirectedRequest)
+	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }

@@ -48,6 +48,11 @@ var fieldTexts = map[string]string{
 	"Version.message":  "The commit's message.",
 	"Instance.version": "The version of the service itself.",
 
+	// A start while no server answered.
+	"AppliedRequest.snapshot": "The bootstrap snapshot that it ran until it heard of this.",
+	"SnapshotStart.version":   "The version that the snapshot holds.",
+	"SnapshotStart.writtenAt": "When the snapshot was written.",
+
 	// Profiles and versions.
 	"defaultStrategy":       "The type of the strategy that deployments follow.",
 	"windows":               "When no deployment starts.",

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/sluicehq/sluice/api/compat"
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
@@ -56,14 +56,15 @@ func (a *API) answerError(err error, c echo.Context) {
 		return // a stream that broke; it has no place for an answer
 	}
 	p := a.explain(c, err)
-	if forPeople(c) {
+	speaks := a.spoken(c.Path())
+	if speaks == nil && forPeople(c) && !a.opts.WatchOnly { // which has no style sheets
 		a.answerPage(c, p)
 		return
 	}
-	if p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable {
-		if c.Response().Header().Get("Retry-After") == "" {
-			c.Response().Header().Set("Retry-After", strconv.Itoa(retryAfter(c)))
-		}
+	retryLater(c, p.status)
+	if speaks != nil {
+		a.refuseClient(c, speaks, p)
+		return
 	}
 	body := wire.Error{Error: wire.ErrorDetail{
 		Code: p.code, Message: p.message, Details: p.details, TraceID: traceID(c), Timestamp: a.opts.Store.Clock().UTC(),
@@ -83,10 +84,15 @@ func (a *API) explain(c echo.Context, err error) *problem {
 	if e, ok := errors.AsType[*store.InUseError](err); ok {
 		return conflict(e.Error())
 	}
+	if e, ok := errors.AsType[*compat.Refusal](err); ok {
+		return &problem{status: e.Status, code: e.Code, message: e.Message}
+	}
 	if e, ok := errors.AsType[*http.MaxBytesError](err); ok && e != nil {
 		return &problem{status: http.StatusRequestEntityTooLarge, code: "PAYLOAD_TOO_LARGE", message: "the body is too large"}
 	}
 	switch {
+	case errors.Is(err, compat.ErrNotFound):
+		return &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: compat.ErrNotFound.Error()}
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, rollout.ErrNotFound):
 		return &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "not found"}
 	case errors.Is(err, store.ErrExists):

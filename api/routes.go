@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -33,7 +34,7 @@ const (
 // list is every door there is.
 func (a *API) list() []route {
 	const v1 = "/api/v1"
-	return append(a.dashboard(), []route{
+	return append(slices.Concat(a.dashboard(), a.clientDoors()), []route{
 		{"GET", "/healthz", open, 0, 0, prompt, a.healthz},
 		{"GET", "/readyz", open, 0, 0, prompt, a.readyz},
 		{"GET", "/health", open, 0, 0, prompt, a.readyz},
@@ -137,6 +138,10 @@ func (a *API) routes() error {
 	for _, r := range a.doors() {
 		if r.who == nil {
 			errs = append(errs, fmt.Errorf("api: %s %s says not who may use it", r.method, r.path))
+			continue
+		}
+		if !a.has(r) {
+			a.echo.Add(r.method, r.path, a.misdirected)
 			continue
 		}
 		a.echo.Add(r.method, r.path, r.handle, paced(r.pace), a.allowed(r), a.limited(r), bounded(r.body), a.inTurn(r), a.idempotent(r))

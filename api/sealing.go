@@ -48,7 +48,7 @@ func (a *API) deliver(c echo.Context, v store.AssignedVersion) error {
 	ctx := c.Request().Context()
 	opened, err := a.opts.Secrets.Open(ctx, v.Profile, data)
 	if err != nil {
-		return a.notOpened(c, v, err)
+		return a.notOpened(ctx, v, err)
 	}
 	if err := a.opts.Store.RecordOpening(ctx, store.Opening{
 		InstanceID: v.InstanceID, Profile: v.Profile, Version: v.Version, Hash: v.Hash, Generation: v.Generation,
@@ -76,12 +76,12 @@ func told(s profile.Secret) string {
 
 // notOpened tells the instance why: a conflict, which it reports as a version
 // that it could not apply, or that asking again may help.
-func (a *API) notOpened(c echo.Context, v store.AssignedVersion, err error) error {
+func (a *API) notOpened(ctx context.Context, v store.AssignedVersion, err error) error {
 	refused, ok := errors.AsType[*secrets.Error](err)
 	if !ok {
 		return err
 	}
-	a.log.WarnContext(c.Request().Context(), "the secrets of a delivery were not opened", "profile", v.Profile, "version", v.Version,
+	a.log.WarnContext(ctx, "the secrets of a delivery were not opened", "profile", v.Profile, "version", v.Version,
 		"instance", v.InstanceID, "reason", refused.Error())
 	message := "a secret of " + v.Profile + " " + v.Version + " cannot be opened: " + refused.Error()
 	if refused.Away {

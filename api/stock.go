@@ -17,6 +17,7 @@ import (
 type stock struct {
 	store   *store.Store
 	leaving func() bool
+	brief   bool // only whether the database answers: replicas that decide tell what is in it
 	descs   map[string]*prometheus.Desc
 
 	mu   sync.Mutex
@@ -30,8 +31,8 @@ const (
 	stockWithin = 2 * time.Second
 )
 
-func newStock(s *store.Store, leaving func() bool) *stock {
-	k := &stock{store: s, leaving: leaving, descs: map[string]*prometheus.Desc{}}
+func newStock(s *store.Store, leaving func() bool, brief bool) *stock {
+	k := &stock{store: s, leaving: leaving, brief: brief, descs: map[string]*prometheus.Desc{}}
 	for _, m := range []struct {
 		name, help string
 		labels     []string
@@ -77,11 +78,13 @@ func (k *stock) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(name string, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(k.descs[name], prometheus.GaugeValue, value, labels...)
 	}
-	gauge("sluice_ready", oneIf(ok && !k.leaving()))
+	if !k.brief { // which is ready for instances alone: nothing is rolled out for all that
+		gauge("sluice_ready", oneIf(ok && !k.leaving()))
+	}
 	gauge("sluice_database_up", oneIf(ok))
 	refusals, _ := k.store.Refused()
 	ch <- prometheus.MustNewConstMetric(k.descs["sluice_database_refused_writes_total"], prometheus.CounterValue, float64(refusals))
-	if !ok {
+	if !ok || k.brief {
 		return
 	}
 	gauge("sluice_configs", float64(seen.Profiles))
@@ -139,7 +142,11 @@ func (k *stock) look() (store.Stock, bool) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stockWithin)
 	defer cancel()
-	seen, err := k.store.Stock(ctx)
+	read := k.store.Stock
+	if k.brief {
+		read = func(ctx context.Context) (store.Stock, error) { return store.Stock{}, k.store.Ping(ctx) }
+	}
+	seen, err := read(ctx)
 	k.seen, k.ok, k.at = seen, err == nil, time.Now()
 	return k.seen, k.ok
 }

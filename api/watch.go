@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func (a *API) watch(c echo.Context) error {
 	id := who(c).instance.ID
 	w := &watching{a: a, id: id, changed: a.marks.join(id)}
 	var err error
-	if w.set, err = a.current(c.Request().Context(), id); err != nil {
+	if w.set, err = w.changed.look(c.Request().Context(), a); err != nil {
 		a.marks.leave(w.changed)
 		return err // while there is no stream yet, its reader can be told why
 	}
@@ -102,7 +103,7 @@ func (w *watching) run() {
 
 // look sends what is new. It answers false when the stream is over.
 func (w *watching) look() bool {
-	whole, fresh, err := w.changed.look(context.Background(), w.a, w.set)
+	set, err := w.changed.look(context.Background(), w.a)
 	switch {
 	case errors.Is(err, gone):
 		return false // its reader asks again, and is told why
@@ -112,8 +113,9 @@ func (w *watching) look() bool {
 		return true
 	}
 	w.looks.worked()
-	differs := len(fresh) > 0 || len(whole) != len(w.set)
-	w.set = whole
+	fresh := set.since(w.set)
+	differs := len(fresh) > 0 || len(set) != len(w.set)
+	w.set = set
 	return !differs || w.send(fresh)
 }
 
@@ -159,13 +161,11 @@ func (a *API) poll(c echo.Context) error {
 	timeout := time.NewTimer(waitOf(c.Request()))
 	defer timeout.Stop()
 	changed := a.marks.subscribe(ctx, id)
-	changed.again()
 	// A proxy that compresses makes the tag a weak one.
 	have := strings.TrimPrefix(c.Request().Header.Get("If-None-Match"), "W/")
 	var looks patience
-	var set deliveries
 	for {
-		whole, _, err := changed.look(ctx, a, set)
+		set, err := changed.look(ctx, a)
 		switch {
 		case errors.Is(err, gone):
 			return err
@@ -173,7 +173,6 @@ func (a *API) poll(c echo.Context) error {
 			looks.failed()
 		default:
 			looks.worked()
-			set = whole
 			now := set.tag()
 			c.Response().Header().Set("ETag", now)
 			if now != have {
@@ -190,7 +189,7 @@ func (a *API) poll(c echo.Context) error {
 		case <-changed.over:
 		case <-timeout.C:
 		}
-		if err != nil {
+		if err = cmp.Or(err, a.marks.blind()); err != nil {
 			return err
 		}
 		return c.NoContent(http.StatusNotModified)

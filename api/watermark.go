@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -19,30 +18,39 @@ import (
 type watermark struct {
 	store *store.Store
 	bus   coord.Bus
-	log   *slog.Logger
 	// delivery makes what is sent of what the store says was given.
 	delivery func(ctx context.Context, of fleet.Assignment) (*delivery, error)
-	// sweepEvery is how often it is looked whether the instances are still registered.
+	// sweepEvery is how often it is looked which instances are registered, and swept is told.
 	sweepEvery time.Duration
+	swept      func(registered map[string]bool)
 
 	mu      sync.Mutex
-	waiting map[string][]*waiter // by instance, the oldest first
+	seats   map[string]*seat // by instance
 	streams int
+	failing error // why the last look at the store brought nothing
 	running bool
 	drained bool
 	atEnd   int // how many waited when it was drained
 	idle    chan struct{}
 }
 
+// seat is what is known of one instance here. It stays for a while when nobody
+// waits, so that the next poll of its instance finds what the last one was told.
+type seat struct {
+	waiting []*waiter // the oldest first
+	set     deliveries
+	doubts  int64 // rises whenever set may not be all there is
+	sure    bool  // set is what the instance should run
+	left    time.Time
+}
+
 // waiter is one stream or poll of an instance.
 type waiter struct {
 	marks *watermark
 	id    string
+	seat  *seat
 	wake  chan struct{} // holds at most one pending wake-up
 	over  chan struct{} // closed when it left, when newer streams of its instance took its place, and at the server's end
-
-	news   deliveries // what was given since it was taken; under the watermark's mutex
-	unsure bool       // there may be more than news: all of it is to be read
 }
 
 const (
@@ -53,12 +61,14 @@ const (
 	// streamsPerInstance is how many of its streams are served. A line that
 	// broke without a word is still open here when its instance connects again.
 	streamsPerInstance = 4
+	// keptSeat is how long a seat waits for its instance's next poll.
+	keptSeat = time.Minute
 )
 
 func newWatermark(a *API) *watermark {
 	return &watermark{
-		store: a.opts.Store, bus: a.opts.Bus, log: a.log, delivery: a.delivery, sweepEvery: a.opts.KeepAlive,
-		waiting: map[string][]*waiter{}, idle: make(chan struct{}, 1),
+		store: a.opts.Store, bus: a.opts.Bus, delivery: a.delivery, sweepEvery: a.opts.KeepAlive, swept: a.instances.keep,
+		seats: map[string]*seat{}, idle: make(chan struct{}, 1),
 	}
 }
 
@@ -73,15 +83,20 @@ func (m *watermark) subscribe(ctx context.Context, instanceID string) *waiter {
 func (m *watermark) join(instanceID string) *waiter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	w := &waiter{marks: m, id: instanceID, wake: make(chan struct{}, 1), over: make(chan struct{})}
+	p := m.seats[instanceID]
+	if p == nil {
+		p = &seat{}
+		m.seats[instanceID] = p
+	}
+	w := &waiter{marks: m, id: instanceID, seat: p, wake: make(chan struct{}, 1), over: make(chan struct{})}
 	if m.drained {
 		close(w.over)
 		return w
 	}
-	m.waiting[instanceID] = append(m.waiting[instanceID], w)
+	p.waiting = append(p.waiting, w)
 	m.streams++
-	if mine := m.waiting[instanceID]; len(mine) > streamsPerInstance {
-		m.remove(mine[0])
+	if len(p.waiting) > streamsPerInstance {
+		m.remove(p.waiting[0])
 	}
 	if !m.running {
 		m.running = true
@@ -90,34 +105,26 @@ func (m *watermark) join(instanceID string) *waiter {
 	return w
 }
 
-// again says that all of it is to be read at the next look.
-func (w *waiter) again() {
-	w.marks.mu.Lock()
-	defer w.marks.mu.Unlock()
-	w.unsure = true
-}
-
-// look is what the instance should run now, which has set, and what of that is
-// fresh: by what it was told of, or, where that may not be all, by reading it.
-func (w *waiter) look(ctx context.Context, a *API, set deliveries) (whole, fresh deliveries, err error) {
-	w.marks.mu.Lock()
-	news, unsure := w.news, w.unsure
-	w.news, w.unsure = nil, false
-	w.marks.mu.Unlock()
-	if !unsure {
-		whole, fresh = set.with(news)
-		return whole, fresh, nil
+// look is what the instance should run now: what its seat has, or, where that
+// may not be all, what the store says.
+func (w *waiter) look(ctx context.Context, a *API) (deliveries, error) {
+	m, p := w.marks, w.seat
+	m.mu.Lock()
+	set, sure, doubts := p.set, p.sure, p.doubts
+	m.mu.Unlock()
+	if sure {
+		return set, nil
 	}
 	read, err := a.current(ctx, w.id)
 	if err != nil {
-		w.again()
-		return set, nil, err
+		return nil, err
 	}
-	read, _ = read.with(news) // which may have come after the reading
-	if read.older(set) {
-		return set, nil, nil
-	}
-	return read, read.since(set), nil
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	// What was brought meanwhile may be newer than the reading, and never older than what it replaces.
+	p.set, _ = read.with(p.set.givenIn(read))
+	p.sure = p.doubts == doubts
+	return p.set, nil
 }
 
 func (m *watermark) leave(w *waiter) {
@@ -139,18 +146,14 @@ func (m *watermark) rest() {
 
 // remove is the end of a waiter, once.
 func (m *watermark) remove(w *waiter) {
-	mine := m.waiting[w.id]
-	i := slices.Index(mine, w)
+	i := slices.Index(w.seat.waiting, w)
 	if i < 0 {
 		return
 	}
 	close(w.over)
 	m.streams--
-	if mine = slices.Delete(mine, i, i+1); len(mine) == 0 {
-		delete(m.waiting, w.id)
-		return
-	}
-	m.waiting[w.id] = mine
+	w.seat.waiting = slices.Delete(w.seat.waiting, i, i+1)
+	w.seat.left = time.Now()
 }
 
 // drain ends all that wait, now and later.
@@ -158,8 +161,8 @@ func (m *watermark) drain() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.drained, m.atEnd = true, m.streams
-	for _, mine := range m.waiting {
-		for _, w := range slices.Clone(mine) {
+	for _, p := range m.seats {
+		for _, w := range slices.Clone(p.waiting) {
 			m.remove(w)
 		}
 	}
@@ -200,9 +203,7 @@ func (m *watermark) run() {
 		default:
 			err = m.tell(ctx, seen, names)
 		}
-		if err != nil { // the store is asked again at the next tick: seen is as it was
-			m.log.DebugContext(ctx, "what changed was not read", "error", err)
-		}
+		m.saw(err) // the store is asked again at the next tick: seen is as it was
 		<-time.After(markGap)
 		select {
 		case <-changed.Wake:
@@ -221,7 +222,21 @@ func (m *watermark) done() bool {
 		return false
 	}
 	m.running = false
+	clear(m.seats) // nobody keeps them up to date
 	return true
+}
+
+func (m *watermark) saw(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failing = err
+}
+
+// blind is why the last look at the store brought nothing, nil when it did.
+func (m *watermark) blind() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failing
 }
 
 // begin reads where every profile is. Whoever waits already may have read before.
@@ -231,8 +246,8 @@ func (m *watermark) begin(ctx context.Context) (seen map[string]int64, err error
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, mine := range m.waiting {
-		unsure(mine)
+	for _, p := range m.seats {
+		p.doubt()
 	}
 	return seen, nil
 }
@@ -302,13 +317,13 @@ func (m *watermark) bring(ctx context.Context, given store.Given) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range given.Instances {
-		if err != nil {
-			unsure(m.waiting[id])
-			continue
-		}
-		for _, w := range m.waiting[id] {
-			w.news = append(w.news, d)
-			w.nudge()
+		switch p := m.seats[id]; {
+		case p == nil:
+		case err != nil:
+			p.doubt()
+		default:
+			p.set, _ = p.set.with(deliveries{d})
+			p.nudge()
 		}
 	}
 }
@@ -316,40 +331,54 @@ func (m *watermark) bring(ctx context.Context, given store.Given) {
 // sweep makes those look who wait for an instance that is not registered any
 // more: it was removed behind this process's back.
 func (m *watermark) sweep(ctx context.Context) {
-	m.mu.Lock()
-	waiting := make([]string, 0, len(m.waiting))
-	for id := range m.waiting {
-		waiting = append(waiting, id)
-	}
-	m.mu.Unlock()
+	here := m.tidy()
 	registered, err := look(ctx, m.store.InstanceIDs)
 	if err != nil {
 		return // nobody knows: the next sweep may
 	}
-	for _, id := range waiting {
+	m.swept(registered)
+	for _, id := range here {
 		if !registered[id] {
 			m.doubt(id)
 		}
 	}
 }
 
-// doubt makes the streams of an instance read what it should run.
+// tidy gives up the seats that nobody came back to, and lists the others.
+func (m *watermark) tidy() (here []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, p := range m.seats {
+		if len(p.waiting) == 0 && time.Since(p.left) > keptSeat {
+			delete(m.seats, id)
+			continue
+		}
+		here = append(here, id)
+	}
+	return here
+}
+
+// doubt has what an instance should run read again.
 func (m *watermark) doubt(instanceID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	unsure(m.waiting[instanceID])
-}
-
-func unsure(waiters []*waiter) {
-	for _, w := range waiters {
-		w.unsure = true
-		w.nudge()
+	if p := m.seats[instanceID]; p != nil {
+		p.doubt()
 	}
 }
 
-func (w *waiter) nudge() {
-	select {
-	case w.wake <- struct{}{}:
-	default: // one is pending: it stands for this news too
+func (p *seat) doubt() {
+	p.sure = false
+	p.doubts++
+	p.nudge()
+}
+
+// nudge wakes who waits.
+func (p *seat) nudge() {
+	for _, w := range p.waiting {
+		select {
+		case w.wake <- struct{}{}:
+		default: // one is pending: it stands for this too
+		}
 	}
 }

@@ -38,6 +38,7 @@ var scenarios = []struct {
 	{"Delivery by long polls", benchPolls},
 	{"A merged commit", benchCommits},
 	{"The first sync", benchFirstSync},
+	{"What one more costs", benchCapacity},
 }
 
 // scenario is one table of figures in the making.

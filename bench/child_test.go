@@ -11,10 +11,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // childEnv makes this program one of the servers that are measured: each in a process of its own, so
@@ -69,6 +72,11 @@ func serveChild(name string) error {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		fmt.Fprint(w, m.HeapInuse+m.StackInuse)
+	})
+	control.HandleFunc("POST /processor", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, processorTime().Microseconds()) })
+	control.HandleFunc("POST /resident", func(w http.ResponseWriter, _ *http.Request) {
+		debug.FreeOSMemory()
+		fmt.Fprint(w, residentKB())
 	})
 	if err := profiled(name); err != nil {
 		return err
@@ -167,6 +175,39 @@ func (p *process) do(command, body string) int64 {
 	}
 	return n
 }
+
+// residentKB is what the machine gives this process of its memory, in KiB.
+func residentKB() int64 {
+	raw, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(raw)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			n, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			if err != nil {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// processorTime is how long this process has kept processors busy.
+func processorTime() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// processorMS is the same of a child, in milliseconds.
+func (p *process) processorMS() float64 { return float64(p.do("processor", "")) / 1000 }
+
+// residentKB is what the limit of a container is held against, after a collection.
+func (p *process) residentKB() float64 { return float64(p.do("resident", "")) }
 
 // memoryKB is what its heap and its stacks take, in KiB.
 func (p *process) memoryKB() float64 { return float64(p.do("memory", "")) / 1024 }

@@ -33,19 +33,28 @@ func TestReferences(t *testing.T) {
 func TestReferencesAreChecked(t *testing.T) {
 	for _, c := range []struct{ file, old, new, want string }{
 		{"service.yaml", `selector: {{- include "sluice.serverSelector"`, `selector: {{- include "sluice.selector"`, "selects Job"},
+		{"service.yaml", `selector: {{- include "sluice.serverSelector"`, `selector: {{- include "sluice.selector"`, "selects Deployment config-rollout-watch"},
 		{"service.yaml", "targetPort: http", "targetPort: web", "port web"},
-		{"deployment.yaml", `matchLabels: {{- include "sluice.serverSelector" . | nindent 6 }}`, "matchLabels: {app: sluice}", "does not select its own pods"},
-		{"deployment.yaml", "path: /readyz, port: http", "path: /readyz, port: https", "port https"},
-		{"deployment.yaml", "configMap: {name: {{ $fullname }}}", "configMap: {name: {{ $fullname }}-config}", "ConfigMap config-rollout-config is not there"},
-		{"deployment.yaml", "{name: data, mountPath: /var/lib/sluice}", "{name: cache, mountPath: /var/lib/sluice}", "volume cache"},
+		{"_daemon.tpl", `matchLabels: {{- include "sluice.podSelector" (dict "root" . "component" $component) | nindent 6 }}`, "matchLabels: {app: sluice}", "does not select its own pods"},
+		{"_daemon.tpl", `"component" $component) | nindent 14`, `"component" "server") | nindent 14`, "the spread over topology.kubernetes.io/zone selects Deployment config-rollout"},
+		{"_daemon.tpl", "path: /readyz, port: http", "path: /readyz, port: https", "port https"},
+		{"_daemon.tpl", "configMap: {name: {{ $fullname }}}", "configMap: {name: {{ $fullname }}-config}", "ConfigMap config-rollout-config is not there"},
+		{"_daemon.tpl", "{name: data, mountPath: /var/lib/sluice}", "{name: cache, mountPath: /var/lib/sluice}", "volume cache"},
 		{"_secrets.tpl", "items: [{key: {{ $entry.key | quote }}", "items: [{key: {{ $setting | quote }}", "has no key database_url"},
 		{"migration.yaml", `include "sluice.migrationHook" "-10"`, `include "sluice.migrationHook" "0"`, "is not there before Job"},
 		{"migration.yaml", "secretName: {{ default $name $url.existingSecret }}", `secretName: {{ include "sluice.fullname" . }}`, "is not there before Job"},
-		{"autoscaler.yaml", "name: {{ include \"sluice.fullname\" . }}\n  minReplicas", "name: sluice-server\n  minReplicas", "scales sluice-server"},
+		{"autoscaler.yaml", "\"name\" (include \"sluice.fullname\" .) \"values\"", "\"name\" \"sluice-server\" \"values\"", "scales sluice-server"},
 		{"disruption-budget.yaml", `matchLabels: {{- include "sluice.serverSelector" . | nindent 6 }}`, "matchLabels: {tier: server}", "selects no pods"},
+		{"watch.yaml", `"component" "watch") | nindent 4 }}`, `"component" "server") | nindent 4 }}`, "Service config-rollout-watch selects Deployment config-rollout"},
+		{"watch.yaml", `"component" "watch") | nindent 6 }}`, `"component" "server") | nindent 6 }}`, "PodDisruptionBudget config-rollout-watch selects Deployment config-rollout"},
+		{"watch.yaml", `"sluice.autoscaler" (dict "name" $name`, `"sluice.autoscaler" (dict "name" "sluice"`, "scales sluice"},
+		{"ingress.yaml", `{{ include "sluice.instancesName" $ }}`, `{{ include "sluice.fullname" $ }}`, "leads /api/v1/instances to config-rollout"},
+		{"ingress.yaml", "path: /api/v1/instances", "path: /instances", "leads instances to no watch replicas"},
 		{"ingress.yaml", "port: {name: http}", "port: {name: https}", "port https"},
 		{"service-monitor.yaml", "- port: http", "- port: metrics", "port metrics"},
+		{"service-monitor.yaml", `{{- include "sluice.daemonsSelector" . | nindent 4 }}`, `{matchLabels: {app.kubernetes.io/component: server}}`, "does not select Service config-rollout-watch"},
 		{"network-policy.yaml", "port: http, protocol", "port: api, protocol", "port api"},
+		{"network-policy.yaml", `{{- include "sluice.daemonsSelector" . | nindent 4 }}`, `{matchLabels: {app.kubernetes.io/component: server}}`, "no NetworkPolicy is for Deployment config-rollout-watch"},
 		{"secret-readers.yaml", `name: {{ include "sluice.serviceAccount" $ }}`, "name: sluice-reader", "ServiceAccount sluice-reader"},
 		{"tests/healthcheck.yaml", "{{ .Values.service.port }}", "80", "asks http://config-rollout:80"},
 	} {
@@ -83,8 +92,6 @@ func (c *complaints) add(format string, args ...any) { *c = append(*c, fmt.Sprin
 func dangling(t *testing.T, objects []runtime.Object) []string {
 	var c complaints
 	pods := podsOf(objects)
-	server := one[*appsv1.Deployment](t, objects)
-	own := server.Spec.Template
 	for _, p := range pods {
 		c.volumes(p, objects)
 		c.portNames(p)
@@ -92,51 +99,65 @@ func dangling(t *testing.T, objects []runtime.Object) []string {
 			c.serviceAccount(p.name, p.spec.ServiceAccountName, objects)
 		}
 	}
-	if !selects(server.Spec.Selector, own.Labels) {
-		c.add("%s does not select its own pods", nameOf(server))
+	for _, d := range all[*appsv1.Deployment](objects) {
+		c.daemons(t, d, pods, objects)
+	}
+	c.doors(objects)
+	c.policies(pods, objects)
+	c.roles(objects)
+	return c
+}
+
+// daemons: the Service, the bound and the autoscaler of a Deployment have its
+// name, and mean its pods and no others.
+func (c *complaints) daemons(t *testing.T, d *appsv1.Deployment, pods []pod, objects []runtime.Object) {
+	own := d.Spec.Template
+	if !selects(d.Spec.Selector, own.Labels) {
+		c.add("%s does not select its own pods", nameOf(d))
 	}
 	for _, spread := range own.Spec.TopologySpreadConstraints {
-		c.onlyServer("the spread over "+spread.TopologyKey, spread.LabelSelector, pods)
+		c.only("the spread over "+spread.TopologyKey, spread.LabelSelector, nameOf(d), pods)
 	}
-	service := one[*corev1.Service](t, objects)
-	c.onlyServer(nameOf(service), metav1.SetAsLabelSelector(service.Spec.Selector), pods)
+	service := named[*corev1.Service](t, objects, d.Name)
+	c.only(nameOf(service), metav1.SetAsLabelSelector(service.Spec.Selector), nameOf(d), pods)
 	for _, p := range service.Spec.Ports {
 		if !slices.ContainsFunc(own.Spec.Containers[0].Ports, func(cp corev1.ContainerPort) bool { return cp.Name == p.TargetPort.StrVal }) {
 			c.add("%s leads to port %s, which no container has", nameOf(service), p.TargetPort.StrVal)
 		}
 	}
 	for _, b := range all[*policyv1.PodDisruptionBudget](objects) {
-		c.onlyServer(nameOf(b), b.Spec.Selector, pods)
+		if b.Name == d.Name {
+			c.only(nameOf(b), b.Spec.Selector, nameOf(d), pods)
+		}
 	}
 	for _, h := range all[*autoscalingv2.HorizontalPodAutoscaler](objects) {
-		if h.Spec.ScaleTargetRef.Name != server.Name {
+		if h.Name != d.Name {
+			continue
+		}
+		if h.Spec.ScaleTargetRef.Name != d.Name {
 			c.add("%s scales %s", nameOf(h), h.Spec.ScaleTargetRef.Name)
 		}
-		if server.Spec.Replicas != nil {
-			c.add("%s says how many replicas there are, beside %s", nameOf(server), nameOf(h))
+		if d.Spec.Replicas != nil {
+			c.add("%s says how many replicas there are, beside %s", nameOf(d), nameOf(h))
 		}
 	}
-	c.doors(service, objects)
-	c.policies(pods, objects)
-	c.roles(objects)
-	return c
 }
 
-// onlyServer: a selector picks the daemon's pods, and no others.
-func (c *complaints) onlyServer(who string, selector *metav1.LabelSelector, pods []pod) {
+// only: a selector picks the pods of one Deployment, and no others.
+func (c *complaints) only(who string, selector *metav1.LabelSelector, of string, pods []pod) {
 	found := false
 	for _, p := range pods {
 		if !selects(selector, p.meta.Labels) {
 			continue
 		}
-		if strings.HasPrefix(p.name, "Deployment") {
+		if p.name == of {
 			found = true
 			continue
 		}
 		c.add("%s selects %s", who, p.name)
 	}
 	if !found {
-		c.add("%s selects no pods of the daemon", who)
+		c.add("%s selects no pods of %s", who, of)
 	}
 }
 
@@ -145,34 +166,57 @@ func selects(selector *metav1.LabelSelector, of map[string]string) bool {
 	return err == nil && !s.Empty() && s.Matches(labels.Set(of))
 }
 
-// doors: whoever leads to the Service names it and a port of it.
-func (c *complaints) doors(service *corev1.Service, objects []runtime.Object) {
-	has := func(who, port string) {
-		if !slices.ContainsFunc(service.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == port }) {
-			c.add("%s leads to port %s, which %s does not have", who, port, nameOf(service))
+// instancesPath is what watch replicas serve, where there are some.
+const instancesPath = "/api/v1/instances"
+
+// doors: whoever leads to a Service names it and a port of it, and what
+// instances ask for leads to watch replicas where there are some.
+func (c *complaints) doors(objects []runtime.Object) {
+	services := map[string]*corev1.Service{}
+	main := ""
+	for _, s := range all[*corev1.Service](objects) {
+		services[s.Name] = s
+		if main == "" || len(s.Name) < len(main) {
+			main = s.Name
+		}
+	}
+	has := func(who, service, port string) {
+		if services[service] == nil {
+			c.add("%s leads to %s, which is not there", who, service)
+		} else if !slices.ContainsFunc(services[service].Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == port }) {
+			c.add("%s leads to port %s, which %s does not have", who, port, nameOf(services[service]))
 		}
 	}
 	for _, i := range all[*networkingv1.Ingress](objects) {
 		for _, rule := range i.Spec.Rules {
 			for _, path := range rule.HTTP.Paths {
-				if path.Backend.Service.Name != service.Name {
-					c.add("%s leads to %s", nameOf(i), path.Backend.Service.Name)
+				want := main
+				if path.Path == instancesPath && services[main+"-watch"] != nil {
+					want += "-watch"
 				}
-				has(nameOf(i), path.Backend.Service.Port.Name)
+				if path.Backend.Service.Name != want {
+					c.add("%s leads %s to %s", nameOf(i), path.Path, path.Backend.Service.Name)
+				}
+				has(nameOf(i), path.Backend.Service.Name, path.Backend.Service.Port.Name)
+			}
+			if services[main+"-watch"] != nil && !slices.ContainsFunc(rule.HTTP.Paths, func(p networkingv1.HTTPIngressPath) bool { return p.Path == instancesPath }) {
+				c.add("%s leads instances to no watch replicas", nameOf(i))
 			}
 		}
 	}
 	for _, m := range all[*monitoringv1.ServiceMonitor](objects) {
-		if !selects(&m.Spec.Selector, service.Labels) {
-			c.add("%s does not select %s", nameOf(m), nameOf(service))
-		}
-		for _, e := range m.Spec.Endpoints {
-			has(nameOf(m), e.Port)
+		for _, service := range services {
+			if !selects(&m.Spec.Selector, service.Labels) {
+				c.add("%s does not select %s", nameOf(m), nameOf(service))
+			}
+			for _, e := range m.Spec.Endpoints {
+				has(nameOf(m), service.Name, e.Port)
+			}
 		}
 	}
 	for _, p := range all[*corev1.Pod](objects) {
 		args := p.Spec.Containers[0].Args
-		if url := fmt.Sprintf("http://%s:%d", service.Name, service.Spec.Ports[0].Port); !slices.Contains(args, url) {
+		if url := fmt.Sprintf("http://%s:%d", main, services[main].Spec.Ports[0].Port); !slices.Contains(args, url) {
 			c.add("%s asks %s, want %s", nameOf(p), args[len(args)-1], url)
 		}
 	}
@@ -192,6 +236,12 @@ func (c *complaints) policies(pods []pod, objects []runtime.Object) {
 					c.add("%s opens port %s, which %s does not have", nameOf(n), port.Port, pods[i].name)
 				}
 			}
+		}
+	}
+	for _, p := range pods {
+		if len(all[*networkingv1.NetworkPolicy](objects)) > 0 && strings.HasPrefix(p.name, "Deployment") && !slices.ContainsFunc(all[*networkingv1.NetworkPolicy](objects),
+			func(n *networkingv1.NetworkPolicy) bool { return selects(&n.Spec.PodSelector, p.meta.Labels) }) {
+			c.add("no NetworkPolicy is for %s", p.name)
 		}
 	}
 }

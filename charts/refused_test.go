@@ -11,6 +11,8 @@ func TestRefusedValues(t *testing.T) {
 	for _, c := range []struct{ name, values, want string }{
 		{"no database", "{}", "secrets.databaseUrl: give value or existingSecret"},
 		{"a database beside the embedded one", "mode: single" + database, "set mode to cluster"},
+		{"watch replicas of the embedded one", "mode: single\nwatch: {enabled: true}", "watch.enabled: single is one daemon"},
+		{"a setting of the watch replicas' own", "config: {role: watch}" + database, "'role'"},
 		{"a secret twice", "secrets: {databaseUrl: {value: postgres://x, existingSecret: mine}}", "secrets.databaseUrl: value and existingSecret"},
 		{"a file with neither", "mode: single\nsecrets: {files: [{name: a}]}", "secrets.files: a has neither value nor existingSecret"},
 		{"a file with both", "mode: single\nsecrets: {files: [{name: a, value: b, existingSecret: c}]}", "secrets.files: a has value and existingSecret"},

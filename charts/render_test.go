@@ -189,6 +189,33 @@ func one[T runtime.Object](t *testing.T, objects []runtime.Object) T {
 	return picked[0]
 }
 
+// named is the object of that type and name.
+func named[T runtime.Object](t *testing.T, objects []runtime.Object, name string) T {
+	t.Helper()
+	var picked []T
+	for _, o := range all[T](objects) {
+		if meta, ok := runtime.Object(o).(metav1.Object); ok && meta.GetName() == name {
+			picked = append(picked, o)
+		}
+	}
+	if len(picked) != 1 {
+		t.Fatalf("%d objects of %T are called %s, want one", len(picked), *new(T), name)
+	}
+	return picked[0]
+}
+
+// server is the Deployment of what decides, beside that of the watch replicas.
+func server(t *testing.T, objects []runtime.Object) *appsv1.Deployment {
+	t.Helper()
+	for _, d := range all[*appsv1.Deployment](objects) {
+		if d.Labels["app.kubernetes.io/component"] == "server" {
+			return d
+		}
+	}
+	t.Fatal("no Deployment is of what decides")
+	return nil
+}
+
 // nameOf is how an object is called in what a test says.
 func nameOf(o runtime.Object) string {
 	meta, ok := o.(metav1.Object)

@@ -86,7 +86,7 @@ func sameKeys(t *testing.T, at string, schema, values map[string]any) {
 
 // ofTheChart are settings that the chart makes from other values.
 var ofTheChart = []string{
-	"listen", "data_dir", "migrate", "shutdown_delay", "shutdown_timeout", "tls_cert_file", "tls_key_file",
+	"listen", "data_dir", "migrate", "role", "shutdown_delay", "shutdown_timeout", "tls_cert_file", "tls_key_file",
 	"database_url_file", "redis_url_file", "master_key_file", "session_keys_file", "registration_token_file", "admin_password_file",
 }
 

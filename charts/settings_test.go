@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -54,7 +53,7 @@ func mounted(t *testing.T, objects []runtime.Object) map[string]string {
 		}
 	}
 	files := map[string]string{}
-	for _, v := range one[*appsv1.Deployment](t, objects).Spec.Template.Spec.Volumes {
+	for _, v := range server(t, objects).Spec.Template.Spec.Volumes {
 		if v.Name != "secrets" {
 			continue
 		}
@@ -107,7 +106,7 @@ func TestSettings(t *testing.T) {
 			if s.DataDir != "/var/lib/sluice" || s.Listen != ":5000" || s.MasterKey == "" || s.RegistrationToken == "" || s.AdminPassword == "" || s.SessionKeys == "" {
 				t.Errorf("the settings are %v", s.LogValue())
 			}
-			grace := one[*appsv1.Deployment](t, objects).Spec.Template.Spec.TerminationGracePeriodSeconds
+			grace := server(t, objects).Spec.Template.Spec.TerminationGracePeriodSeconds
 			if stop := s.ShutdownDelay + s.ShutdownTimeout; stop < 20*time.Second || time.Duration(*grace)*time.Second < stop+10*time.Second {
 				t.Errorf("a stop takes %s and more, the pod has %ds", stop, *grace)
 			}

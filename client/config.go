@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"time"
 
 	"github.com/sluicehq/sluice/api/wire"
 )
@@ -33,6 +34,9 @@ type Config struct {
 	// Cached says that this is the last known good configuration, read from disk because the server
 	// was away.
 	Cached bool
+	// Snapshot is when the bootstrap snapshot was written that this is, because the server was away and no last known
+	// good configuration was on disk; zero for every other. Its Generation is 0.
+	Snapshot time.Time
 }
 
 // Decode reads the data into v and refuses fields that v does not have.

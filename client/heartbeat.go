@@ -35,6 +35,7 @@ func (s *Session) heartbeats(ctx context.Context, id identity) {
 			failures++
 		default:
 			failures = 0
+			s.hears(nil)
 			every = s.bound(time.Duration(res.NextHeartbeatMillis) * time.Millisecond)
 			wait = every
 			if len(res.Assignments) > 0 {

@@ -145,6 +145,7 @@ func (r *receiver) pause(err error) time.Duration {
 		r.pollUntil = time.Now().Add(pollFor)
 		return 0
 	}
+	r.session.hears(err)
 	r.pollUntil = time.Time{}
 	if r.failures == 0 {
 		log.Warn("connection to the server lost, trying again", "server", r.client.Server(), "error", err)
@@ -171,6 +172,7 @@ func (r *receiver) take(set wire.Assignments) {
 		r.session.log.Info("connected to the server again", "server", r.client.Server())
 	}
 	r.failures = 0
+	r.session.hears(nil)
 	r.heard()
 	r.session.deliver(r.id, set, true)
 }

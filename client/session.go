@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicehq/sluice/api/wire"
@@ -56,6 +57,10 @@ type SessionOptions struct {
 	// StartTimeout is how long the server may take to say what is assigned before the last known good
 	// configuration is used; 3 s when 0. A refused connection does not wait for it.
 	StartTimeout time.Duration
+
+	// Bootstrap is where to start from when the server does not answer within StartTimeout and the
+	// profile has no last known good configuration.
+	Bootstrap Bootstrap
 
 	HTTPClient *http.Client // as in Options
 	UserAgent  string       // as in Options
@@ -112,6 +117,9 @@ type Session struct {
 	away     chan struct{} // closed when the server did not answer in time at the start
 	awayOnce sync.Once
 
+	bootstrap *bootstrap  // nil for none
+	silent    atomic.Bool // nothing of the server's is heard, or was yet
+
 	mu    sync.Mutex
 	id    identity
 	lost  context.CancelCauseFunc // ends what id is used for
@@ -130,12 +138,17 @@ func NewSession(opts SessionOptions) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	bootstrap, err := newBootstrap(opts.Bootstrap)
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
 	st, release, err := openState(opts.StateDir)
 	if err != nil {
 		return nil, err
 	}
 	s := &Session{opts: opts, client: c, state: st, release: release, log: opts.Logger,
-		beat: make(chan struct{}, 1), away: make(chan struct{}), slots: map[*slot]struct{}{}}
+		beat: make(chan struct{}, 1), away: make(chan struct{}), slots: map[*slot]struct{}{}, bootstrap: bootstrap}
+	s.silent.Store(true)
 	s.request = wire.RegisterRequest{ServiceName: opts.Service, Hostname: opts.Hostname, Port: opts.Port,
 		Environment: opts.Environment, Version: opts.ServiceVersion,
 		Labels: maps.Clone(opts.Labels), Metadata: maps.Clone(opts.Metadata)}
@@ -157,6 +170,9 @@ func (s *Session) Watch(ctx context.Context, profile string, apply func(context.
 		}
 	} else if !validName(profile) {
 		return fmt.Errorf("watch: %q is not the name of a profile", profile)
+	}
+	if profile == "" && s.bootstrap != nil {
+		s.log.WarnContext(ctx, "no profile is named: which one is assigned only the server can say, and no bootstrap snapshot is looked for")
 	}
 	sl := &slot{session: s, log: s.log, apply: apply, profile: profile, wake: make(chan struct{}, 1)}
 	s.mu.Lock()
@@ -188,6 +204,7 @@ func (s *Session) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
+		s.hears(err)
 		s.markAway()
 		if id.ID != "" {
 			s.log.WarnContext(ctx, "server does not know this instance any more: registering again", "instance", id.ID)
@@ -233,6 +250,7 @@ func (s *Session) register(ctx context.Context) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
+	s.hears(nil)
 	id := identity{Server: s.client.Server(), Request: s.request, ID: res.ID, Token: res.Token,
 		HeartbeatSeconds: res.HeartbeatSeconds}
 	if err := s.state.saveIdentity(id); err != nil {
@@ -371,6 +389,21 @@ func (s *Session) fetch(ctx context.Context, id identity, a wire.Assignment) (Co
 }
 
 func (s *Session) markAway() { s.awayOnce.Do(func() { close(s.away) }) }
+
+// hears notes whether a call was answered, by Sluice and not by what stands before it: an answer
+// that refuses is one too. What waits for a silent server to be away looks again.
+func (s *Session) hears(err error) {
+	e, ok := errors.AsType[*APIError](err)
+	silent := err != nil && (!ok || e.Code == "" || e.Status >= http.StatusInternalServerError)
+	if was := s.silent.Swap(silent); was || !silent {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for sl := range s.slots {
+		sl.poke()
+	}
+}
 
 func (s *Session) isAway() bool {
 	select {

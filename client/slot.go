@@ -70,6 +70,8 @@ type slot struct {
 	absent  bool             // the server was heard, and assigns nothing
 	wake    chan struct{}
 
+	fetching context.CancelFunc // ends the fetching of a bootstrap snapshot, nil while there is none
+
 	// Owned by run.
 	rec      record
 	loaded   bool
@@ -80,6 +82,7 @@ type slot struct {
 	ackFails int                  // attempts to send it that failed
 	conflict string               // hash that was refused as a conflict
 	failures int                  // in a row, of whatever is tried again
+	started  *wire.SnapshotStart  // the bootstrap snapshot that was started from, until the server knows
 	retry    <-chan time.Time
 }
 
@@ -111,6 +114,9 @@ func (sl *slot) offer(set []wire.Assignment, whole bool) {
 	}
 	if whole {
 		sl.absent = !found
+	}
+	if sl.fetching != nil && found {
+		sl.fetching()
 	}
 	sl.poke()
 }
@@ -159,8 +165,13 @@ func (sl *slot) step(ctx context.Context) {
 		return
 	}
 	if desired == nil {
-		if sl.running == nil && (absent || sl.session.isAway()) {
+		away := sl.session.isAway()
+		switch {
+		case sl.running != nil || !absent && !away:
+		case sl.rec.Good != nil:
 			sl.startCached(ctx, profile)
+		case !absent:
+			sl.startSnapshot(ctx, profile)
 		}
 		return
 	}
@@ -198,7 +209,7 @@ func (sl *slot) load(profile string) bool {
 // startCached applies the last known good configuration while the server is away or assigns none.
 func (sl *slot) startCached(ctx context.Context, profile string) {
 	g := sl.rec.Good
-	if g == nil || sl.retry != nil {
+	if sl.retry != nil {
 		return
 	}
 	cfg := g.config(profile)
@@ -300,6 +311,7 @@ func (sl *slot) flush(ctx context.Context, id identity) {
 		return
 	}
 	ack := *sl.ack
+	ack.Snapshot = sl.started
 	ctx = spans.With(ctx, sl.trace)
 	err := sl.session.instance(id).applied(ctx, id.ID, ack, false)
 	switch {
@@ -317,7 +329,7 @@ func (sl *slot) flush(ctx context.Context, id identity) {
 		sl.ackFails++
 		return
 	}
-	sl.ack, sl.ackFails = nil, 0
+	sl.ack, sl.ackFails, sl.started = nil, 0, nil
 	if g := sl.rec.Good; ack.OK && g != nil && g.Generation == ack.Generation && !g.Acked {
 		g.Acked = true
 		sl.save(ack.ConfigName)

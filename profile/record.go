@@ -86,3 +86,15 @@ type Version struct {
 	CreatedAt  time.Time
 	CreatedBy  string
 }
+
+// Stable is the last version of a profile whose deployment completed, and whom the
+// profile is for.
+type Stable struct {
+	Profile     string
+	Service     string
+	Environment Environment
+	Targets     Targets
+	Version     string
+	Hash        string
+	Retired     bool // the profile: nobody should start with it any more
+}

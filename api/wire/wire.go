@@ -128,4 +128,13 @@ type AppliedRequest struct {
 	OK         bool   `json:"ok"`
 	DurationMs int64  `json:"durationMs"`
 	Error      string `json:"error,omitempty"`
+	// Snapshot says that the instance ran a bootstrap snapshot until it heard of this.
+	Snapshot *SnapshotStart `json:"snapshot,omitempty"`
+}
+
+// SnapshotStart is a start from a bootstrap snapshot, while no server answered.
+type SnapshotStart struct {
+	Version   string    `json:"version"`
+	WrittenAt time.Time `json:"writtenAt"`
+	StartedAt time.Time `json:"startedAt"`
 }

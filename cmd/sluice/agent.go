@@ -112,12 +112,19 @@ func agentFlags(f *pflag.FlagSet, o *agent.Options) {
 	f.DurationVar(&s.MinHeartbeat, "min-heartbeat", 0, "shortest heartbeat `interval`, whatever the server asks for (default 200ms)")
 	f.DurationVar(&s.MaxHeartbeat, "max-heartbeat", 0, "longest heartbeat `interval` (default 1m)")
 
+	b := &s.Bootstrap
+	f.StringVar(&b.From, "bootstrap", "", "`directory` or URL of signed snapshots, to start from while the server is away and nothing is kept here; needs --profile")
+	f.StringSliceVar(&b.Keys, "bootstrap-key", nil, "public `key` that snapshots must be signed by; may be repeated")
+	f.DurationVar(&b.MaxAge, "bootstrap-max-age", 0, "`age` at which a snapshot is refused (default 168h)")
+
 	f.StringVar(&o.Profile, "profile", "", "`name` of the profile (default: the first one assigned)")
 	f.StringVar(&o.File, "file", "", "`path` of the file to write")
 	f.StringVar((*string)(&o.Format), "format", "", "json, yaml, toml, env or template (default: by the file's ending)")
 	f.StringVar(&o.Template, "template", "", "`file` with a Go text/template")
 	f.StringVar(&o.CheckCommand, "check-command", "", "shell `command` that must accept $SLUICE_FILE before it takes its place")
 	f.DurationVar(&o.CheckTimeout, "check-timeout", 0, "time for the check command (default 10s)")
+
+	f.StringVar(&o.AppConfigListen, "appconfig-listen", "", "`address` of this machine where programs read what was applied as from AWS AppConfig's agent: 127.0.0.1:2772")
 
 	r := &o.Reload
 	f.StringVar(&r.Signal, "reload-signal", "", "`signal` that makes the program load the file, such as HUP")

@@ -25,6 +25,7 @@ func TestAgentFlagsFromVariables(t *testing.T) {
 	}
 	env := map[string]string{
 		"SLUICE_AGENT_SERVER": "http://env", "SLUICE_AGENT_LABEL": "a=1,b=2", "SLUICE_AGENT_PORT": "8080",
+		"SLUICE_AGENT_BOOTSTRAP_KEY": "one,two", "SLUICE_AGENT_BOOTSTRAP_MAX_AGE": "48h",
 		"SLUICE_AGENT_HEALTH_URL": "http://h/", "SLUICE_AGENT_CHECK_TIMEOUT": "3s", "SLUICE_AGENT_FILE": "",
 	}
 	o, err := parse(env, "--server", "http://flag", "--file", "f.json")
@@ -37,6 +38,9 @@ func TestAgentFlagsFromVariables(t *testing.T) {
 	if o.Session.Labels["b"] != "2" || o.Session.Port != 8080 || o.Probe.HealthURL != "http://h/" || o.CheckTimeout.String() != "3s" {
 		t.Errorf("variables are not taken: %+v", o)
 	}
+	if b := o.Session.Bootstrap; len(b.Keys) != 2 || b.MaxAge.Hours() != 48 {
+		t.Errorf("variables of snapshots are not taken: %+v", b)
+	}
 	_, err = parse(map[string]string{"SLUICE_AGENT_PORT": "hunter2"})
 	if err == nil || !strings.Contains(err.Error(), "SLUICE_AGENT_PORT") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
@@ -46,12 +50,13 @@ func TestAgentFlagsFromVariables(t *testing.T) {
 func TestAgentCommandRefusesNonsense(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
-		"mode":       {"--mode", "rw"},
-		"mode bits":  {"--mode", "7777"},
-		"log level":  {"--log-level", "loud"},
-		"log format": {"--log-format", "xml"},
-		"no file":    {"--service", "s", "--environment", "Production"},
-		"arguments":  {"file.json"},
+		"mode":                    {"--mode", "rw"},
+		"mode bits":               {"--mode", "7777"},
+		"log level":               {"--log-level", "loud"},
+		"log format":              {"--log-format", "xml"},
+		"snapshots of no profile": {"--service", "s", "--environment", "Production", "--file", "f.json", "--bootstrap", "/srv/snapshots"},
+		"no file":                 {"--service", "s", "--environment", "Production"},
+		"arguments":               {"file.json"},
 	} {
 		cmd := newAgentCommand()
 		cmd.SetArgs(args)

@@ -65,7 +65,7 @@ func newRootCommand(sh *shell) *cobra.Command {
 		newSyncCommand(sh), newDeregisterCommand(sh))
 	grouped(groupAccess, newLoginCommand(sh), newLogoutCommand(sh), newUserCommand(sh), newTokenCommand(sh), newContextCommand(sh), newWhoamiCommand(sh))
 	grouped(groupOther, newMigrateCommand(sh), newBackupCommand(sh),
-		newRestoreCommand(sh), newNotifyCommand(sh), newSecretsCommand(sh), newLoggingCommand(sh), newVersionCommand(sh))
+		newRestoreCommand(sh), newNotifyCommand(sh), newSecretsCommand(sh), newSnapshotCommand(sh), newLoggingCommand(sh), newVersionCommand(sh))
 	root.AddCommand(newHelpTopics()...)
 	prepare(sh, root)
 	return root

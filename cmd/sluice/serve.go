@@ -5,20 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/otel"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/sluicehq/sluice/api"
+	"github.com/sluicehq/sluice/api/compat"
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/internal/settings"
-	"github.com/sluicehq/sluice/internal/telemetry"
 	"github.com/sluicehq/sluice/notify"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
@@ -49,22 +45,17 @@ func newServeCommand(sh *shell) *cobra.Command {
 }
 
 // serve puts the daemon together and runs it until ctx ends. Read it from top
-// to bottom: this is all the wiring there is.
+// to bottom: this is all the wiring there is, but for that of the role watch.
 func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
-	log, levels, err := newLog(sh, conf)
+	if conf.Role == settings.RoleWatch {
+		return serveWatch(ctx, sh, conf)
+	}
+	p, err := begin(ctx, sh, conf)
 	if err != nil {
 		return err
 	}
-	log.InfoContext(ctx, "starting", "version", programVersion(), "settings", conf)
-	registry := telemetry.NewRegistry(programVersion())
-	telemetry.LogErrors(log)
-	tracing, err := telemetry.NewTracerProvider(ctx, sh.getenv, "sluice", programVersion())
-	if err != nil {
-		return fmt.Errorf("set up tracing: %w", err)
-	}
-	otel.SetTracerProvider(tracing)
-	otel.SetTextMapPropagator(telemetry.Propagator())
-	defer func() { err = errors.Join(err, bounded(ctx, tracing.Shutdown)) }()
+	log, registry := p.log, p.registry
+	defer func() { err = errors.Join(err, bounded(ctx, p.end)) }()
 
 	replicas, err := openCoordination(ctx, conf, log, registry)
 	if err != nil {
@@ -106,6 +97,10 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	}
 	defer func() { err = errors.Join(err, sources.close()) }()
 	notifier := notify.New(notify.Options{Router: conf.Notifications.Router(), ExternalURL: conf.ExternalURL})
+	snapshots, err := openSnapshots(conf, db, replicas.locker, log, registry)
+	if err != nil {
+		return err
+	}
 	heartbeats := store.NewHeartbeatWriter(db, 0)
 	databaseMetrics(registry, db, heartbeats)
 	deliveries := store.NewDeliveryWriter(db, 0)
@@ -129,6 +124,9 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return fmt.Errorf("rate_limits: %w", err)
 	}
+	if _, err := compat.Named(conf.Clients...); err != nil {
+		return err
+	}
 	// Last, so that what is wrong with the settings is said before a password is shown once.
 	if err := firstUsers(ctx, sh, db, conf); err != nil {
 		return err
@@ -137,9 +135,9 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		Secrets: keeper,
 		Store:   db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
 		SyncSource: sources.wake, Preview: sources.preview, TestNotification: notifier.Test, TrustedProxies: proxies,
-		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor, Limits: limits,
+		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor, Limits: limits, Clients: conf.Clients, ApolloKeys: conf.ApolloKeys(),
 		SessionLife: conf.SessionLifetime, SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, SSO: provider,
-		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks, LogLevels: levels, Validated: validated, Uploaded: func() { synced.VersionsMade(noSource, 1) },
+		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks, LogLevels: p.levels, Validated: validated, Uploaded: func() { synced.VersionsMade(noSource, 1) },
 	})
 	if err != nil {
 		return err
@@ -154,66 +152,20 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
-	certificates, err := openTLS(conf, log.With("component", "tls"), registry)
+	d, err := openDaemon(ctx, conf, door, log, registry)
 	if err != nil {
 		return err
 	}
-	server, listener, err := listen(conf, door, log)
-	if err != nil {
-		return err
+	d.deciding = []func(context.Context) error{
+		func(ctx context.Context) error { return engine.Run(store.Urgent(ctx)) }, woken(engine, replicas.bus),
+		sources.run, sweeper(db, log), retention(db, conf, registry, log), snapshots,
 	}
-
-	server.TLSConfig = certificates
-	profiling, err := openProfiling(ctx, conf, log)
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-
-	// What decides stops first, so that another replica takes its claims over
-	// while this one answers its last requests; the outbox stops last: what was
-	// accepted is still told to the outside.
-	deciding, stopDeciding := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopDeciding()
-	inner, stopInner := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopInner()
-	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error { return serveHTTP(server, listener) })
-	rollouts := func(ctx context.Context) error { return engine.Run(store.Urgent(ctx)) }
-	for _, part := range []func(context.Context) error{rollouts, sources.run, sweeper(db, log), retention(db, conf, registry, log)} {
-		group.Go(func() error { return part(deciding) })
-	}
-	for _, part := range []func(context.Context) error{outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets, logging{db, levels, log}.follow(replicas.bus), profiling} {
-		group.Go(func() error { return part(inner) })
-	}
-	group.Go(func() error {
-		<-running.Done()
-		defer stopInner()
-		log.InfoContext(ctx, "stopping")
-		door.Unready()
-		stopDeciding()
-		if ctx.Err() != nil { // asked to, not forced to: there is time for load balancers to notice
-			time.Sleep(conf.ShutdownDelay)
-		}
-		door.Drain()
-		return stopHTTP(ctx, server, door, conf.ShutdownTimeout)
-	})
-	log.InfoContext(ctx, "ready", "replica", replica, "address", listener.Addr().String(), "sources", len(conf.Sources))
-	err = group.Wait()
-	log.InfoContext(ctx, "stopped")
-	return err
-}
-
-func newLog(sh *shell, conf settings.Settings) (*slog.Logger, *telemetry.Levels, error) {
-	level, err := telemetry.ParseLevel(conf.LogLevel)
-	if err != nil {
-		return nil, nil, err
-	}
-	levels := telemetry.NewLevels(level)
-	return telemetry.NewLogger(sh.stderr, conf.LogFormat, levels), levels, nil
+	d.keeping = append(d.keeping, outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets, logging{db, p.levels, log}.follow(replicas.bus))
+	return d.run(ctx, conf, log.With("replica", replica, "sources", len(conf.Sources)))
 }
 
 // openStore opens the database and brings its schema up to date, or where that
-// is not wanted makes sure that it is.
+// is not wanted makes sure that it is. The role watch never changes a schema.
 func openStore(ctx context.Context, conf settings.Settings, log *slog.Logger, ended func(rollout.Deployment)) (*store.Store, error) {
 	url := conf.DatabaseURL.Reveal()
 	db, err := store.Open(ctx, store.Options{
@@ -224,7 +176,7 @@ func openStore(ctx context.Context, conf settings.Settings, log *slog.Logger, en
 		return nil, err
 	}
 	ready := db.CheckSchema
-	if conf.Migrate == "true" || conf.Migrate == "auto" && !store.IsPostgres(url) {
+	if conf.Role != settings.RoleWatch && (conf.Migrate == "true" || conf.Migrate == "auto" && !store.IsPostgres(url)) {
 		ready = db.Migrate
 	}
 	if err := ready(ctx); err != nil {
@@ -240,47 +192,6 @@ type changes struct{ bus coord.Bus }
 func (c changes) Publish(ctx context.Context, profileName string) {
 	c.bus.Publish(ctx, api.ProfileTopic(profileName))
 	c.bus.Publish(ctx, api.AnyProfileTopic)
-}
-
-// Bounds on what a client may make the server wait for.
-const (
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 30 * time.Second
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 32 << 10
-)
-
-func listen(conf settings.Settings, door *api.API, log *slog.Logger) (*http.Server, net.Listener, error) {
-	listener, err := net.Listen("tcp", conf.Listen)
-	if err != nil {
-		return nil, nil, fmt.Errorf("listen on %s: %w", conf.Listen, err)
-	}
-	return &http.Server{
-		Handler: door.Handler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}, listener, nil
-}
-
-func serveHTTP(server *http.Server, listener net.Listener) error {
-	serve := server.Serve
-	if server.TLSConfig != nil {
-		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
-	}
-	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve: %w", err)
-	}
-	return nil
-}
-
-// stopHTTP lets requests and streams end, and cuts those that do not.
-func stopHTTP(ctx context.Context, server *http.Server, door *api.API, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
-	defer cancel()
-	door.Drained(ctx)
-	if err := server.Shutdown(ctx); err != nil {
-		return server.Close()
-	}
-	return nil
 }
 
 // sweeper deregisters instances that are gone.
@@ -302,11 +213,4 @@ func sweeper(db *store.Store, log *slog.Logger) func(context.Context) error {
 			}
 		}
 	}
-}
-
-// bounded runs a last step that must not wait for ever.
-func bounded(ctx context.Context, step func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	return step(ctx)
 }

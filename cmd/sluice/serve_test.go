@@ -229,6 +229,7 @@ func TestServeRefuses(t *testing.T) {
 		"a local source by default": {"--source-id", "x", "--source-url", "file:///tmp/x"},
 		"a proxy that is none":      {"--trusted-proxies", "everybody"},
 		"a database elsewhere":      {"--database-url", "mysql://x"},
+		"a protocol of nobody":      {"--clients", "consul,etcd"},
 		"a Redis elsewhere":         {"--redis-url", "redis://u:\"password\"/x@r"},
 		"certificates of no Redis":  {"--redis-ca-file", "/dev/null"},
 		"certificates that are not": {"--redis-url", "rediss://r", "--redis-ca-file", "/dev/null"},

@@ -123,6 +123,33 @@ func TestProductionReplicas(t *testing.T) {
 	}
 }
 
+// The replicas of the role watch: the same image and settings as the others, without
+// the secrets that only what decides needs.
+func TestProductionWatchReplicas(t *testing.T) {
+	t.Parallel()
+	project := load(t, production)
+	s, deciding := project.Services["sluice-watch"], project.Services["sluice"]
+	if s.Image != deciding.Image || s.Environment["SLUICE_ROLE"] == nil || *s.Environment["SLUICE_ROLE"] != "watch" || deciding.Environment["SLUICE_ROLE"] != nil {
+		t.Errorf("the image is %s, the environment %v", s.Image, s.Environment)
+	}
+	for name, value := range s.Environment {
+		if name == "SLUICE_ROLE" || name == "GOMEMLIMIT" {
+			continue
+		}
+		if other := deciding.Environment[name]; other == nil || *other != *value {
+			t.Errorf("%s is %s, and not so for what decides", name, *value)
+		}
+	}
+	for _, secret := range s.Secrets {
+		if secret.Source == "admin-password" || secret.Source == "registration-token" {
+			t.Errorf("it is given %s", secret.Source)
+		}
+	}
+	if s.DependsOn["migrate"].Condition != types.ServiceConditionCompletedSuccessfully {
+		t.Error("it does not wait for the schema")
+	}
+}
+
 // What the file says of the image is what the Dockerfile says.
 func TestProductionFitsTheImage(t *testing.T) {
 	t.Parallel()
@@ -196,6 +223,13 @@ func TestProxy(t *testing.T) {
 	if !strings.Contains(conf, "server sluice"+*sluice.Environment["SLUICE_LISTEN"]+" resolve") {
 		t.Error("the proxy does not lead to where the replicas listen")
 	}
+	watching := *project.Services["sluice-watch"].Environment["SLUICE_LISTEN"]
+	if !regexp.MustCompile(`upstream instances \{[^}]*server sluice-watch` + watching + ` resolve[^}]*server sluice` + watching + ` resolve backup;`).MatchString(conf) {
+		t.Error("instances are not led to the watch replicas, and to the others while these are away")
+	}
+	if !regexp.MustCompile(`location /api/v1/instances \{\s*proxy_pass http://instances;\s*\}`).MatchString(conf) || strings.Count(conf, "proxy_set_header") != 4 {
+		t.Error("what instances ask for does not go to their upstream, as everything else goes to the other")
+	}
 	for _, port := range proxy.Ports {
 		if !regexp.MustCompile(`(?m)^\s*listen ` + regexp.QuoteMeta(itoa(port.Target)) + `( ssl)?;`).MatchString(conf) {
 			t.Errorf("port %s leads to %d, where the proxy does not listen", port.Published, port.Target)
@@ -227,8 +261,8 @@ func TestScrapeTargets(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := strings.TrimPrefix(*sluice.Environment["SLUICE_LISTEN"], ":")
-	named := regexp.MustCompile(`(?m)names:\s*\[?\s*-?\s*"?(tasks\.)?sluice"?\b`).Match(text)
+	named := regexp.MustCompile(`(?m)names: \[sluice, sluice-watch\]$`).Match(text)
 	if !named || !regexp.MustCompile(`port:\s*`+port+`\b`).Match(text) {
-		t.Errorf("prometheus.yml does not find the service sluice at port %s", port)
+		t.Errorf("prometheus.yml does not find the services sluice and sluice-watch at port %s", port)
 	}
 }

@@ -26,7 +26,7 @@ func checkSettings(t *testing.T, img *image) {
 	for _, name := range regexp.MustCompile(`SLUICE_[A-Z_]+`).FindAllString(string(help), -1) {
 		known[name] = true
 	}
-	for _, name := range []string{"migrate", "sluice"} {
+	for _, name := range []string{"migrate", "sluice", "sluice-watch"} {
 		env := serviceEnv(t, project, name, known)
 		if said, ok := settingsAreTaken(t, img, mounts, env); !ok {
 			t.Errorf("%s: %s", name, said)

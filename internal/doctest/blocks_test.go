@@ -19,6 +19,8 @@ var notRun = map[string]string{
 	"examples/":          "needs a cluster",
 	"docs/agent.md":      "stands beside a program with metrics and health URLs of its own",
 	"docs/cli.md":        "speaks to two servers by names that are not there; pauses whatever is under way",
+	"docs/cluster.md":    "the watch replicas, which TestClusterWatchReplicas starts; the rest is run",
+	"docs/clients.md":    "needs a registration token of a fleet, with which the tests of clients/ run it as it stands, and flagd itself",
 	"docs/images.md":     "needs a container engine; deploy/checks carries the steps out",
 	"docs/install.md":    "needs systemd, a container engine or a cluster; what a reader can do anywhere is run",
 	"docs/openapi.md":    "writes the description again, in a working copy",

@@ -62,29 +62,43 @@ func newClusterIn(sc scene, program string, n int, postgres *testenv.Postgres, a
 	t.Helper()
 	c := &cluster{scene: sc, postgres: postgres, redis: testenv.NewRedis(t)}
 	c.database = c.postgres.CreateDatabase(t, "")
-	name := c.databaseName()
-	var doors []string
 	for range n {
-		r := &replica{links: map[link]*faultproxy.Proxy{
-			toPostgres: faultproxy.New(t, c.postgres.Addr()), toRedis: faultproxy.New(t, c.redis.Addr()),
-		}}
-		r.daemon = newDaemon(t, program, append(append(c.sourceArgs(), args...),
-			"--migrate=true", "--database-url", testenv.URLVia(r.links[toPostgres].Addr(), name),
-			"--redis-url", "redis://"+r.links[toRedis].Addr()+"/0")...)
-		r.links[toClients] = faultproxy.New(t, r.addr)
-		doors = append(doors, r.links[toClients].Addr())
-		c.replicas = append(c.replicas, r)
+		c.replicas = append(c.replicas, c.replica(program, append(c.sourceArgs(), args...)...))
 	}
-	var err error
-	if c.balancer, err = balancer.New(doors...); err != nil {
+	c.balancer = before(t, c.replicas)
+	return c
+}
+
+// replica prepares one more daemon on the cluster's servers.
+func (c *cluster) replica(program string, args ...string) *replica {
+	c.t.Helper()
+	r := &replica{links: map[link]*faultproxy.Proxy{
+		toPostgres: faultproxy.New(c.t, c.postgres.Addr()), toRedis: faultproxy.New(c.t, c.redis.Addr()),
+	}}
+	r.daemon = newDaemon(c.t, program, append(args,
+		"--migrate=true", "--database-url", testenv.URLVia(r.links[toPostgres].Addr(), c.databaseName()),
+		"--redis-url", "redis://"+r.links[toRedis].Addr()+"/0")...)
+	r.links[toClients] = faultproxy.New(c.t, r.addr)
+	return r
+}
+
+// before starts a balancer before some replicas.
+func before(t *testing.T, replicas []*replica) *balancer.Balancer {
+	t.Helper()
+	var doors []string
+	for _, r := range replicas {
+		doors = append(doors, r.links[toClients].Addr())
+	}
+	b, err := balancer.New(doors...)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := c.balancer.Close(); err != nil {
+		if err := b.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return c
+	return b
 }
 
 // performOn sets a cluster on which version 1.0.0 completed on ten instances,

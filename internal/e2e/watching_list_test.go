@@ -34,7 +34,7 @@ const (
 )
 
 // listed holds the page of all metrics to what the daemons say of themselves:
-// this one, and one that serves TLS.
+// this one, and one that serves TLS and keeps snapshots.
 func (w *watched) listed() {
 	w.t.Helper()
 	families := parsed(w.t, strings.NewReader(w.get("/metrics")))
@@ -91,6 +91,7 @@ func withTLS(t *testing.T) map[string]*dto.MetricFamily {
 		}
 	}
 	d := newDaemon(t, testenv.Binary(t), "--tls-cert-file", cert, "--tls-key-file", private)
+	newSnapshots(t).settings(d, "directory: "+dir)
 	d.launch()
 	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	var body []byte

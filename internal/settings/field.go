@@ -60,6 +60,9 @@ func VaultFields() []Field { return entryFields[Vault]() }
 // KubernetesFields lists the keys of secrets.kubernetes.
 func KubernetesFields() []Field { return entryFields[Kubernetes]() }
 
+// SnapshotFields lists the keys of snapshots.
+func SnapshotFields() []Field { return entryFields[Snapshots]() }
+
 // entryFields lists the keys of one entry of a list, nested ones dotted.
 func entryFields[T any]() []Field {
 	var fields []Field

@@ -89,9 +89,14 @@ func repositoryPath(p string) string {
 }
 
 // Secrets are the webhook secrets one by one.
-func (f Forge) Secrets() []string {
+func (f Forge) Secrets() []string { return oneByOne(f.WebhookSecrets) }
+
+// ApolloKeys are the access keys of Apollo's clients one by one.
+func (s Settings) ApolloKeys() []string { return oneByOne(s.ApolloAccessKeys) }
+
+func oneByOne(several Secret) []string {
 	var secrets []string
-	for one := range strings.FieldsFuncSeq(f.WebhookSecrets.Reveal(), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+	for one := range strings.FieldsFuncSeq(several.Reveal(), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
 		if one = strings.TrimSpace(one); one != "" {
 			secrets = append(secrets, one)
 		}

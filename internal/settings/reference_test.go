@@ -64,6 +64,7 @@ func tables() string {
 		{"An entry of `secrets.allow`", settings.SecretRuleFields()},
 		{"The keys of `secrets.vault`", settings.VaultFields()},
 		{"The keys of `secrets.kubernetes`", settings.KubernetesFields()},
+		{"The keys of `snapshots`", settings.SnapshotFields()},
 	} {
 		fmt.Fprintf(&b, "\n%s:\n\n| key | default | what it is |\n|---|---|---|\n", list.key)
 		for _, f := range list.fields {

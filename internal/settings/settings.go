@@ -10,6 +10,7 @@ import (
 // Settings is everything that the daemon can be told.
 type Settings struct {
 	Listen      string `key:"listen" default:":5000" help:"address that the API, the dashboard and the probes listen on"`
+	Role        string `key:"role" default:"all" help:"what this process does: all; or watch, which serves instances alone and leaves the rest to replicas of the role all (needs PostgreSQL)"`
 	PprofListen string `key:"pprof_listen" help:"loopback address that profiles of this process are served on, such as 127.0.0.1:6060; empty is none"`
 	ExternalURL string `key:"external_url" help:"URL under which people reach this server; commit statuses link to it"`
 	DataDir     string `key:"data_dir" default:"./sluice-data" help:"folder of the embedded database and the Git mirrors"`
@@ -48,13 +49,15 @@ type Settings struct {
 	OIDCRoles        []string `key:"oidc_roles" help:"VALUE=ROLE pairs: who has VALUE in oidc_roles_claim gets ROLE, the most powerful of several; who has none may not sign in"`
 	OIDCName         string   `key:"oidc_name" default:"single sign-on" help:"what the button on the page to sign in calls the provider"`
 
-	LogLevel        string        `key:"log_level" default:"info" help:"debug, info, warn or error"`
-	LogFormat       string        `key:"log_format" default:"json" help:"json or text"`
-	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"10s" help:"how long a stop waits for work that is under way"`
-	ShutdownDelay   time.Duration `key:"shutdown_delay" default:"0s" help:"how long a stop goes on serving after /readyz says so; longer than load balancers take to notice"`
-	TrustedProxies  []string      `key:"trusted_proxies" help:"networks (CIDR) whose X-Forwarded-For is believed"`
-	RateLimits      []string      `key:"rate_limits" help:"OPERATION=NUMBER pairs: how often a minute one caller may use an operation, in place of its own limit: POST /configs=10"`
-	RateLimitFactor float64       `key:"rate_limit_factor" default:"1" help:"multiplies every rate limit of the API; negative for none"`
+	LogLevel         string        `key:"log_level" default:"info" help:"debug, info, warn or error"`
+	LogFormat        string        `key:"log_format" default:"json" help:"json or text"`
+	ShutdownTimeout  time.Duration `key:"shutdown_timeout" default:"10s" help:"how long a stop waits for work that is under way"`
+	ShutdownDelay    time.Duration `key:"shutdown_delay" default:"0s" help:"how long a stop goes on serving after /readyz says so; longer than load balancers take to notice"`
+	TrustedProxies   []string      `key:"trusted_proxies" help:"networks (CIDR) whose X-Forwarded-For is believed"`
+	RateLimits       []string      `key:"rate_limits" help:"OPERATION=NUMBER pairs: how often a minute one caller may use an operation, in place of its own limit: POST /configs=10"`
+	Clients          []string      `key:"clients" help:"protocols of other configuration servers that clients may read by, such as consul and spring; empty is none, docs/clients.md has them"`
+	ApolloAccessKeys Secret        `key:"apollo_access_keys" help:"tokens of Sluice that clients of Apollo may sign their requests with as access keys, one a line or separated by commas; docs/clients.md says why they are given here"`
+	RateLimitFactor  float64       `key:"rate_limit_factor" default:"1" help:"multiplies every rate limit of the API; negative for none"`
 
 	RetentionVersions int `key:"retention_versions" default:"100" help:"newest versions and deployments of each profile that are kept"`
 	RetentionAge      Age `key:"retention_age" default:"90d" help:"age up to which everything is kept: versions, deployments, statuses"`
@@ -73,8 +76,15 @@ type Settings struct {
 	Sources       []Source      `key:"sources" help:"repositories to watch"`
 	TrafficHooks  []TrafficHook `key:"traffic_hooks" help:"load balancers that are told which group of a BlueGreen profile requests go to"`
 	Notifications Notifications `key:"notifications" help:"who is told of deployments and holds"`
+	Snapshots     Snapshots     `key:"snapshots" help:"where signed copies of stable versions are kept, for instances that start while no daemon answers"`
 	Gates         []Gate        `key:"gates" help:"webhooks that say whether a deployment may go on"`
 }
+
+// What a process of the daemon does: settings' role.
+const (
+	RoleAll   = "all"   // everything
+	RoleWatch = "watch" // the doors of instances, and nothing that decides
+)
 
 // Source is one repository, branch and path to watch.
 type Source struct {

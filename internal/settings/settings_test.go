@@ -237,6 +237,7 @@ func TestRefused(t *testing.T) {
 		{flags: map[string]string{"source-branch": "x"}, want: "--source-url is needed"},
 
 		{file: "listen: nonsense", want: `listen: "nonsense" is not an address`},
+		{file: "role: reader", want: `role: "reader" is not all or watch`},
 		{file: "pprof_listen: :6060", want: `pprof_listen: ":6060" is not an address of this machine alone`},
 		{file: "pprof_listen: 10.0.0.1:6060", want: `pprof_listen: "10.0.0.1:6060" is not`},
 		{file: "pprof_listen: localhost:6060", want: `pprof_listen: "localhost:6060" is not`},

@@ -24,6 +24,7 @@ func (s Settings) Validate() error {
 	}
 	_, _, err := net.SplitHostPort(s.Listen)
 	check(err == nil, "listen", "%q is not an address, write :5000 or 127.0.0.1:5000", s.Listen)
+	check(s.Role == RoleAll || s.Role == RoleWatch, "role", "%q is not all or watch", s.Role)
 	check(s.PprofListen == "" || loopback(s.PprofListen), "pprof_listen",
 		"%q is not an address of this machine alone, write 127.0.0.1:6060; from elsewhere come by ssh -L or kubectl port-forward", s.PprofListen)
 	if s.ExternalURL != "" {
@@ -57,6 +58,7 @@ func (s Settings) Validate() error {
 	}
 	s.checkProviders(check)
 	s.checkSecrets(check)
+	s.Snapshots.check(s.AllowInsecureHTTP, within("snapshots.", check))
 	seen := map[string]bool{}
 	for i, source := range s.Sources {
 		name := fmt.Sprintf("sources[%d]", i)

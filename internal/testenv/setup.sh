@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Gets what the tests need beside Go: git, pgrep, curl, jq, openssl, PostgreSQL 15+, Redis 7+, Prometheus with
-# promtool, Alertmanager, and Chromium or Chrome with a font. On Debian as root what is missing is installed;
+# promtool, Alertmanager, Chromium or Chrome with a font, and Node.js with npm. On Debian as root what is missing is installed;
 # elsewhere one line says what to install. The tests start servers of their own: none that runs already is touched,
 # and none that is installed here is started.
 set -euo pipefail
@@ -17,6 +17,7 @@ command -v redis-server >/dev/null 2>&1 || missing+=(redis-server)
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null 2>&1 || missing+=(postgresql)
 command -v prometheus-alertmanager >/dev/null 2>&1 || command -v alertmanager >/dev/null 2>&1 || missing+=(prometheus-alertmanager)
 { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null 2>&1 || missing+=(chromium fonts-dejavu-core)
+{ command -v node && command -v npm; } >/dev/null 2>&1 || missing+=(nodejs npm)
 ((${#missing[@]} == 0)) && exit 0
 
 if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null 2>&1; then

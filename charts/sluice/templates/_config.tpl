@@ -7,6 +7,9 @@
 {{- if and (eq .Values.mode "single") (or .Values.secrets.databaseUrl.value .Values.secrets.databaseUrl.existingSecret) -}}
 {{- fail "secrets.databaseUrl: single runs on the embedded database; set mode to cluster for PostgreSQL" -}}
 {{- end -}}
+{{- if and (eq .Values.mode "single") .Values.watch.enabled -}}
+{{- fail "watch.enabled: single is one daemon on the embedded database, which serves instances itself; set mode to cluster" -}}
+{{- end -}}
 {{- range $name, $setting := include "sluice.secretSettings" . | fromYaml -}}
 {{- $entry := index $root.Values.secrets $name -}}
 {{- if and $entry.value $entry.existingSecret -}}

@@ -20,10 +20,30 @@ app.kubernetes.io/name: {{ include "sluice.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{/* The daemon's pods, beside those of the migration and the test. */}}
+{{/* The pods of one component: server decides, watch serves instances alone, migration and test end. */}}
+{{- define "sluice.podSelector" -}}
+{{ include "sluice.selector" .root }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
 {{- define "sluice.serverSelector" -}}
-{{ include "sluice.selector" . }}
-app.kubernetes.io/component: server
+{{ include "sluice.podSelector" (dict "root" . "component" "server") }}
+{{- end -}}
+
+{{/* The daemons of every role, as a selector: of metrics and of the network's policy. */}}
+{{- define "sluice.daemonsSelector" -}}
+{{- if .Values.watch.enabled -}}
+matchLabels: {{- include "sluice.selector" . | nindent 2 }}
+matchExpressions:
+  - {key: app.kubernetes.io/component, operator: In, values: [server, watch]}
+{{- else -}}
+matchLabels: {{- include "sluice.serverSelector" . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{/* Where instances find what serves them. */}}
+{{- define "sluice.instancesName" -}}
+{{- include "sluice.fullname" . -}}{{- if .Values.watch.enabled -}}-watch{{- end -}}
 {{- end -}}
 
 {{- define "sluice.labels" -}}
