@@ -102,8 +102,6 @@ type API struct {
 	log       *slog.Logger
 	metrics   *metrics
 	marks     *watermark
-	clients   []*compat.Protocol
-	hints     *hints
 	shelf     *shelf
 	instances *identities
 	streams   sync.WaitGroup // whose connections were taken off their requests

@@ -20,6 +20,18 @@ func watchOnly(wakes *atomic.Int64) func(*api.Options) {
 	}
 }
 
+// Clients of other servers read there too.
+func TestWatchOnlyServesClients(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, watchOnly(new(atomic.Int64)), func(o *api.Options) { o.Clients = []string{"consul"} })
+	if got := w.call("", "GET", "//v1/kv/sluice/"+name, nil); got.status != http.StatusForbidden && got.status != http.StatusUnauthorized {
+		t.Errorf("without a token: %d %s", got.status, got.body)
+	}
+	if got := w.call(w.tokens[api.Viewer], "GET", "//v1/kv/sluice/"+name, nil); got.status != http.StatusNotFound || got.header.Get("X-Consul-Index") == "" {
+		t.Errorf("a key that is not there yet: %d %v", got.status, got.header)
+	}
+}
+
 // Where instances alone are served, their doors and those of every process
 // answer, and each of the others says where it is, whoever asks for it.
 func TestWatchOnly(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sluicehq/sluice/api"
+	"github.com/sluicehq/sluice/api/compat"
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/internal/settings"
 	"github.com/sluicehq/sluice/rollout"
@@ -59,8 +60,11 @@ func serveWatch(ctx context.Context, sh *shell, conf settings.Settings) (err err
 	if err != nil {
 		return fmt.Errorf("rate_limits: %w", err)
 	}
+	if _, err := compat.Named(conf.Clients...); err != nil {
+		return fmt.Errorf("clients: %w", err)
+	}
 	door, err := api.New(api.Options{
-		WatchOnly: true, Wake: wakesOthers(replicas.bus),
+		WatchOnly: true, Clients: conf.Clients, ApolloKeys: conf.ApolloKeys(), Wake: wakesOthers(replicas.bus),
 		Store: db, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
 		Secrets: keeper, TrustedProxies: proxies, LimitFactor: conf.RateLimitFactor, Limits: limits, SharedLimits: replicas.limits,
 		SessionLife: conf.SessionLifetime, SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, Degraded: replicas.degraded,
