@@ -164,7 +164,7 @@ func (m *slopes) heartbeats(ours *process, members []member) {
 		for range 32 {
 			group.Go(func() {
 				for one := range turn {
-					if err := beatOnce(m.Context(), &http.Client{Transport: transport}, ours.door, one); err != nil {
+					if err := sendHeartbeat(m.Context(), &http.Client{Transport: transport}, ours.door, one); err != nil {
 						m.Error(err)
 					}
 				}
@@ -216,7 +216,7 @@ func (w weighed) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func beatOnce(ctx context.Context, c *http.Client, door string, one member) error {
+func sendHeartbeat(ctx context.Context, c *http.Client, door string, one member) error {
 	recorder := client.NewRecorder()
 	for range 1000 {
 		recorder.Observe(time.Duration(20*math.Exp(mathrand.NormFloat64()/2)*float64(time.Millisecond)), mathrand.Float64() < .01)
