@@ -135,6 +135,30 @@ func TestAProviderThatHangsDelaysNobody(t *testing.T) {
 	})
 }
 
+// Those that are due at once are decided about one after the other, and stored
+// together: one that asks outside is in nobody's way.
+func TestOneThatAsksDelaysNoneDueWithIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, o := newMemory(4), &outside{}
+		o.hangs.Store(true)
+		other := m.others(2)
+		e, _ := running(t, m, rollout.EngineOptions{Measurer: o, Reach: rollout.Reach{Prometheus: true}, Workers: 1})
+		start(t, e, asking("a"))
+		synctest.Wait()
+		// Not a second goes by in here: the worker finds both.
+		m.ack()
+		start(t, e, other)
+		synctest.Wait()
+		if o.asking.Load() != 1 {
+			t.Fatalf("%d questions are open", o.asking.Load())
+		}
+		if n := m.on("2.0.0"); n != 1 {
+			t.Errorf("the one that was due with it reached %d instances while it hangs", n)
+		}
+	})
+}
+
 func TestAProviderThatHangsUsesUpNoAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
