@@ -28,7 +28,7 @@ func TestFrozenDatabase(t *testing.T) { //nolint:paralleltest // it counts gorou
 	w.version("1.0.1", data("2s"))
 	one := w.register("one")
 	w.complete("1.0.0", one)
-	stranger := w.register("stranger") // whom this server has not met since
+	stranger := w.registerOf("another-service", "stranger") // whom this server has not met since
 	path := "/instances/" + one.id
 	tag := w.want(w.call(one.token, "GET", path+"/configs", nil), 200).header.Get("ETag")
 	stream := w.events(one.token, path+"/watch", "assignments")
@@ -97,7 +97,11 @@ func (w *world) refusesInTime(one, stranger instance) {
 	}
 	var all sync.WaitGroup
 	for what, a := range asks {
-		for n := range 5 {
+		times := 5
+		if what == "a poll" {
+			times = 1 // more readers of one instance than four end the oldest
+		}
+		for n := range times {
 			all.Go(func() {
 				began := time.Now()
 				got := a.ask()

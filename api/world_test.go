@@ -301,9 +301,14 @@ type instance struct {
 
 func (w *world) register(hostname string) instance {
 	w.t.Helper()
+	return w.registerOf("payment-service", hostname)
+}
+
+func (w *world) registerOf(service, hostname string) instance {
+	w.t.Helper()
 	var out wire.RegisterResponse
 	w.want(w.call(w.tokens[api.Registration], "POST", "/instances", wire.RegisterRequest{
-		ServiceName: "payment-service", Hostname: hostname, Port: 8080, Environment: "Production", Version: "7.1.0",
+		ServiceName: service, Hostname: hostname, Port: 8080, Environment: "Production", Version: "7.1.0",
 	}), 201).into(w.t, &out)
 	return instance{w: w, id: out.ID, token: out.Token}
 }

@@ -231,14 +231,28 @@ func benchPoll(s *scenario, p *replica) {
 	})
 }
 
-// benchAge measures commits in a mirror and a database that have seen many, and after a restart then.
+// benchAge measures commits in a mirror and a database that have seen many, and after a restart then. Those
+// between the first and the last that are measured are fetched one by one, and stored ten in a pass.
 func benchAge(s *scenario, p *replica) {
-	each := make([]float64, s.Commits)
-	for i := range each {
-		each[i] = p.commit()
+	some := min(50, s.Commits/2)
+	first, last := make([]float64, some), make([]float64, some)
+	for i := range first {
+		first[i] = p.commit()
 	}
-	some := min(50, s.Commits)
-	first, last := each[:some], each[s.Commits-some:]
+	between := s.Commits - 2*some
+	for waiting := 1; between > 0; between, waiting = between-1, waiting+1 {
+		p.c.push()
+		if _, err := p.mirror.Fetch(s.Context()); err != nil { // each by itself, which is what ages a mirror
+			s.Fatal(err)
+		}
+		if waiting == 10 || between == 1 {
+			p.c.sync(p.r, waiting)
+			waiting = 0
+		}
+	}
+	for i := range last {
+		last[i] = p.commit()
+	}
 	fresh := fmt.Sprintf("each of the first %d", some)
 	s.add(bench.Figure{
 		What: fmt.Sprintf("one commit polled and stored, the last %d of %d", some, s.Commits), Unit: "ms", Ours: last,
