@@ -133,8 +133,13 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s)
 		done; \
 	done
 
+# At full size the scenarios need a machine for themselves. With PROFILES= each server leaves its profiles in that folder.
 .PHONY: bench
-bench: ## Run the benchmarks
+bench: test-deps ## Measure everything beside its floor, in some ten minutes, and write docs/performance.md and docs/capacity.md again
+	SLUICE_BENCH_INTO='$(abspath docs/performance.md)' SLUICE_BENCH_PROFILES='$(PROFILES)' go test -vet=off -timeout 40m -count=1 -v -run 'TestScenarios$$' ./bench
+
+.PHONY: bench/go
+bench/go: ## Run the Go benchmarks, for benchstat
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench/gate

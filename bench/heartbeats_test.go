@@ -57,7 +57,7 @@ func (b *beater) round() float64 {
 			defer conn.Close()
 			answers := bufio.NewReader(conn)
 			for request := range turn {
-				if err := beatOnce(conn, answers, request); err != nil {
+				if err := exchange(conn, answers, request); err != nil {
 					b.s.Error(err)
 				}
 			}
@@ -72,7 +72,7 @@ func (b *beater) round() float64 {
 	return float64(len(b.requests)) / time.Since(began).Seconds()
 }
 
-func beatOnce(conn net.Conn, answers *bufio.Reader, request []byte) error {
+func exchange(conn net.Conn, answers *bufio.Reader, request []byte) error {
 	if _, err := conn.Write(request); err != nil {
 		return err
 	}
