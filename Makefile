@@ -24,7 +24,7 @@ TOOLS := .tools
 SIMULATIONS := ./internal/simulation ./internal/gatebench
 # Real daemons that mostly wait for leases to end: beside the other tests they take little time of their own, unless the race
 # detector makes each of them slow. make test/race has it on them too.
-DAEMONS := ./internal/e2e ./internal/demo ./internal/browsertest ./internal/testenv
+DAEMONS := ./internal/e2e ./internal/demo ./internal/browsertest ./internal/testenv ./bench
 # Takes its turn after the daemons, so that two processors have about the same to do.
 SLOW := ./store
 UNRACED := $(SIMULATIONS) $(DAEMONS)

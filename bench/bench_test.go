@@ -40,6 +40,8 @@ var scenarios = []struct {
 	{"Import of versions", benchImport},
 	{"Heartbeats", benchHeartbeats},
 	{"Live deployments", benchDeployments},
+	{"From webhook and rollback to the last instance", benchWhole},
+	{"The API", benchAPI},
 	{"Rollback", benchRollback},
 	{"Breach and push", benchReaction},
 	{"Start and size", benchStart},

@@ -69,8 +69,8 @@ func (e *estate) enrol(n int) {
 		ids[i], names[i], hosts[i], tokens[i] = m.ID, e.profiles[i%len(e.profiles)].Name, fmt.Sprintf("host-%05d", i), api.HashToken(m.Token)
 	}
 	e.exec(`INSERT INTO service_instances (instance_id, service_name, hostname, port, environment, token_hash, status, registered_at, last_heartbeat)
-		SELECT id, name, host, 80, 'Production', token, 'Healthy', now(), now()
-		  FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) AS i(id, name, host, token)`, ids, names, hosts, tokens)
+		SELECT id, name, host, 80, $5, token, 'Healthy', now(), now()
+		  FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) AS i(id, name, host, token)`, ids, names, hosts, tokens, string(e.profiles[0].Environment))
 	e.exec(`INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, assigned_at, applied, applied_hash,
 			applied_generation, applied_at)
 		SELECT i.id, i.name, v.version, v.config_hash, 1, now(), v.version, v.config_hash, 1, now()

@@ -69,15 +69,19 @@ func settle(t testing.TB, database string, n int) (members []member, file string
 	}
 	close(turn)
 	group.Wait()
+	return members, writeMembers(t, members)
+}
+
+// writeMembers names the members to other processes.
+func writeMembers(t testing.TB, members []member) (file string) {
+	t.Helper()
 	file = filepath.Join(t.TempDir(), "members.json")
 	text, err := json.Marshal(members)
 	if err == nil {
 		err = os.WriteFile(file, text, 0o600)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return members, file
+	must(t, err)
+	return file
 }
 
 func readMembers() (members []member, err error) {

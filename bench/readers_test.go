@@ -85,7 +85,7 @@ func readersProcess(context.Context) (serving, error) {
 		return serving{}, err
 	}
 	return serving{http.NotFoundHandler(), map[string]command{
-		"listen": func(context.Context, []byte) (int64, error) { r.listen(); return 0, nil },
+		"listen": func(_ context.Context, words []byte) (int64, error) { r.listen(words); return 0, nil },
 		"last":   func(context.Context, []byte) (int64, error) { return r.last() },
 		"size":   func(context.Context, []byte) (int64, error) { return r.size, nil },
 	}}, nil
@@ -128,9 +128,9 @@ func (k kind) dial(target string, m member) (*line, error) {
 	}
 	switch {
 	case k.streams:
-		_, err = l.event()
+		_, err = l.event(nil)
 	case k.prompt:
-		_, err = l.body()
+		_, err = l.body(nil)
 	}
 	return l, err
 }
@@ -157,8 +157,8 @@ func (l *line) respond() (*http.Response, error) {
 	return res, err
 }
 
-// event reads one event of a stream, and gives its size.
-func (l *line) event() (n int, err error) {
+// event reads one event of a stream that has the words, and gives its size.
+func (l *line) event(words []byte) (n int, err error) {
 	if l.answer == nil {
 		res, err := l.respond()
 		if err != nil {
@@ -170,21 +170,24 @@ func (l *line) event() (n int, err error) {
 	for {
 		text, err := l.answer.ReadSlice('\n')
 		n += len(text)
+		if bytes.HasPrefix(text, []byte("data:")) { // a long line's beginning too
+			data = bytes.Contains(text, words)
+		}
 		switch {
-		case err == bufio.ErrBufferFull: //nolint:errorlint // as it is documented
+		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case err != nil:
 			return n, err
-		case bytes.HasPrefix(text, []byte("data:")):
-			data = true
 		case len(text) == 1 && data: // the end of an event that says something; comments do not
 			return n, nil
+		case len(text) == 1:
+			n = 0
 		}
 	}
 }
 
 // body reads one whole answer, asks again, and gives its size: the next wait begins with its end.
-func (l *line) body() (int, error) {
+func (l *line) body([]byte) (int, error) {
 	res, err := l.respond()
 	if err != nil {
 		return 0, err
@@ -196,15 +199,15 @@ func (l *line) body() (int, error) {
 	return int(n), err
 }
 
-// listen reads the next event, or answer, of every connection.
-func (r *readers) listen() {
+// listen reads the next event with the words, or the next answer, of every connection.
+func (r *readers) listen(words []byte) {
 	read := (*line).body
 	if r.kind.streams {
 		read = (*line).event
 	}
 	for _, l := range r.lines {
 		go func() {
-			n, err := read(l)
+			n, err := read(l, words)
 			r.heard <- hearing{time.Now(), n, err}
 		}()
 	}
