@@ -80,6 +80,6 @@ func (w keptWriter) SetWriteDeadline(by time.Time) error { return w.conn.SetWrit
 func (s *eventStream) close() {
 	if kept, ok := s.out.(keptWriter); ok {
 		kept.conn.Write([]byte("0\r\n\r\n")) //nolint:errcheck // a reader that is gone need not be told
-		kept.conn.Close()
+		kept.conn.Close()                    //nolint:errcheck // what was to be told was told
 	}
 }

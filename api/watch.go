@@ -58,7 +58,10 @@ func (a *API) watch(c echo.Context) error {
 		return err // while there is no stream yet, its reader can be told why
 	}
 	if w.stream, err = a.keepStream(c); err == nil {
-		a.streams.Go(w.run)
+		a.streams.Go(func() {
+			defer counted(a.metrics.inFlight)() // it is still being answered
+			w.run()
+		})
 		return nil
 	}
 	defer context.AfterFunc(c.Request().Context(), func() { a.marks.leave(w.changed) })()

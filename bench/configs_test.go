@@ -95,8 +95,8 @@ func newConfigs(tb testing.TB, profiles, pushes int) *configs {
 	go func() {
 		w := bufio.NewWriter(in)
 		writeHistory(w, profiles, pushes)
-		w.Flush()  //nolint:errcheck // a pipe that git closed is told of by git
-		in.Close() //nolint:errcheck // as above
+		w.Flush() //nolint:errcheck // a pipe that git closed is told of by git
+		in.Close()
 	}()
 	git(tb, c.bare, stream, "fast-import", "--quiet", "--done")
 	git(tb, c.bare, nil, "repack", "-a", "-d", "--quiet")

@@ -160,7 +160,7 @@ func (l *line) respond() (*http.Response, error) {
 // event reads one event of a stream that has the words, and gives its size.
 func (l *line) event(words []byte) (n int, err error) {
 	if l.answer == nil {
-		res, err := l.respond()
+		res, err := l.respond() //nolint:bodyclose // it lasts as long as its connection
 		if err != nil {
 			return 0, err
 		}
@@ -192,6 +192,7 @@ func (l *line) body([]byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer res.Body.Close()
 	n, err := io.Copy(io.Discard, res.Body)
 	if err == nil {
 		err = l.ask()

@@ -26,7 +26,6 @@ type whole struct {
 	clone   string // for the floor
 	daemon  *testenv.Daemon
 	readers *process
-	before  string // commit
 	n       int
 }
 
