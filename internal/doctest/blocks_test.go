@@ -13,19 +13,20 @@ import (
 // notRun says of each page, or folder at the top, why its blocks marked "sh norun" are not run here.
 // Their sluice commands are parsed all the same, by cmd/sluice.
 var notRun = map[string]string{
-	"README.md":          "make demo and make test have tests of their own; the other block is the shape of a day's work",
-	"CONTRIBUTING.md":    "make, from where the tests themselves are run",
-	"charts/":            "needs a cluster; the chart's own tests render it",
-	"examples/":          "needs a cluster",
-	"docs/agent.md":      "stands beside a program with metrics and health URLs of its own",
-	"docs/cli.md":        "speaks to two servers by names that are not there; pauses whatever is under way",
-	"docs/cluster.md":    "the watch replicas, which TestClusterWatchReplicas starts; the rest is run",
-	"docs/clients.md":    "needs a registration token of a fleet, with which the tests of clients/ run it as it stands, and flagd itself",
-	"docs/images.md":     "needs a container engine; deploy/checks carries the steps out",
-	"docs/install.md":    "needs systemd, a container engine or a cluster; what a reader can do anywhere is run",
-	"docs/openapi.md":    "writes the description again, in a working copy",
-	"docs/monitoring.md": "needs the Go toolchain, and a daemon with its profiles served; cmd/sluice asks for them",
-	"docs/secrets.md":    "needs sops",
+	"README.md":           "make demo and make test have tests of their own; the other block is the shape of a day's work",
+	"CONTRIBUTING.md":     "make, from where the tests themselves are run",
+	"charts/":             "needs a cluster; the chart's own tests render it",
+	"examples/":           "needs a cluster",
+	"docs/agent.md":       "stands beside a program with metrics and health URLs of its own",
+	"docs/cli.md":         "speaks to two servers by names that are not there; pauses whatever is under way",
+	"docs/cluster.md":     "the watch replicas, which TestClusterWatchReplicas starts; the rest is run",
+	"docs/clients.md":     "needs a registration token of a fleet, with which the tests of clients/ run it as it stands, and flagd itself",
+	"docs/images.md":      "needs a container engine; deploy/checks carries the steps out",
+	"docs/install.md":     "needs systemd, a container engine or a cluster; what a reader can do anywhere is run",
+	"docs/performance.md": "takes a machine for ten minutes",
+	"docs/openapi.md":     "writes the description again, in a working copy",
+	"docs/monitoring.md":  "needs the Go toolchain, and a daemon with its profiles served; cmd/sluice asks for them",
+	"docs/secrets.md":     "needs sops",
 }
 
 // topFolder is "docs/" of a page in docs, "" of one beside it.
