@@ -110,8 +110,8 @@ func alone(m profile.Metric, c crowd) bool {
 }
 
 // applied are the updated instances that run the version.
-func (c crowd) applied() []Target {
-	return slices.DeleteFunc(slices.Clone(c.updated), func(t Target) bool { return !t.Assignment.Acknowledged() })
+func (c crowd) applied() []*Target {
+	return slices.DeleteFunc(slices.Clone(c.updated), func(t *Target) bool { return !t.Assignment.Acknowledged() })
 }
 
 // probed draws whom to probe. Updated ones and the control alternate, so that
@@ -121,7 +121,7 @@ func (s *step) probed(c crowd) []Probed {
 	updated := s.draw(c.applied(), maxProbed-len(control))
 	control = control[:min(len(control), len(updated))]
 	probed := make([]Probed, 0, len(updated)+len(control))
-	add := func(t Target, isUpdated bool) {
+	add := func(t *Target, isUpdated bool) {
 		probed = append(probed, Probed{InstanceID: t.Instance.ID, Hostname: t.Instance.Hostname, Port: t.Instance.Port, Updated: isUpdated})
 	}
 	for i, t := range updated {
@@ -134,12 +134,12 @@ func (s *step) probed(c crowd) []Probed {
 }
 
 // draw takes up to n targets: where there are more, others at each check.
-func (s *step) draw(targets []Target, n int) []Target {
+func (s *step) draw(targets []*Target, n int) []*Target {
 	if len(targets) <= n {
 		return targets
 	}
 	seed := s.next.ID + s.next.CheckedAt.UTC().Format(time.RFC3339Nano)
-	targets = slices.SortedFunc(slices.Values(targets), func(a, b Target) int {
+	targets = slices.SortedFunc(slices.Values(targets), func(a, b *Target) int {
 		return cmp.Compare(order(seed, a.Instance.ID), order(seed, b.Instance.ID))
 	})
 	return targets[:n]
@@ -212,7 +212,7 @@ func literal(text string) string {
 // anyOf is a regular expression of hostnames. It needs no escapes, so that it
 // is the same in each of PromQL's three kinds of quotes: a dot stands in a class,
 // and whatever no hostname holds is matched by any character.
-func anyOf(targets []Target) string {
+func anyOf(targets []*Target) string {
 	if len(targets) == 0 {
 		return "(?:.^)" // matches nothing
 	}

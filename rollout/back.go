@@ -49,7 +49,7 @@ func (s *step) rollingBack() {
 // percent stays: it says how far the version came.
 func (s *step) countBack() {
 	p := Progress{Phases: s.next.Progress.Phases, Percent: s.next.Progress.Percent, Phase: s.next.Progress.Phase}
-	for _, t := range s.snap.Targets {
+	for _, t := range s.targets {
 		if t.Instance.Liveness(s.now) != fleet.Live {
 			continue
 		}
@@ -85,7 +85,7 @@ func (s *step) bringBack() {
 }
 
 // sendBack gives a rollback's version to everybody.
-func (s *step) sendBack() (live, acked int, late []Target) {
+func (s *step) sendBack() (live, acked int, late []*Target) {
 	live, acked, late = s.returning(s.next.Version, s.next.Hash)
 	s.next.Progress = Progress{Targets: live, Assigned: live, Applied: acked, Phases: 1, Percent: 100}
 	return live, acked, late
@@ -93,8 +93,8 @@ func (s *step) sendBack() (live, acked int, late []Target) {
 
 // returning assigns the version to whoever does not have it, and counts who
 // says to run it. An instance that said it cannot apply it is late.
-func (s *step) returning(version, hash string) (live, acked int, late []Target) {
-	for _, t := range s.snap.Targets {
+func (s *step) returning(version, hash string) (live, acked int, late []*Target) {
+	for _, t := range s.targets {
 		alive := t.Instance.Liveness(s.now) == fleet.Live
 		if alive {
 			live++
@@ -124,7 +124,7 @@ func (s *step) healthRestored() (restored HealthRestored, sure bool) {
 		return HealthNoData, true
 	}
 	var back side
-	for _, t := range s.snap.Targets {
+	for _, t := range s.targets {
 		if t.Assignment.Applied == s.next.Previous && !s.next.wasIll(t) {
 			back.add(since(t.Samples, later(t.Assignment.AppliedAt, s.next.PhaseSettledAt)))
 		}

@@ -40,8 +40,8 @@ func (b blueGreen) Phase(i int, f Shape) Phase {
 }
 
 // Refuses says what is wrong with the targets' groups.
-func (blueGreen) Refuses(live []Target) string {
-	var without []Target
+func (blueGreen) Refuses(live []*Target) string {
+	var without []*Target
 	groups := map[string]int{}
 	for _, t := range live {
 		if group := t.Instance.Group(); group == "" {
@@ -88,7 +88,7 @@ func (s *step) switchBack(version, actor string) {
 		return // nothing was ever switched
 	}
 	ready, well := 0, true
-	for _, t := range s.snap.Targets {
+	for _, t := range s.targets {
 		if t.Instance.Liveness(s.now) != fleet.Live {
 			continue
 		}

@@ -50,14 +50,20 @@ type step struct {
 	read Deployment // as it came in
 	next Deployment
 	snap Snapshot
-	now  time.Time
-	how  Strategy
-	dec  Decision
-	wake time.Time
+	// targets are those of snap: a fleet of thousands is not copied at each turn.
+	targets []*Target
+	now     time.Time
+	how     Strategy
+	dec     Decision
+	wake    time.Time
 }
 
 func newStep(d Deployment, snap Snapshot, now time.Time) *step {
-	return &step{read: d, next: d, snap: snap, now: now, how: strategyOf(d), dec: Decision{Next: d}}
+	s := &step{read: d, next: d, snap: snap, now: now, how: strategyOf(d), dec: Decision{Next: d}, targets: make([]*Target, len(snap.Targets))}
+	for i := range snap.Targets {
+		s.targets[i] = &snap.Targets[i]
+	}
+	return s
 }
 
 // done closes the decision: what changed, which status follows, when to look again.
@@ -95,7 +101,7 @@ func (s *step) fact(kind, actor string, details map[string]any) {
 	s.dec.Facts = append(s.dec.Facts, s.next.fact(kind, actor, details))
 }
 
-func (s *step) assign(t Target, version, hash string) {
+func (s *step) assign(t *Target, version, hash string) {
 	s.dec.Assign = append(s.dec.Assign, Assign{InstanceID: t.Instance.ID, Version: version, Hash: hash})
 }
 
@@ -154,7 +160,7 @@ func (s *step) begin() {
 		s.next.Group = fleet.OtherGroup(s.snap.Traffic.Active())
 		s.how = strategyOf(s.next)
 	}
-	s.next.Baseline, s.next.Ill, s.next.Worst = look(s.snap.Targets, s.next.Previous, s.next.Health, s.now)
+	s.next.Baseline, s.next.Ill, s.next.Worst = look(s.targets, s.next.Previous, s.next.Health, s.now)
 	s.fact(FactStarted, Daemon, map[string]any{"strategy": string(s.next.Strategy.Type), "previous": s.next.Previous})
 }
 
@@ -245,7 +251,7 @@ func (s *step) fill(c crowd) bool {
 
 // bringHome gives the previous version to strays and to whoever has none, but
 // for those who were just chosen.
-func (s *step) bringHome(c crowd, chosen []Target) {
+func (s *step) bringHome(c crowd, chosen []*Target) {
 	if s.next.Previous == "" {
 		return
 	}

@@ -99,7 +99,7 @@ func (d Deployment) hasWayBack() bool {
 // rollBack gives the previous version to every target in one decision.
 func (s *step) rollBack(by, actor, reason string) {
 	s.dec.Assign = nil
-	for _, t := range s.snap.Targets {
+	for _, t := range s.targets {
 		if t.Assignment.Version != s.next.Previous {
 			s.assign(t, s.next.Previous, s.next.PreviousHash)
 		}

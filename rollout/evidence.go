@@ -128,8 +128,8 @@ func (s *step) gather(c crowd) evidence {
 
 // judged is which of the updated instances are judged: those that acknowledged
 // and were well before, or, where there is none, those that were ill before.
-func (s *step) judged(updated []Target) (targets []Target, ill bool) {
-	var wereIll []Target
+func (s *step) judged(updated []*Target) (targets []*Target, ill bool) {
+	var wereIll []*Target
 	for _, t := range updated {
 		switch {
 		case !t.Assignment.Acknowledged():

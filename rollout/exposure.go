@@ -44,7 +44,7 @@ func (s *step) expose(version string) {
 // heal writes down who of them runs the version again that it should.
 func (s *step) heal(version string) {
 	back := map[string]time.Time{}
-	for _, t := range s.snap.Targets {
+	for _, t := range s.targets {
 		switch a := t.Assignment; {
 		case a.Version != version || !a.Acknowledged():
 		case a.AppliedAt.After(s.next.RollbackAt):

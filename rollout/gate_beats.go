@@ -31,7 +31,7 @@ func applyCheck(c crowd, threshold float64) MetricCheck {
 func (s *step) heard(c crowd) MetricCheck {
 	m := MetricCheck{Name: "heartbeats", N: uint64(len(c.updated)), Outcome: Pass}
 	since := s.now.Add(-maxSilence)
-	quiet := slices.DeleteFunc(slices.Clone(c.updated), func(t Target) bool {
+	quiet := slices.DeleteFunc(slices.Clone(c.updated), func(t *Target) bool {
 		return t.Assignment.AppliedAt.After(since) || t.Instance.LastHeartbeat.After(since)
 	})
 	if len(quiet) > 0 {

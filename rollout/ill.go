@@ -16,7 +16,7 @@ const mostIll = 0.25
 // before it. An instance that was past a threshold beside the others, beyond
 // chance, was ill before: it is no evidence against the version, and none of
 // what is usual. worst is how bad the others were, each by itself.
-func look(targets []Target, previous string, h profile.Health, now time.Time) (baseline fleet.Window, ill map[string]fleet.Window, worst Figures) {
+func look(targets []*Target, previous string, h profile.Health, now time.Time) (baseline fleet.Window, ill map[string]fleet.Window, worst Figures) {
 	var all side
 	var ids []string
 	for _, t := range targets {
@@ -117,13 +117,13 @@ func (e evidence) failing(h profile.Health) bool {
 }
 
 // wasIll says that an instance was ill before the deployment started.
-func (d Deployment) wasIll(t Target) bool {
+func (d Deployment) wasIll(t *Target) bool {
 	_, ill := d.Ill[t.Instance.ID]
 	return ill
 }
 
 // past is what instances were like that were ill before.
-func (d Deployment) past(targets []Target) fleet.Window {
+func (d Deployment) past(targets []*Target) fleet.Window {
 	var w fleet.Window
 	for _, t := range targets {
 		w = w.Plus(d.Ill[t.Instance.ID])

@@ -27,7 +27,7 @@ type Strategy interface {
 type Choosy interface {
 	// Refuses says why it cannot go through these live targets and what to do
 	// about it, "" when it can.
-	Refuses(live []Target) string
+	Refuses(live []*Target) string
 }
 
 // strategies lists every strategy.

@@ -15,7 +15,7 @@ func unanswered(c crowd) string {
 		first := c.failed[0]
 		parts = append(parts, fmt.Sprintf("%d of %d instances could not apply it: %s: %s", len(c.failed), len(c.updated), name(first), line(first.Assignment.ApplyError)))
 	}
-	quiet := slices.DeleteFunc(slices.Clone(c.updated), func(t Target) bool {
+	quiet := slices.DeleteFunc(slices.Clone(c.updated), func(t *Target) bool {
 		return t.Assignment.Acknowledged() || t.Assignment.ApplyError != ""
 	})
 	if len(quiet) > 0 {
@@ -25,10 +25,10 @@ func unanswered(c crowd) string {
 }
 
 // name is what people call an instance.
-func name(t Target) string { return cmp.Or(t.Instance.Hostname, t.Instance.ID) }
+func name(t *Target) string { return cmp.Or(t.Instance.Hostname, t.Instance.ID) }
 
 // names lists a few instances for a sentence.
-func names(targets []Target) string {
+func names(targets []*Target) string {
 	const few = 3
 	var words []string
 	for _, t := range targets[:min(few, len(targets))] {
