@@ -29,17 +29,24 @@ func (e *Engine) Order(ctx context.Context, id string, order Order, actor, reaso
 	if !ok {
 		return Deployment{}, fmt.Errorf("unknown order %q", order)
 	}
-	return e.carryOut(ctx, id, decide, actor, reason)
+	read := e.read
+	if order == OrderRollback {
+		read = e.readBack
+	}
+	return e.carryOut(ctx, id, read, decide, actor, reason)
 }
 
 // Promote carries out a promotion as Order does, with its extent.
 func (e *Engine) Promote(ctx context.Context, id string, p Promotion, actor, reason string) (Deployment, error) {
-	return e.carryOut(ctx, id, p.promote, actor, reason)
+	return e.carryOut(ctx, id, e.read, p.promote, actor, reason)
 }
 
-func (e *Engine) carryOut(ctx context.Context, id string, decide orderFunc, actor, reason string) (Deployment, error) {
+// readFunc reads a deployment, its fleet and the database's clock.
+type readFunc func(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error)
+
+func (e *Engine) carryOut(ctx context.Context, id string, read readFunc, decide orderFunc, actor, reason string) (Deployment, error) {
 	for range freeTries {
-		d, err := e.orderOnce(ctx, id, decide, actor, reason)
+		d, err := e.orderOnce(ctx, id, read, decide, actor, reason)
 		if !errors.Is(err, ErrStale) {
 			return d, err
 		}
@@ -63,8 +70,8 @@ func (e *Engine) orderExclusive(ctx context.Context, id string, decide orderFunc
 	return e.store.Deployment(ctx, id)
 }
 
-func (e *Engine) orderOnce(ctx context.Context, id string, decide orderFunc, actor, reason string) (Deployment, error) {
-	d, snap, now, err := e.read(ctx, id)
+func (e *Engine) orderOnce(ctx context.Context, id string, read readFunc, decide orderFunc, actor, reason string) (Deployment, error) {
+	d, snap, now, err := read(ctx, id)
 	if err != nil {
 		return d, err
 	}
@@ -84,17 +91,27 @@ func (e *Engine) orderOnce(ctx context.Context, id string, decide orderFunc, act
 }
 
 func (e *Engine) read(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error) {
+	return e.readWith(ctx, id, func(Deployment) func([]Target) []string { return nil })
+}
+
+// readBack is read for a rollback, which is not to wait for what it does not need.
+func (e *Engine) readBack(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error) {
+	return e.readWith(ctx, id, func(d Deployment) func([]Target) []string { return exposedBy(d, d.Version) })
+}
+
+func (e *Engine) readWith(ctx context.Context, id string, sampled func(Deployment) func([]Target) []string) (Deployment, Snapshot, time.Time, error) {
 	d, err := e.store.Deployment(ctx, id)
 	if err != nil {
 		return d, Snapshot{}, time.Time{}, fmt.Errorf("read deployment %s: %w", id, err)
 	}
-	snap, now, err := e.fleet(ctx, d)
+	snap, now, err := e.fleet(ctx, d, sampled(d))
 	return d, snap, now, err
 }
 
-// fleet reads a deployment's targets and the database's clock.
-func (e *Engine) fleet(ctx context.Context, d Deployment) (Snapshot, time.Time, error) {
-	snap, err := e.store.Snapshot(ctx, d)
+// fleet reads a deployment's targets, with the samples of those that sampled
+// names, or of all when it is nil, and the database's clock.
+func (e *Engine) fleet(ctx context.Context, d Deployment, sampled func([]Target) []string) (Snapshot, time.Time, error) {
+	snap, err := e.store.Snapshot(ctx, d, sampled)
 	if err != nil {
 		return snap, time.Time{}, fmt.Errorf("read the fleet of deployment %s of %s: %w", d.ID, d.Profile, err)
 	}
@@ -142,7 +159,11 @@ func (e *Engine) ForeseeOrder(ctx context.Context, id string, order Order, actor
 	if !ok {
 		return Decision{}, fmt.Errorf("unknown order %q", order)
 	}
-	d, snap, now, err := e.read(ctx, id)
+	read := e.read
+	if order == OrderRollback {
+		read = e.readBack
+	}
+	d, snap, now, err := read(ctx, id)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -152,7 +173,8 @@ func (e *Engine) ForeseeOrder(ctx context.Context, id string, order Order, actor
 // ForeseeRollback is what RollbackProfile would decide now. It stores nothing;
 // it returns ErrReason or ErrNoWayBack.
 func (e *Engine) ForeseeRollback(ctx context.Context, b Back) (Decision, error) {
-	snap, now, err := e.fleet(ctx, Deployment{ID: b.ID, Profile: b.Record.Name, Selector: selector(b.Record)})
+	d := Deployment{ID: b.ID, Profile: b.Record.Name, Selector: selector(b.Record)}
+	snap, now, err := e.fleet(ctx, d, exposedBy(d, b.Refused.Number))
 	if err != nil {
 		return Decision{}, err
 	}

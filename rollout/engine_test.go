@@ -147,12 +147,20 @@ func (m *memory) ActiveDeployment(_ context.Context, name string) (rollout.Deplo
 	return rollout.Deployment{}, rollout.ErrNotFound
 }
 
-func (m *memory) Snapshot(_ context.Context, d rollout.Deployment) (rollout.Snapshot, error) {
+func (m *memory) Snapshot(_ context.Context, d rollout.Deployment, sampled func([]rollout.Target) []string) (rollout.Snapshot, error) {
 	m.mu.Lock()
 	var snap rollout.Snapshot
 	for _, id := range slices.Sorted(maps.Keys(m.instances)) {
 		if t := *m.instances[id]; d.Selector.Matches(t.Instance) {
 			snap.Targets = append(snap.Targets, t)
+		}
+	}
+	if sampled != nil {
+		named := sampled(snap.Targets)
+		for i, t := range snap.Targets {
+			if !slices.Contains(named, t.Instance.ID) {
+				snap.Targets[i].Samples = nil
+			}
 		}
 	}
 	hook, err := m.onSnapshot, m.snapshotErr

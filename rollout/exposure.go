@@ -21,12 +21,34 @@ type Exposure struct {
 // maxExposures bounds the instances that a deployment names.
 const maxExposures = 100
 
+// exposedBy names the instances that a rollback of version names: of no others
+// does it need samples, of which a large fleet has millions.
+func exposedBy(d Deployment, version string) func(targets []Target) []string {
+	return func(targets []Target) []string {
+		ids := noSamples(targets)
+		for _, t := range newStep(d, Snapshot{Targets: targets}, time.Time{}).queue() {
+			if t.exposed(version) && len(ids) < maxExposures {
+				ids = append(ids, t.Instance.ID)
+			}
+		}
+		return ids
+	}
+}
+
+// noSamples is for who asks only whether the targets are there.
+func noSamples([]Target) []string { return []string{} }
+
+// exposed says that a target has a version, or should.
+func (t *Target) exposed(version string) bool {
+	return t.Assignment.Version == version || t.Assignment.Applied == version
+}
+
 // expose writes down who has the version that is taken back.
 func (s *step) expose(version string) {
 	s.next.Exposures, s.next.Exposed = nil, 0
-	for _, t := range s.sortTargets().all {
+	for _, t := range s.queue() {
 		a := t.Assignment
-		if a.Version != version && a.Applied != version {
+		if !t.exposed(version) {
 			continue
 		}
 		if s.next.Exposed++; s.next.Exposed > maxExposures {

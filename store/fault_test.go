@@ -68,7 +68,7 @@ func TestWithoutItsDatabaseEveryMethodSaysSo(t *testing.T) {
 			"NamedProfiles":       func() error { _, err := w.NamedProfiles(ctx, []string{payments}); return err },
 			"SourceProfiles":      func() error { _, err := w.SourceProfiles(ctx, "configs"); return err },
 			"ProfileOwners":       func() error { _, err := w.ProfileOwners(ctx, []string{payments}); return err },
-			"Snapshot":            func() error { _, err := w.Snapshot(ctx, d); return err },
+			"Snapshot":            func() error { _, err := w.Snapshot(ctx, d, nil); return err },
 			"DeploymentTargets":   func() error { _, err := w.DeploymentTargets(ctx, d.ID); return err },
 			"Heard":               func() error { _, err := w.Heard(ctx, i); return err },
 			"RegisterSource":      func() error { return w.RegisterSource(ctx, store.Source{}) },

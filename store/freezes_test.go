@@ -13,7 +13,7 @@ import (
 // frozen is the freeze as a step would read it.
 func (w *world) frozen() bool {
 	w.t.Helper()
-	snap, err := w.Snapshot(w.t.Context(), rollout.Deployment{Profile: payments})
+	snap, err := w.Snapshot(w.t.Context(), rollout.Deployment{Profile: payments}, nil)
 	w.must(err)
 	return snap.Freeze.InForce(w.clock())
 }

@@ -64,13 +64,40 @@ func TestAnInstanceThatBeatsTwiceInABatch(t *testing.T) {
 		w.must(errors.Join(race(2, func(int) error {
 			return h.Record(t.Context(), odd, fleet.Sample{Status: fleet.StatusHealthy, Requests: 5, Counted: true})
 		})...))
-		snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"))
+		snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"), nil)
 		w.must(err)
 		if got := fleet.Aggregate(snap.Targets[0].Samples); got.Samples != 2 || got.Requests != 10 {
 			t.Errorf("kept %+v", got)
 		}
 		if got := snap.Targets[0].Instance.Status; got != fleet.StatusHealthy {
 			t.Errorf("it is %s", got)
+		}
+	})
+}
+
+// Who needs the samples of a few instances reads those.
+func TestSamplesOfSome(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		h, _ := w.writer(time.Millisecond)
+		for _, id := range []string{"i-1", "i-2"} {
+			w.register(id)
+			w.must(h.Record(t.Context(), id, fleet.Sample{Status: fleet.StatusHealthy}))
+		}
+		for _, c := range []struct {
+			named []string
+			want  [2]int
+		}{{[]string{"i-2"}, [2]int{0, 1}}, {[]string{}, [2]int{}}, {[]string{"i-1", "i-2", "i-3"}, [2]int{1, 1}}} {
+			snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"), func(targets []rollout.Target) []string {
+				if len(targets) != 2 {
+					t.Errorf("asked about %d targets", len(targets))
+				}
+				return c.named
+			})
+			w.must(err)
+			if got := [2]int{len(snap.Targets[0].Samples), len(snap.Targets[1].Samples)}; got != c.want {
+				t.Errorf("of %v: %v samples, want %v", c.named, got, c.want)
+			}
 		}
 	})
 }

@@ -151,7 +151,7 @@ func TestManyHeartbeatsAtOnce(t *testing.T) {
 			t.Errorf("after the end it got %v, want ErrStopped", err)
 		}
 
-		snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"))
+		snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"), nil)
 		w.must(err)
 		if len(snap.Targets) != n {
 			t.Fatalf("%d targets", len(snap.Targets))
@@ -175,7 +175,7 @@ func TestOldSamplesGo(t *testing.T) {
 		w.beat("i-1", fleet.StatusHealthy)
 		w.advance(16 * time.Minute)
 		w.beat("i-1", fleet.StatusHealthy)
-		snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"))
+		snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"), nil)
 		w.must(err)
 		if n := len(snap.Targets[0].Samples); n != 1 {
 			t.Errorf("%d samples", n)

@@ -134,7 +134,7 @@ func TestCorruptInstanceAndSample(t *testing.T) {
 		w.beat("i-1", fleet.StatusHealthy)
 		w.must(w.raw(`UPDATE service_instances SET labels = '7' WHERE instance_id = 'i-2'`))
 		w.must(w.raw(`UPDATE health_samples SET sample = '7' WHERE seq = 1`))
-		snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"))
+		snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"), nil)
 		w.must(err)
 		if len(snap.Targets) != 2 || len(snap.Targets[0].Samples) != 1 {
 			t.Errorf("snapshot is %+v", snap)

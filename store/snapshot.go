@@ -13,8 +13,9 @@ import (
 const keptSamples = 15 * time.Minute
 
 // Snapshot reads the deployment's targets with their assignments and the
-// samples of the last 15 minutes.
-func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment) (rollout.Snapshot, error) {
+// samples of the last 15 minutes of those that sampled names, or of all when it
+// is nil.
+func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment, sampled func(targets []rollout.Target) []string) (rollout.Snapshot, error) {
 	targets, err := s.targets(ctx, d)
 	if err != nil {
 		return rollout.Snapshot{}, err
@@ -32,7 +33,15 @@ func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment) (rollout.Sna
 	for i, t := range targets {
 		index[t.Instance.ID] = i
 	}
-	ids, err := json.Marshal(keys(targets))
+	whose := sampled
+	if whose == nil {
+		whose = keys
+	}
+	some := whose(targets)
+	if len(some) == 0 {
+		return snap, nil
+	}
+	ids, err := json.Marshal(some)
 	if err != nil {
 		return rollout.Snapshot{}, fmt.Errorf("read the samples for deployment %s: %w", d.ID, err)
 	}

@@ -93,7 +93,7 @@ func TestSwitchReachesTheInstances(t *testing.T) {
 			t.Errorf("the instance is not told: %+v", after)
 		}
 		w.acknowledge(ack(after))
-		snap, err := w.Snapshot(t.Context(), d)
+		snap, err := w.Snapshot(t.Context(), d, nil)
 		w.must(err)
 		if !snap.Targets[0].Assignment.Acknowledged() || snap.Traffic.Group != fleet.Green {
 			t.Errorf("%+v", snap)
