@@ -26,7 +26,7 @@ type size struct {
 
 var (
 	small = size{Rounds: 1, Instances: 60, Profiles: 60, Commits: 5, Deployments: 6}
-	full  = size{Rounds: 5, Instances: 10_000, Profiles: 10_000, Commits: 1_000, Deployments: 1_000}
+	full  = size{Rounds: 3, Instances: 10_000, Profiles: 10_000, Commits: 1_000, Deployments: 1_000}
 )
 
 // scenarios are run one after the other: what is measured has the machine for itself.
