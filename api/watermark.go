@@ -314,18 +314,32 @@ func (m *watermark) givenSince(ctx context.Context, before map[string]int64) ([]
 // cannot be made, each has to see for itself.
 func (m *watermark) bring(ctx context.Context, given store.Given) {
 	d, err := look(ctx, func(ctx context.Context) (*delivery, error) { return m.delivery(ctx, given.Assignment) })
+	// They are woken when the mutex is free again: each takes it at once.
+	for _, w := range m.give(given.Instances, d, err) {
+		w.nudge()
+	}
+}
+
+// give puts a delivery onto the seats of some instances, or doubts them where
+// there is none for a reason, and lists who waits there.
+func (m *watermark) give(instances []string, d *delivery, err error) (waiting []*waiter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, id := range given.Instances {
-		switch p := m.seats[id]; {
-		case p == nil:
-		case err != nil:
-			p.doubt()
-		default:
-			p.set, _ = p.set.with(deliveries{d})
-			p.nudge()
+	waiting = make([]*waiter, 0, len(instances))
+	for _, id := range instances {
+		p := m.seats[id]
+		if p == nil {
+			continue
 		}
+		if err != nil {
+			p.sure = false
+			p.doubts++
+		} else {
+			p.set, _ = p.set.with(deliveries{d})
+		}
+		waiting = append(waiting, p.waiting...)
 	}
+	return waiting
 }
 
 // sweep makes those look who wait for an instance that is not registered any
@@ -373,12 +387,15 @@ func (p *seat) doubt() {
 	p.nudge()
 }
 
-// nudge wakes who waits.
 func (p *seat) nudge() {
 	for _, w := range p.waiting {
-		select {
-		case w.wake <- struct{}{}:
-		default: // one is pending: it stands for this too
-		}
+		w.nudge()
+	}
+}
+
+func (w *waiter) nudge() {
+	select {
+	case w.wake <- struct{}{}:
+	default: // one is pending: it stands for this too
 	}
 }
