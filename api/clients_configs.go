@@ -133,10 +133,19 @@ func (r *clientConfigs) stable(ctx context.Context, name string) (compat.Config,
 
 func (r *clientConfigs) stableOf(ctx context.Context, name string) (store.Stable, error) {
 	s, err := r.api.opts.Store.StableOf(ctx, name)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !r.by.sees(string(s.Environment), name) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && !r.by.reads(s) {
 		return s, compat.ErrNotFound
 	}
 	return s, err
+}
+
+// reads says whether a reader may have the stable version of a profile: an instance
+// those of its own service in its own environment, whoever else what its scope has.
+func (c caller) reads(s store.Stable) bool {
+	if c.instance != nil {
+		return s.Service == c.instance.Service && s.Environment == c.instance.Environment
+	}
+	return c.sees(string(s.Environment), s.Profile)
 }
 
 // indexEpoch keeps indexes small: they count the microseconds since.
@@ -182,7 +191,7 @@ func (r *clientConfigs) index(ctx context.Context, name string, v *view) (int64,
 		}
 		return stableIndex(s), nil
 	}
-	if s, ok := v.stable[name]; ok && r.by.sees(string(s.Environment), name) {
+	if s, ok := v.stable[name]; ok && r.by.reads(s) {
 		return stableIndex(s), nil
 	}
 	return 0, compat.ErrNotFound
@@ -213,6 +222,7 @@ func (r *clientConfigs) names(ctx context.Context, service string, environment p
 		if err != nil {
 			return nil, err
 		}
+		all = slices.DeleteFunc(all, func(s store.Stable) bool { return !r.by.reads(s) })
 		names := convert(all, func(s store.Stable) string { return s.Profile })
 		i := r.by.instance
 		if i == nil || service != "" && service != i.Service || environment != "" && environment != i.Environment {

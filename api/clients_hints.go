@@ -67,7 +67,7 @@ func (v *view) has(name string) bool {
 func (v *view) names(by caller) []string {
 	names := []string{}
 	for name, s := range v.stable {
-		if by.sees(string(s.Environment), name) {
+		if by.reads(s) {
 			names = append(names, name)
 		}
 	}

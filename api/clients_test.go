@@ -174,6 +174,13 @@ func TestClientsKeepToScopes(t *testing.T) {
 			t.Errorf("%s: %d, of another team %d %s", path, mine.status, none.status, none.body)
 		}
 	}
+	// An instance has no scope, but a service: of others it reads nothing, assigned or stable.
+	another := w.registerOf("another-service", "one")
+	for _, path := range []string{"sluice/" + name + "?raw", name + "/timeout?raw", "sluice/?recurse", "?keys"} {
+		if got := w.call(another.token, "GET", "//v1/kv/"+path, nil); got.status != 404 {
+			t.Errorf("%s: another service's instance gets %d %s", path, got.status, got.body)
+		}
+	}
 }
 
 // Secrets are opened for the instance that is assigned them alone, and the audit log tells of it.
