@@ -24,10 +24,12 @@ TOOLS := .tools
 SIMULATIONS := ./internal/simulation ./internal/gatebench
 # Real daemons that mostly wait for leases to end: beside the other tests they take little time of their own, unless the race
 # detector makes each of them slow. make test/race has it on them too.
-DAEMONS := ./internal/e2e ./internal/demo ./internal/browsertest ./internal/testenv ./bench
+DAEMONS := ./internal/e2e ./internal/demo ./internal/browsertest
 # Takes its turn after the daemons, so that two processors have about the same to do.
 SLOW := ./store
-UNRACED := $(SIMULATIONS) $(DAEMONS)
+# Nothing runs side by side in the first, the second is what the daemons' tests are made of, and the third measures.
+QUICK := ./profile ./internal/testenv ./bench
+UNRACED := $(SIMULATIONS) $(DAEMONS) $(QUICK)
 
 # The race detector looks at everything but SQLite, which is C translated to Go, two packages that shift bytes one by one, and
 # the hash of passwords, which is made to be slow: under it they take up to twenty times as long, and it finds nothing of ours there. A package that shares generic code of
@@ -83,7 +85,7 @@ test: test-deps ## Run every test, with the race detector but for the simulation
 	{ failed=0; go test -vet=off -p 1 -timeout 60m $(DAEMONS) || failed=1; \
 	  go test $(RACE) -vet=off -timeout 30m $(SLOW) || failed=1; exit $$failed; } & beside=$$!; \
 	failed=0; go test $(RACE) -vet=off -p 1 -timeout 30m $$(go list ./... | grep -vxFf <(go list $(UNRACED) $(SLOW))) || failed=1; \
-	$(API_ON_POSTGRES) || failed=1; $(CHART) || failed=1; $(CHECKS) || failed=1; $(CLIENTS) || failed=1; wait $$beside || failed=1; exit $$failed
+	go test -vet=off -p 1 -timeout 20m $(QUICK) || failed=1; $(API_ON_POSTGRES) || failed=1; $(CHART) || failed=1; $(CHECKS) || failed=1; $(CLIENTS) || failed=1; wait $$beside || failed=1; exit $$failed
 
 .PHONY: test/race
 test/race: test-deps ## Hunt for races and flakes: every test three times, in random order

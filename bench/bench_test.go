@@ -87,13 +87,14 @@ func milliseconds(work func()) float64 {
 }
 
 // inTurn measures ours and the floor one after the other, Rounds times, after a round of each that is
-// not counted.
+// not counted. One round is no measurement, and goes without.
 func (s *scenario) inTurn(ours, floor func() float64) (us, bare []float64) {
-	for round := range s.Rounds + 1 {
-		u, f := ours(), floor()
-		if round > 0 || s.Rounds == 1 {
-			us, bare = append(us, u), append(bare, f)
-		}
+	if s.Rounds > 1 {
+		ours()
+		floor()
+	}
+	for range s.Rounds {
+		us, bare = append(us, ours()), append(bare, floor())
 	}
 	return us, bare
 }
