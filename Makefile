@@ -27,8 +27,9 @@ SIMULATIONS := ./internal/simulation ./internal/gatebench
 DAEMONS := ./internal/e2e ./internal/demo ./internal/browsertest
 # Takes its turn after the daemons, so that two processors have about the same to do.
 SLOW := ./store
-# Nothing runs side by side in the first, the second is what the daemons' tests are made of, and the third measures.
-QUICK := ./profile ./internal/testenv ./bench
+# Nothing runs side by side in the format of profiles; what does in Git and in the forges' clients is raced by the tests of
+# reconciler and cmd/sluice, which use them; the others are what tests are made of, and measurements.
+QUICK := ./profile ./gitsource/... ./forge/... ./internal/testenv ./bench
 UNRACED := $(SIMULATIONS) $(DAEMONS) $(QUICK)
 
 # The race detector looks at everything but SQLite, which is C translated to Go, two packages that shift bytes one by one, and
