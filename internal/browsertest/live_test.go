@@ -41,7 +41,7 @@ func TestTheDaemonIsRestartedBehindAnOpenPage(t *testing.T) {
 	tab := s.signedIn(t, "/", testenv.TabOptions{})
 	tab.WaitText("footer", "live", patience)
 	stays := keep(tab)
-	tab.Forgive("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
+	tab.Forgive("net::ERR_") // who asks a daemon that is killed hears of it in a dozen ways, by when in its asking that was
 
 	s.Kill(t)
 	tab.WaitText("[role=status]", "Connection lost since", patience)
