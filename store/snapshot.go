@@ -67,30 +67,6 @@ func (s *Store) DeploymentTargets(ctx context.Context, id string) ([]rollout.Tar
 	return s.targets(ctx, d)
 }
 
-func (s *Store) targets(ctx context.Context, d rollout.Deployment) ([]rollout.Target, error) {
-	instances, err := collect(ctx, s.read, shown(ctx, s, scanInstance), `SELECT `+instanceColumns+` FROM service_instances
-		WHERE service_name = $1 AND environment = $2 ORDER BY hostname, instance_id`, d.Selector.Service, d.Selector.Environment)
-	if err != nil {
-		return nil, fmt.Errorf("read the instances of deployment %s: %w", d.ID, err)
-	}
-	assignments, err := collect(ctx, s.read, scanAssignment,
-		`SELECT `+assignmentColumns+` FROM config_assignments a WHERE a.config_name = $1`, d.Profile)
-	if err != nil {
-		return nil, fmt.Errorf("read the assignments of deployment %s: %w", d.ID, err)
-	}
-	of := make(map[string]fleet.Assignment, len(assignments))
-	for _, a := range assignments {
-		of[a.InstanceID] = a
-	}
-	var targets []rollout.Target
-	for _, i := range instances {
-		if d.Selector.Matches(i) {
-			targets = append(targets, rollout.Target{Instance: i, Assignment: of[i.ID]})
-		}
-	}
-	return targets, nil
-}
-
 func keys(targets []rollout.Target) []string {
 	ids := make([]string, len(targets))
 	for i, t := range targets {
