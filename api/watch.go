@@ -236,7 +236,7 @@ func (a *API) assignedData(c echo.Context) error {
 			if err != nil {
 				return err
 			}
-			return a.deliver(c, store.AssignedVersion{Assignment: one, Data: data})
+			return a.deliver(c, one, data)
 		}
 	}
 	return store.ErrNotFound
