@@ -59,7 +59,7 @@ func (a *API) ahead(r route) echo.MiddlewareFunc {
 			return next
 		}
 		return func(c echo.Context) error {
-			defer a.opts.Store.Ahead()()
+			defer a.opts.Store.Ahead(c.Request().Context())()
 			return next(c)
 		}
 	}

@@ -45,7 +45,7 @@ func (e *Engine) Promote(ctx context.Context, id string, p Promotion, actor, rea
 type readFunc func(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error)
 
 func (e *Engine) carryOut(ctx context.Context, id string, read readFunc, decide orderFunc, actor, reason string) (Deployment, error) {
-	defer e.store.Ahead()()
+	defer e.store.Ahead(ctx)()
 	for range freeTries {
 		d, err := e.orderOnce(ctx, id, read, decide, actor, reason)
 		if !errors.Is(err, ErrStale) {
@@ -139,7 +139,7 @@ type Back struct {
 // superseded. It returns ErrReason or ErrNoWayBack, and ErrStale when its basis
 // is not so any more.
 func (e *Engine) RollbackProfile(ctx context.Context, b Back) (Deployment, error) {
-	defer e.store.Ahead()()
+	defer e.store.Ahead(ctx)()
 	dec, err := e.ForeseeRollback(ctx, b)
 	if err != nil {
 		return Deployment{}, err

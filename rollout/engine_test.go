@@ -197,7 +197,7 @@ func (m *memory) Steps(ctx context.Context, steps []rollout.Step) []error {
 	return errs
 }
 
-func (m *memory) Ahead() func() { return func() {} }
+func (m *memory) Ahead(context.Context) func() { return func() {} }
 
 func (m *memory) Order(_ context.Context, dec rollout.Decision) error {
 	m.mu.Lock()

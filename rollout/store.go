@@ -48,9 +48,9 @@ type Store interface {
 	// Steps stores decisions about several deployments as Step does each, in as
 	// few transactions as it can. It gives an error, or nil, for each.
 	Steps(ctx context.Context, steps []Step) []error
-	// Ahead lets a person's order go ahead of steps and of all else that can wait,
-	// until done is called.
-	Ahead() (done func())
+	// Ahead lets an order that is urgent by its context go ahead of steps and of all
+	// else that can wait, until done is called.
+	Ahead(ctx context.Context) (done func())
 	// Order stores a decision that a person or a rule forced: compare-and-set
 	// on revision; raises the epoch, so that a step in flight loses.
 	Order(ctx context.Context, dec Decision) error

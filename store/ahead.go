@@ -61,5 +61,11 @@ func (a *ahead) letBy(ctx context.Context) {
 	}
 }
 
-// Ahead lets a person's order go ahead of whatever can wait, until done is called.
-func (s *Store) Ahead() (done func()) { return s.ahead.begin() }
+// Ahead lets what is Urgent go ahead of whatever can wait, until done is called. For
+// other work it does nothing.
+func (s *Store) Ahead(ctx context.Context) (done func()) {
+	if urgencyOf(ctx) != orders {
+		return func() {}
+	}
+	return s.ahead.begin()
+}

@@ -31,7 +31,8 @@ func TestWhatCanWaitLetsAnOrderBy(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var s store.Store
-				began, first, second := time.Now(), s.Ahead(), s.Ahead()
+				urgent := store.Urgent(t.Context())
+				began, first, second := time.Now(), s.Ahead(urgent), s.Ahead(urgent)
 				first()
 				first() // once more is no other's end
 				time.AfterFunc(c.last, second)
@@ -40,6 +41,7 @@ func TestWhatCanWaitLetsAnOrderBy(t *testing.T) {
 					t.Errorf("it waited %s, want %s", waited, c.want)
 				}
 				second()
+				defer s.Ahead(store.Usual(t.Context()))() // which holds up nobody
 				if s.LetBy(c.of(t.Context())); time.Since(began) > c.want {
 					t.Error("it waits for an order that is over")
 				}
@@ -113,7 +115,7 @@ func TestManyStepsEndEarlyForAnOrder(t *testing.T) {
 			commits++
 			return tx.Commit()
 		})
-		done := w.Ahead()
+		done := w.Ahead(store.Urgent(t.Context()))
 		defer done()
 		w.must(errors.Join(w.Steps(t.Context(), steps)...))
 		if commits != len(steps) {
