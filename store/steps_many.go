@@ -67,13 +67,13 @@ func (tx *Tx) steps(ctx context.Context, steps []rollout.Step, op string) ([]err
 			errs[i] = errApart
 			continue
 		}
-		n, err := tx.step(ctx, step.Claim, step.Decision, op)
+		err := tx.tx.together(ctx, orStale(tx.step(step.Claim, step.Decision, op)))
+		if errors.Is(err, rollout.ErrStale) {
+			errs[i] = err
+			continue
+		}
 		if err != nil {
 			return nil, err
-		}
-		if n == 0 {
-			errs[i] = rollout.ErrStale
-			continue
 		}
 		if err := tx.apply(spans.With(ctx, step.Decision.Next.Span()), step.Decision); err != nil {
 			return nil, err
