@@ -78,6 +78,8 @@ func (m *memory) ack(but ...string) {
 	}
 }
 
+func (m *memory) Clock() time.Time { return time.Now() }
+
 func (m *memory) Now(context.Context) (time.Time, error) { return time.Now(), nil }
 
 func (m *memory) ClaimDue(_ context.Context, owner string, lease time.Duration, limit int) ([]rollout.Claim, error) {

@@ -27,6 +27,8 @@ type Claim struct {
 type Store interface {
 	// Now is the database's clock: deadlines are judged by it alone.
 	Now(ctx context.Context) (time.Time, error)
+	// Clock is that clock as it was heard last, and has gone on since.
+	Clock() time.Time
 	// ClaimDue claims up to limit deployments that are not final, whose next
 	// step is due and which nobody else holds. It counts the attempt.
 	ClaimDue(ctx context.Context, owner string, lease time.Duration, limit int) ([]Claim, error)
@@ -40,7 +42,7 @@ type Store interface {
 	// ActiveDeployment reads the profile's deployment that is not final; ErrNotFound when there is none.
 	ActiveDeployment(ctx context.Context, profile string) (Deployment, error)
 	// Snapshot reads the deployment's targets, with the samples of those that sampled
-	// names, or of all when it is nil.
+	// names, or of all when it is nil. It hears the database's clock.
 	Snapshot(ctx context.Context, d Deployment, sampled func(targets []Target) []string) (Snapshot, error)
 	// Step stores a decision made under a claim: compare-and-set on revision,
 	// epoch and owner; ErrStale when it lost. It gives the claim back.
