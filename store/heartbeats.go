@@ -156,6 +156,7 @@ func (h *Heartbeats) flush(ctx context.Context, batch []beat) {
 func (h *Heartbeats) answer(ctx context.Context, asking []beat) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
+	h.s.ahead.letBy(ctx)
 	instances := make([]fleet.Instance, len(asking))
 	for i, b := range asking {
 		instances[i] = *b.asks
