@@ -40,8 +40,8 @@ func (tx *Tx) Record(ctx context.Context, f rollout.Fact) error {
 
 // insertFacts is the statement that adds audit events.
 var insertFacts = bulk{
-	insert:  `INSERT INTO config_audit_logs (id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at)`,
-	columns: 9,
+	table:   "config_audit_logs",
+	columns: columnsOf(`id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at`),
 }
 
 // writeFacts links what was recorded to the audit log. From here to the commit
@@ -154,7 +154,7 @@ func (s *Store) VerifyAudit(ctx context.Context) (n int, broken *BrokenLink, err
 	if err != nil {
 		return 0, nil, fmt.Errorf("begin to read the audit log: %w", s.engine.explain(err))
 	}
-	tx := session{begun, s.engine}
+	tx := session{Tx: begun, engine: s.engine}
 	defer func() {
 		if back := tx.Rollback(); !errors.Is(back, sql.ErrTxDone) {
 			err = errors.Join(err, back)

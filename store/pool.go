@@ -109,6 +109,7 @@ func (p pools) all() []*sql.DB {
 type session struct {
 	*sql.Tx
 	engine *engine
+	conn   *sql.Conn // that it is on
 }
 
 var _, _ querier = pools{}, session{}
