@@ -91,7 +91,8 @@ var statusesBefore = text{
 		 AND c.context = json_extract(j.value, '$.Context')`,
 	postgres: `SELECT c.source_id, c.commit_sha, c.context, c.state
 		FROM json_to_recordset($1::json) AS j("Source" text, "Commit" text, "Context" text)
-		JOIN commit_statuses c ON c.source_id = j."Source" AND c.commit_sha = j."Commit" AND c.context = j."Context"`,
+		CROSS JOIN LATERAL (SELECT * FROM commit_statuses
+			WHERE source_id = j."Source" AND commit_sha = j."Commit" AND context = j."Context"` + eachByItself + `) AS c`,
 }
 
 // putStatus is the statement that keeps what changed.

@@ -152,7 +152,8 @@ CREATE TABLE config_deployments (
 );
 CREATE UNIQUE INDEX config_deployments_active ON config_deployments (config_name) WHERE finished_at IS NULL;
 CREATE INDEX config_deployments_newest ON config_deployments (config_name, seq DESC);
-CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL;
+-- Not for whoever asks for active ones alone.
+CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL AND next_step_at IS NOT NULL;
 CREATE INDEX config_deployments_commit ON config_deployments (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_deployments_status ON config_deployments (status);
 CREATE INDEX config_deployments_ended ON config_deployments (finished_at) WHERE finished_at IS NOT NULL;
@@ -334,7 +335,8 @@ CREATE TABLE commit_statuses (
     tally           TEXT NOT NULL DEFAULT '', -- of an aggregate: how many profiles are in which state; '' when not counted
     PRIMARY KEY (source_id, commit_sha, context)
 );
-CREATE INDEX commit_statuses_pending ON commit_statuses (source_id)
+-- With the whole key, or a look at one that is pending might be one at all that are.
+CREATE INDEX commit_statuses_pending ON commit_statuses (source_id, commit_sha, context)
     WHERE revision > posted_revision AND revision > refused_revision;
 CREATE INDEX commit_statuses_commit ON commit_statuses (commit_sha);
 CREATE INDEX commit_statuses_wrong ON commit_statuses (source_id, commit_sha, state, context)
