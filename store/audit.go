@@ -40,8 +40,8 @@ func (tx *Tx) Record(ctx context.Context, f rollout.Fact) error {
 
 // insertFacts is the statement that adds audit events.
 var insertFacts = bulk{
-	insert:  `INSERT INTO config_audit_logs (id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at)`,
-	columns: 9,
+	table:   "config_audit_logs",
+	columns: columnsOf(`id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at`),
 }
 
 // writeFacts links what was recorded to the audit log. From here to the commit

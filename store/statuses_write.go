@@ -96,8 +96,8 @@ var statusesBefore = text{
 
 // putStatus is the statement that keeps what changed.
 var putStatus = bulk{
-	insert:  `INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)`,
-	columns: 8,
+	table:   "commit_statuses",
+	columns: columnsOf(`source_id, commit_sha, context, state, description, deployment_id, revision, updated_at`),
 	after: `ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
 		 deployment_id = excluded.deployment_id, revision = commit_statuses.revision + 1, updated_at = excluded.updated_at
 		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description

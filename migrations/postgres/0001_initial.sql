@@ -84,7 +84,6 @@ CREATE TABLE config_versions (
 -- sync from being stored twice is that the source's head moves in the same transaction.
 CREATE INDEX config_versions_commit ON config_versions (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_versions_newest ON config_versions (config_name, seq DESC);
-CREATE INDEX config_versions_hash ON config_versions (config_name, config_hash);
 
 -- +goose StatementBegin
 CREATE FUNCTION config_versions_immutable() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -125,7 +124,7 @@ CREATE INDEX sealed_uses_of ON sealed_uses (config_name, sealed_id);
 CREATE TABLE config_deployments (
     seq            BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     deployment_id  TEXT COLLATE "C" NOT NULL UNIQUE,
-    config_name    TEXT COLLATE "C" NOT NULL REFERENCES config_profiles (name),
+    config_name    TEXT COLLATE "C" NOT NULL, -- of a profile: its version is of one
     config_version TEXT COLLATE "C" NOT NULL,
     config_hash    TEXT COLLATE "C" NOT NULL,
     kind           TEXT NOT NULL CHECK (kind IN ('Forward', 'Rollback', 'Retirement')),
@@ -160,19 +159,19 @@ CREATE INDEX config_deployments_commit ON config_deployments (commit_sha) WHERE 
 CREATE INDEX config_deployments_status ON config_deployments (status);
 CREATE INDEX config_deployments_ended ON config_deployments (finished_at) WHERE finished_at IS NOT NULL;
 
+-- Once for all rows of a statement: a first sync brings thousands.
 -- +goose StatementBegin
 CREATE FUNCTION config_deployments_validated() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT EXISTS (SELECT 1 FROM config_versions v
-                    WHERE v.config_name = NEW.config_name AND v.version = NEW.config_version
-                      AND v.config_hash = NEW.config_hash AND v.validated_at IS NOT NULL) THEN
+    IF EXISTS (SELECT 1 FROM added a WHERE (SELECT v.validated_at FROM config_versions v
+                WHERE v.config_name = a.config_name AND v.version = a.config_version AND v.config_hash = a.config_hash) IS NULL) THEN
         RAISE EXCEPTION 'a deployment needs a version that was validated';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$;
 -- +goose StatementEnd
-CREATE TRIGGER config_deployments_validated BEFORE INSERT ON config_deployments
-    FOR EACH ROW EXECUTE FUNCTION config_deployments_validated();
+CREATE TRIGGER config_deployments_validated AFTER INSERT ON config_deployments REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION config_deployments_validated();
 
 CREATE TABLE deployment_checks (
     deployment_id TEXT COLLATE "C" NOT NULL REFERENCES config_deployments (deployment_id),
@@ -241,7 +240,7 @@ CREATE INDEX service_instances_service ON service_instances (service_name, envir
 
 CREATE TABLE config_assignments (
     instance_id        TEXT COLLATE "C" NOT NULL REFERENCES service_instances (instance_id) ON DELETE CASCADE,
-    config_name        TEXT COLLATE "C" NOT NULL REFERENCES config_profiles (name),
+    config_name        TEXT COLLATE "C" NOT NULL, -- of a profile: its version is of one
     version            TEXT COLLATE "C" NOT NULL,
     config_hash        TEXT COLLATE "C" NOT NULL,
     generation         BIGINT NOT NULL,

@@ -84,7 +84,6 @@ CREATE TABLE config_versions (
 -- sync from being stored twice is that the source's head moves in the same transaction.
 CREATE INDEX config_versions_commit ON config_versions (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_versions_newest ON config_versions (config_name, seq DESC);
-CREATE INDEX config_versions_hash ON config_versions (config_name, config_hash);
 
 -- +goose StatementBegin
 CREATE TRIGGER config_versions_immutable BEFORE UPDATE OF config_name, version, config_data, config_hash, size_bytes,
@@ -123,7 +122,7 @@ CREATE INDEX sealed_uses_of ON sealed_uses (config_name, sealed_id);
 CREATE TABLE config_deployments (
     seq            INTEGER PRIMARY KEY AUTOINCREMENT,
     deployment_id  TEXT NOT NULL UNIQUE,
-    config_name    TEXT NOT NULL REFERENCES config_profiles (name),
+    config_name    TEXT NOT NULL, -- of a profile: its version is of one
     config_version TEXT NOT NULL,
     config_hash    TEXT NOT NULL,
     kind           TEXT NOT NULL CHECK (kind IN ('Forward', 'Rollback', 'Retirement')),
@@ -235,7 +234,7 @@ CREATE INDEX service_instances_service ON service_instances (service_name, envir
 
 CREATE TABLE config_assignments (
     instance_id        TEXT NOT NULL REFERENCES service_instances (instance_id) ON DELETE CASCADE,
-    config_name        TEXT NOT NULL REFERENCES config_profiles (name),
+    config_name        TEXT NOT NULL, -- of a profile: its version is of one
     version            TEXT NOT NULL,
     config_hash        TEXT NOT NULL,
     generation         INTEGER NOT NULL,
