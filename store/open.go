@@ -66,7 +66,8 @@ type Store struct {
 
 	full refusals // writes that met a full disk
 
-	ahead ahead
+	ahead   ahead
+	watched watched
 
 	ended func(rollout.Deployment)
 
