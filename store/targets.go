@@ -55,22 +55,28 @@ func (r *targetRow) scan(row scanner) error {
 	return r.bad.of("service_instances", r.Instance.ID, err)
 }
 
-// targets reads the deployment's targets with their assignments: all of them, at
-// each of its steps.
-func (s *Store) targets(ctx context.Context, d rollout.Deployment) ([]rollout.Target, error) {
-	var targets []rollout.Target
+// askingTargets is the question for a deployment's targets with their assignments:
+// all of them, at each of its steps.
+func (s *Store) askingTargets(ctx context.Context, d rollout.Deployment, targets *[]rollout.Target) question {
 	r := newTargetRow(d)
 	whole := shown(ctx, s, func(row scanner) (struct{}, error) { return struct{}{}, r.scan(row) })
-	if err := s.read.each(ctx, func(row scanner) error {
-		_, err := whole(row)
-		if err == nil && d.Selector.Matches(r.Instance) {
-			if len(targets) == cap(targets) {
-				targets = slices.Grow(targets, max(len(targets), 16)) // twice as many: append would copy them more often
+	return question{
+		text: targetRows, args: []any{d.Selector.Service, d.Selector.Environment, d.Profile},
+		row: func(row scanner) error {
+			if _, err := whole(row); err != nil || !d.Selector.Matches(r.Instance) {
+				return err
 			}
-			targets = append(targets, r.Target)
-		}
-		return err
-	}, targetRows, d.Selector.Service, d.Selector.Environment, d.Profile); err != nil {
+			if all := *targets; len(all) == cap(all) {
+				*targets = slices.Grow(all, max(len(all), 16)) // twice as many: append would copy them more often
+			}
+			*targets = append(*targets, r.Target)
+			return nil
+		},
+	}
+}
+
+func (s *Store) targets(ctx context.Context, d rollout.Deployment) (targets []rollout.Target, err error) {
+	if err := s.read.together(ctx, s.askingTargets(ctx, d, &targets)); err != nil {
 		return nil, fmt.Errorf("read the targets of deployment %s: %w", d.ID, err)
 	}
 	return targets, nil

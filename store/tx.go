@@ -108,7 +108,7 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	own := &Tx{tx: session{tx, s.engine}, s: s, said: map[statusKey]int{}, added: map[string]counted{}}
+	own := &Tx{tx: session{tx, s.engine, conn}, s: s, said: map[statusKey]int{}, added: map[string]counted{}}
 	if !s.ownClock() {
 		if err := s.readClock(ctx, own.tx); err != nil {
 			return err
