@@ -39,16 +39,22 @@ func scanAssignment(row scanner) (a fleet.Assignment, err error) {
 	return a, row.Scan(assignmentDest(&a)...)
 }
 
-// assignRows give a version to the instances in the JSON array $8.
-var assignRows = text{
-	sqlite: `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at, traceparent)
-		SELECT i.instance_id, $1, $2, $3, $4, $5, $6, $7
-		  FROM json_each($8) j JOIN service_instances i ON i.instance_id = j.value
-		 WHERE true`,
-	postgres: `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at, traceparent)
-		SELECT i.instance_id, $1, $2, $3, $4::bigint, $5, $6::timestamptz, $7
-		  FROM json_array_elements_text($8::json) AS j(id) JOIN service_instances i ON i.instance_id = j.id
-		 ORDER BY i.instance_id`,
+// manyInstances is from how many on PostgreSQL is better off with all instances
+// than with those that are named.
+const manyInstances = 500
+
+// assignRows gives a version to the n instances in the JSON array $8.
+func (e *engine) assignRows(n int) string {
+	named := e.in("i.instance_id", 8)
+	if n >= manyInstances && !e.serial {
+		named = `i.instance_id IN (SELECT json_array_elements_text($8::json))`
+	}
+	return `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at, traceparent)
+		SELECT i.instance_id, $1, $2, $3, CAST($4 AS BIGINT), $5, CAST($6 AS TIMESTAMPTZ), $7
+		  FROM service_instances i WHERE ` + named + ` ORDER BY i.instance_id
+		ON CONFLICT (instance_id, config_name) DO UPDATE SET version = excluded.version, config_hash = excluded.config_hash,
+		 generation = excluded.generation, deployment_id = excluded.deployment_id, assigned_at = excluded.assigned_at, traceparent = excluded.traceparent, apply_error = ''
+		 WHERE config_assignments.generation < excluded.generation`
 }
 
 // gift is one version for some instances.
@@ -89,10 +95,7 @@ func (tx *Tx) assign(ctx context.Context, d rollout.Deployment, assigns []rollou
 	}
 	for _, g := range all {
 		// An instance that went away meanwhile is no target any more.
-		if _, err := tx.exec(ctx, tx.s.engine.pick(assignRows)+`
-			ON CONFLICT (instance_id, config_name) DO UPDATE SET version = excluded.version, config_hash = excluded.config_hash,
-			 generation = excluded.generation, deployment_id = excluded.deployment_id, assigned_at = excluded.assigned_at, traceparent = excluded.traceparent, apply_error = ''
-			 WHERE config_assignments.generation < excluded.generation`,
+		if _, err := tx.exec(ctx, tx.s.engine.assignRows(len(g.instances)),
 			d.Profile, g.version, g.hash, generation, d.ID, stamp(tx.now()), d.Span(), asJSON(g.instances)); err != nil {
 			return fmt.Errorf("assign %s: %w", d.Profile, err)
 		}
