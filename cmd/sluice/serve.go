@@ -126,7 +126,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		return err
 	}
 	d.deciding = []func(context.Context) error{
-		func(ctx context.Context) error { return engine.Run(store.Urgent(ctx)) }, woken(engine, replicas.bus),
+		func(ctx context.Context) error { return engine.Run(store.Stepping(ctx)) }, woken(engine, replicas.bus),
 		sources.run, sweeper(db, log), retention(db, conf, registry, log), snapshots,
 	}
 	d.keeping = append(append(d.keeping, outbox.Run, deliveries.Run), b.keeping...)
