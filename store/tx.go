@@ -18,6 +18,8 @@ type Tx struct {
 	s  *Store
 	// added are the versions and deployments that the profiles' counts do not know yet.
 	added map[string]counted
+	// written are the profiles that PutProfiles wrote.
+	written map[string]bool
 	// statuses are written once, before the commit, and what follows from them;
 	// said finds each.
 	statuses []saying
@@ -108,7 +110,7 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	own := &Tx{tx: session{tx, s.engine, conn}, s: s, said: map[statusKey]int{}, added: map[string]counted{}}
+	own := &Tx{tx: session{tx, s.engine, conn}, s: s, said: map[statusKey]int{}, added: map[string]counted{}, written: map[string]bool{}}
 	if !s.ownClock() {
 		if err := s.readClock(ctx, own.tx); err != nil {
 			return err
