@@ -36,6 +36,22 @@ func (e *Engine) Order(ctx context.Context, id string, order Order, actor, reaso
 	return e.carryOut(ctx, id, read, decide, actor, reason)
 }
 
+// RollBack rolls back a deployment that was just read, as Order does: when it has
+// changed since, it is read again.
+func (e *Engine) RollBack(ctx context.Context, d Deployment, actor, reason string) (Deployment, error) {
+	known := &d
+	read := func(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error) {
+		if known == nil {
+			return e.readBack(ctx, id)
+		}
+		d := *known
+		known = nil
+		snap, now, err := e.fleet(ctx, d, exposedBy(d, d.Version))
+		return d, snap, now, err
+	}
+	return e.carryOut(ctx, d.ID, read, RollBack, actor, reason)
+}
+
 // Promote carries out a promotion as Order does, with its extent.
 func (e *Engine) Promote(ctx context.Context, id string, p Promotion, actor, reason string) (Deployment, error) {
 	return e.carryOut(ctx, id, e.read, p.promote, actor, reason)
@@ -45,6 +61,7 @@ func (e *Engine) Promote(ctx context.Context, id string, p Promotion, actor, rea
 type readFunc func(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error)
 
 func (e *Engine) carryOut(ctx context.Context, id string, read readFunc, decide orderFunc, actor, reason string) (Deployment, error) {
+	defer e.store.Ahead(ctx)()
 	for range freeTries {
 		d, err := e.orderOnce(ctx, id, read, decide, actor, reason)
 		if !errors.Is(err, ErrStale) {
@@ -87,7 +104,9 @@ func (e *Engine) orderOnce(ctx context.Context, id string, read readFunc, decide
 	}
 	e.stored(ctx, d, dec)
 	e.Wake()
-	return e.store.Deployment(ctx, id)
+	next := dec.Next
+	next.Revision, next.Epoch = d.Revision+1, d.Epoch+1
+	return next, nil
 }
 
 func (e *Engine) read(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error) {
@@ -115,11 +134,7 @@ func (e *Engine) fleet(ctx context.Context, d Deployment, sampled func([]Target)
 	if err != nil {
 		return snap, time.Time{}, fmt.Errorf("read the fleet of deployment %s of %s: %w", d.ID, d.Profile, err)
 	}
-	now, err := e.store.Now(ctx)
-	if err != nil {
-		return snap, now, fmt.Errorf("read the database's clock: %w", err)
-	}
-	return snap, now, nil
+	return snap, e.store.Clock(), nil
 }
 
 // Back says what RollbackProfile goes back from and to.
@@ -138,6 +153,7 @@ type Back struct {
 // superseded. It returns ErrReason or ErrNoWayBack, and ErrStale when its basis
 // is not so any more.
 func (e *Engine) RollbackProfile(ctx context.Context, b Back) (Deployment, error) {
+	defer e.store.Ahead(ctx)()
 	dec, err := e.ForeseeRollback(ctx, b)
 	if err != nil {
 		return Deployment{}, err

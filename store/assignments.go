@@ -108,27 +108,7 @@ func notFoundOr(err error) error {
 	return err
 }
 
-// AssignedVersion is an assignment with the version's data, canonical JSON.
-type AssignedVersion struct {
-	fleet.Assignment
-	Data []byte
-}
-
-// InstanceAssignments reads what an instance should run, by profile.
-func (s *Store) InstanceAssignments(ctx context.Context, instanceID string) ([]AssignedVersion, error) {
-	assigned, err := collect(ctx, s.read, func(row scanner) (a AssignedVersion, err error) {
-		return a, row.Scan(append(assignmentDest(&a.Assignment), &a.Data)...)
-	}, `SELECT `+assignmentColumns+`, v.config_data FROM config_assignments a
-		JOIN config_versions v ON v.config_name = a.config_name AND v.version = a.version
-		JOIN config_profiles p ON p.name = a.config_name
-		WHERE a.instance_id = $1 ORDER BY a.config_name`, instanceID)
-	if err != nil {
-		return nil, fmt.Errorf("read the assignments of instance %s: %w", instanceID, err)
-	}
-	return assigned, nil
-}
-
-// AssignmentsOf reads the assignments of some instances, without data.
+// AssignmentsOf reads what some instances should run, without its data.
 func (s *Store) AssignmentsOf(ctx context.Context, instanceIDs ...string) ([]fleet.Assignment, error) {
 	if len(instanceIDs) == 0 {
 		return nil, nil

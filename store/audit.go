@@ -61,14 +61,11 @@ func (tx *Tx) writeFacts(ctx context.Context) error {
 		hashes[i] = before
 	}
 	first := id - int64(len(tx.facts)) + 1
-	if _, err := insertFacts.write(ctx, tx.tx, len(tx.facts), func(i int) []any {
+	if err := insertFacts.writeAnd(ctx, tx.tx, len(tx.facts), func(i int) []any {
 		f := tx.facts[i]
 		return []any{first + int64(i), f.Type, f.EntityType, cleanText(f.EntityID), cleanText(f.Actor), tx.details[i], f.TraceID, hashes[i], stamp(now)}
-	}); err != nil {
-		return fmt.Errorf("write %d audit events: %w", len(tx.facts), err)
-	}
-	if _, err := tx.exec(ctx, `UPDATE audit_head SET id = $1, hash = $2 WHERE one = 1`, id, before); err != nil {
-		return fmt.Errorf("move the head of the audit log: %w", err)
+	}, question{text: `UPDATE audit_head SET id = $1, hash = $2 WHERE one = 1`, args: []any{id, before}}); err != nil {
+		return fmt.Errorf("write %d audit events and move the head of the audit log: %w", len(tx.facts), err)
 	}
 	return nil
 }

@@ -72,10 +72,11 @@ func (tx *Tx) ActiveDeployment(ctx context.Context, name string) (rollout.Deploy
 // activeDeployment gives what can be read of a corrupt one: it must not stand
 // in the way of the deployment that takes its place.
 func (s *Store) activeDeployment(ctx context.Context, q querier, name string) (rollout.Deployment, error) {
-	d, err := shown(ctx, s, scanDeployment)(q.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM config_deployments
-		WHERE config_name = $1 AND finished_at IS NULL`, name))
+	d, err := shown(ctx, s, scanDeployment)(q.QueryRowContext(ctx, activeOf, name))
 	return d, notFound(err, rollout.ErrNotFound, "active deployment of", name)
 }
+
+const activeOf = `SELECT ` + deploymentColumns + ` FROM config_deployments WHERE config_name = $1 AND finished_at IS NULL`
 
 // DeploymentFilter narrows a list of deployments. Zero fields do not.
 type DeploymentFilter struct {

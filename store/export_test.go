@@ -53,3 +53,9 @@ func OfManyRows() map[string]string {
 		"active deployment": `SELECT config_name FROM config_deployments WHERE finished_at IS NULL AND config_name = $1`,
 	}
 }
+
+// LetBy waits while orders are under way, as what can wait does.
+func (s *Store) LetBy(ctx context.Context) { s.ahead.letBy(ctx) }
+
+// MostLetBy is how long.
+const MostLetBy = mostLetBy

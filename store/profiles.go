@@ -101,9 +101,11 @@ func (tx *Tx) RetireProfile(ctx context.Context, name string) error {
 
 // Profile reads one profile; ErrNotFound when there is none.
 func (s *Store) Profile(ctx context.Context, name string) (profile.Record, error) {
-	r, err := scanProfile(s.read.QueryRowContext(ctx, `SELECT `+profileColumns+` FROM config_profiles WHERE name = $1`, name))
+	r, err := scanProfile(s.read.QueryRowContext(ctx, profileNamed, name))
 	return r, notFound(err, ErrNotFound, "profile", name)
 }
+
+const profileNamed = `SELECT ` + profileColumns + ` FROM config_profiles WHERE name = $1`
 
 // ProfileFilter narrows a list of profiles. Zero fields do not.
 type ProfileFilter struct {

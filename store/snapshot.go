@@ -14,18 +14,14 @@ const keptSamples = 15 * time.Minute
 
 // Snapshot reads the deployment's targets with their assignments and the
 // samples of the last 15 minutes of those that sampled names, or of all when it
-// is nil.
+// is nil. It also hears the database's clock.
 func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment, sampled func(targets []rollout.Target) []string) (rollout.Snapshot, error) {
 	targets, err := s.targets(ctx, d)
 	if err != nil {
 		return rollout.Snapshot{}, err
 	}
-	traffic, err := s.Traffic(ctx, d.Profile)
-	if err != nil {
-		return rollout.Snapshot{}, err
-	}
-	freeze, err := s.Freeze(ctx)
-	snap := rollout.Snapshot{Targets: targets, Traffic: traffic, Freeze: freeze}
+	snap, err := s.around(ctx, d.Profile)
+	snap.Targets = targets
 	if err != nil || len(targets) == 0 {
 		return snap, err
 	}

@@ -21,10 +21,7 @@ func (tx *Tx) writeStatuses(ctx context.Context) error {
 	if len(tx.statuses) == 0 {
 		return nil
 	}
-	if err := tx.lockCommits(ctx, tx.spokenOf()); err != nil {
-		return err
-	}
-	before, err := tx.statesOf(ctx, tx.statuses)
+	before, err := tx.statesOf(ctx, tx.spokenOf(), tx.statuses)
 	if err != nil {
 		return err
 	}
@@ -105,21 +102,22 @@ var putStatus = into("commit_statuses", `source_id, commit_sha, context, state, 
 		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description
 		RETURNING source_id, commit_sha, context, revision`)
 
-// statesOf reads what states the statuses are in; one that is new is in none.
-func (tx *Tx) statesOf(ctx context.Context, statuses []saying) (map[statusKey]rollout.StatusState, error) {
-	type found struct {
-		key   statusKey
-		state rollout.StatusState
-	}
-	rows, err := collect(ctx, tx.tx, func(row scanner) (f found, err error) {
-		return f, row.Scan(&f.key.source, &f.key.commit, &f.key.context, &f.state)
-	}, tx.s.engine.pick(statusesBefore), asJSON(statuses))
-	if err != nil {
+// statesOf locks commits and reads what states the statuses are in; one that is new
+// is in none.
+func (tx *Tx) statesOf(ctx context.Context, commits []commitOf, statuses []saying) (map[statusKey]rollout.StatusState, error) {
+	out := make(map[statusKey]rollout.StatusState, len(statuses))
+	questions := append(tx.lockingCommits(commits), question{
+		text: tx.s.engine.pick(statusesBefore), args: []any{asJSON(statuses)},
+		row: func(row scanner) error {
+			var key statusKey
+			var state rollout.StatusState
+			err := row.Scan(&key.source, &key.commit, &key.context, &state)
+			out[key] = state
+			return err
+		},
+	})
+	if err := tx.tx.together(ctx, questions...); err != nil {
 		return nil, fmt.Errorf("read the %d statuses that are set: %w", len(statuses), err)
-	}
-	out := make(map[statusKey]rollout.StatusState, len(rows))
-	for _, row := range rows {
-		out[row.key] = row.state
 	}
 	return out, nil
 }
