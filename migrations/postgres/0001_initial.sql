@@ -11,7 +11,8 @@ CREATE TABLE sources (
     last_error  TEXT NOT NULL DEFAULT '',
     error_since TIMESTAMPTZ,
     pulls_error TEXT NOT NULL DEFAULT '', -- why its pull requests could not be looked at
-    schemas_seen BIGINT NOT NULL DEFAULT 0 -- the last change of a registered schema that its profiles were looked at by
+    schemas_seen BIGINT NOT NULL DEFAULT 0, -- the last change of a registered schema that its profiles were looked at by
+    parts       INTEGER NOT NULL DEFAULT 0 -- of a first sync that are stored; 0 at its end
 );
 
 CREATE TABLE source_problems (
@@ -81,7 +82,7 @@ CREATE TABLE config_versions (
     UNIQUE (config_name, version)
 );
 -- A commit can make the same content twice: a branch that is set back to it makes a new version of it. What keeps a
--- sync from being stored twice is that the source's head moves in the same transaction.
+-- sync from being stored twice is that the source's head, or its count of parts, moves in the same transaction.
 CREATE INDEX config_versions_commit ON config_versions (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_versions_newest ON config_versions (config_name, seq DESC);
 
