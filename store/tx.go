@@ -18,6 +18,8 @@ type Tx struct {
 	s  *Store
 	// added are the versions and deployments that the profiles' counts do not know yet.
 	added map[string]counted
+	// runs say what versions profiles run from now on, and are asked together at the end.
+	runs []question
 	// written are the profiles that PutProfiles wrote.
 	written map[string]bool
 	// statuses are written once, before the commit, and what follows from them;
@@ -159,6 +161,11 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn, lasting context.Conte
 func (tx *Tx) finish(ctx context.Context) error {
 	if err := tx.writeCounts(ctx); err != nil {
 		return err
+	}
+	if len(tx.runs) > 0 {
+		if err := tx.tx.together(ctx, tx.runs...); err != nil {
+			return fmt.Errorf("set the current versions of %d profiles: %w", len(tx.runs), err)
+		}
 	}
 	if err := tx.writeStatuses(ctx); err != nil {
 		return err
