@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"slices"
-	"time"
 
 	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/profile"
@@ -12,16 +11,18 @@ import (
 // is how the service is.
 const mostIll = 0.25
 
-// look sums up the time before a deployment, of instances that ran the version
+// look sums up the time before the deployment, of instances that ran the version
 // before it. An instance that was past a threshold beside the others, beyond
 // chance, was ill before: it is no evidence against the version, and none of
 // what is usual. worst is how bad the others were, each by itself.
-func look(targets []*Target, previous string, h profile.Health, now time.Time) (baseline fleet.Window, ill map[string]fleet.Window, worst Figures) {
+func (s *step) look() (baseline fleet.Window, ill map[string]fleet.Window, worst Figures) {
+	previous, h, from := s.next.Previous, s.next.Health, s.now.Add(-baselineWindow)
 	var all side
 	var ids []string
-	for _, t := range targets {
+	for _, t := range s.known() {
 		if previous == "" || t.Assignment.Applied == previous {
-			all.add(since(t.Samples, later(t.Assignment.AppliedAt, now.Add(-baselineWindow))))
+			s.need(t, from)
+			all.add(since(t.Samples, later(t.Assignment.AppliedAt, from)))
 			ids = append(ids, t.Instance.ID)
 		}
 	}

@@ -84,13 +84,26 @@ func TestSamplesOfSome(t *testing.T) {
 			w.register(id)
 			w.must(h.Record(t.Context(), id, fleet.Sample{Status: fleet.StatusHealthy}))
 		}
+		w.advance(time.Minute)
+		later, err := w.Now(t.Context())
+		w.must(err)
+		w.must(h.Record(t.Context(), "i-1", fleet.Sample{Status: fleet.StatusHealthy}))
+		of := func(from time.Time, ids ...string) rollout.Reading {
+			return rollout.Reading{Instances: ids, From: from}
+		}
 		for _, c := range []struct {
-			named []string
+			named []rollout.Reading
 			want  [2]int
-		}{{[]string{"i-2"}, [2]int{0, 1}}, {[]string{}, [2]int{}}, {[]string{"i-1", "i-2", "i-3"}, [2]int{1, 1}}} {
-			snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"), func(targets []rollout.Target) []string {
-				if len(targets) != 2 {
-					t.Errorf("asked about %d targets", len(targets))
+		}{
+			{[]rollout.Reading{of(time.Time{}, "i-2")}, [2]int{0, 1}},
+			{nil, [2]int{}},
+			{[]rollout.Reading{of(time.Time{}, "i-1", "i-2")}, [2]int{2, 1}},
+			{[]rollout.Reading{of(later, "i-1"), of(time.Time{}, "i-2")}, [2]int{1, 1}},
+			{[]rollout.Reading{of(later, "i-1", "i-2")}, [2]int{1, 0}},
+		} {
+			snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"), func(snap rollout.Snapshot) []rollout.Reading {
+				if len(snap.Targets) != 2 {
+					t.Errorf("asked about %d targets", len(snap.Targets))
 				}
 				return c.named
 			})

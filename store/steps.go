@@ -123,7 +123,7 @@ func (s *Store) OrderExclusive(ctx context.Context, id string, decide rollout.De
 		if before, err = deployment(ctx, tx.tx, id); err != nil { // as it is now that it cannot change
 			return err
 		}
-		snap, err := s.Snapshot(ctx, before, nil)
+		snap, err := s.Snapshot(ctx, before, rollout.OrderReadings(before))
 		if err != nil {
 			return err
 		}

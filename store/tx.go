@@ -22,6 +22,8 @@ type Tx struct {
 	// said finds each.
 	statuses []saying
 	said     map[statusKey]int
+	// complete are commits that a first sync has all brought of: their aggregates follow.
+	complete []commitOf
 	// facts are written last: the audit log's head is everybody's, and is held
 	// for as short a time as can be.
 	facts []rollout.Fact

@@ -62,7 +62,7 @@ func (tx *Tx) InsertVersions(ctx context.Context, versions []profile.Version) er
 	texts := make([]string, len(versions))
 	names := make([]string, len(versions))
 	for i, v := range versions {
-		data := profile.Canonical(v.Data)
+		data := v.Canonical()
 		if hash := profile.HashCanonical(data); v.Hash != hash {
 			return fmt.Errorf("write version %s of %s: %w: the data's is %s", v.Number, v.Profile, ErrHashMismatch, hash)
 		}

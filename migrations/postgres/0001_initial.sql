@@ -11,7 +11,8 @@ CREATE TABLE sources (
     last_error  TEXT NOT NULL DEFAULT '',
     error_since TIMESTAMPTZ,
     pulls_error TEXT NOT NULL DEFAULT '', -- why its pull requests could not be looked at
-    schemas_seen BIGINT NOT NULL DEFAULT 0 -- the last change of a registered schema that its profiles were looked at by
+    schemas_seen BIGINT NOT NULL DEFAULT 0, -- the last change of a registered schema that its profiles were looked at by
+    parts       INTEGER NOT NULL DEFAULT 0 -- of a first sync that are stored; 0 at its end
 );
 
 CREATE TABLE source_problems (
@@ -49,7 +50,7 @@ CREATE TABLE config_profiles (
     created_at       TIMESTAMPTZ NOT NULL,
     updated_at       TIMESTAMPTZ NOT NULL,
     created_by       TEXT NOT NULL DEFAULT ''
-);
+) WITH (fillfactor = 50); -- what is said of a profile changes in its page, and no index is told
 CREATE INDEX config_profiles_source ON config_profiles (source_id);
 CREATE INDEX config_profiles_service ON config_profiles (service, environment);
 -- Watch streams ask every second whether any generation rose: this answers without the wide rows.
@@ -81,7 +82,7 @@ CREATE TABLE config_versions (
     UNIQUE (config_name, version)
 );
 -- A commit can make the same content twice: a branch that is set back to it makes a new version of it. What keeps a
--- sync from being stored twice is that the source's head moves in the same transaction.
+-- sync from being stored twice is that the source's head, or its count of parts, moves in the same transaction.
 CREATE INDEX config_versions_commit ON config_versions (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_versions_newest ON config_versions (config_name, seq DESC);
 
@@ -151,10 +152,11 @@ CREATE TABLE config_deployments (
     FOREIGN KEY (config_name, config_version) REFERENCES config_versions (config_name, version),
     CHECK ((finished_at IS NOT NULL) = (status IN ('Completed', 'Failed', 'RolledBack', 'Superseded', 'Cancelled'))),
     CHECK (status <> 'Completed' OR kind = 'Retirement' OR applied >= targets)
-);
+) WITH (fillfactor = 60); -- a claim too
 CREATE UNIQUE INDEX config_deployments_active ON config_deployments (config_name) WHERE finished_at IS NULL;
 CREATE INDEX config_deployments_newest ON config_deployments (config_name, seq DESC);
-CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL;
+-- Not for whoever asks for active ones alone.
+CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL AND next_step_at IS NOT NULL;
 CREATE INDEX config_deployments_commit ON config_deployments (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_deployments_status ON config_deployments (status);
 CREATE INDEX config_deployments_ended ON config_deployments (finished_at) WHERE finished_at IS NOT NULL;
@@ -347,7 +349,8 @@ CREATE TABLE commit_statuses (
     tally           TEXT NOT NULL DEFAULT '', -- of an aggregate: how many profiles are in which state; '' when not counted
     PRIMARY KEY (source_id, commit_sha, context)
 );
-CREATE INDEX commit_statuses_pending ON commit_statuses (source_id)
+-- With the whole key, or a look at one that is pending might be one at all that are.
+CREATE INDEX commit_statuses_pending ON commit_statuses (source_id, commit_sha, context)
     WHERE revision > posted_revision AND revision > refused_revision;
 CREATE INDEX commit_statuses_commit ON commit_statuses (commit_sha);
 CREATE INDEX commit_statuses_wrong ON commit_statuses (source_id, commit_sha, state, context)
