@@ -15,10 +15,17 @@ func (tx *Tx) lockProfile(ctx context.Context, name string) error {
 
 // lockNamed does so for several profiles.
 func (tx *Tx) lockNamed(ctx context.Context, names []string) error {
-	if len(names) == 1 {
-		return tx.lockProfile(ctx, names[0])
+	if err := tx.tx.together(ctx, tx.lockingNamed(names)...); err != nil {
+		return fmt.Errorf("lock profiles: %w", err)
 	}
-	return tx.lockProfiles(ctx, tx.s.engine.in("name", 1), asJSON(names))
+	return nil
+}
+
+func (tx *Tx) lockingNamed(names []string) []question {
+	if len(names) == 1 {
+		return tx.locking(`name = $1`, names[0])
+	}
+	return tx.locking(tx.s.engine.in("name", 1), asJSON(names))
 }
 
 // lockProfilesOf does so for every profile of an instance's service.

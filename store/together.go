@@ -22,7 +22,8 @@ type question struct {
 func ask(text string, args ...any) question { return question{text: text, args: args} }
 
 // together asks several questions, in their order, and waits for all answers once. After
-// a question that fails no other is asked.
+// one that the database refuses no other is carried out. After one whose answer row or
+// done refuses they may be: the transaction is to be rolled back then.
 func (s session) together(ctx context.Context, questions ...question) error {
 	if s.engine == postgresEngine {
 		return s.engine.explain(sendTogether(ctx, s.conn, s.engine, questions))
