@@ -257,7 +257,7 @@ func read(snap rollout.Snapshot, readings func(rollout.Snapshot) []rollout.Readi
 		for _, id := range r.Instances {
 			i := slices.IndexFunc(bare.Targets, func(t rollout.Target) bool { return t.Instance.ID == id })
 			all := snap.Targets[i].Samples
-			from, _ := slices.BinarySearchFunc(all, r.From, func(s fleet.Sample, at time.Time) int { return s.At.Compare(at) })
+			from, _ := slices.BinarySearchFunc(all, r.From, func(s fleet.Sample, at time.Time) int { return s.Since.Compare(at) })
 			bare.Targets[i].Samples = all[from:]
 		}
 	}
