@@ -211,6 +211,9 @@ func (w *world) order(o rollout.Order, actor, reason string) error {
 		decide = rollout.PromoteAll
 	}
 	dec, err := decide(w.d, w.snapshot(), actor, reason, w.now)
+	if with, _ := decide(w.d, read(w.snapshot(), rollout.OrderReadings(w.d)), actor, reason, w.now); !reflect.DeepEqual(with, dec) {
+		panic(fmt.Sprintf("%s with all samples:\n%+v\nwith those that are read for it:\n%+v", o, dec, with))
+	}
 	if err != nil || !dec.Changed {
 		return err
 	}
