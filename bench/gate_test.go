@@ -35,6 +35,7 @@ type canary struct {
 	s        *scenario
 	database string
 	bare     *sql.DB
+	now      time.Time // at which everything is looked at: samples age, and looking takes its time
 	d        rollout.Deployment
 }
 
@@ -43,7 +44,7 @@ type canary struct {
 func (s *scenario) canaryOf(database string, n int) *canary {
 	s.Helper()
 	settle(s, database, n)
-	c := &canary{s: s, database: database}
+	c := &canary{s: s, database: database, now: time.Now().Truncate(time.Second)}
 	c.open(func(db *store.Store) {
 		for _, number := range []string{"1.0.0", "1.1.0"} {
 			data := profile.Data{"edition": number}
@@ -58,10 +59,11 @@ func (s *scenario) canaryOf(database string, n int) *canary {
 	c.bare, err = sql.Open(driver, database)
 	must(s, err)
 	s.Cleanup(func() { c.bare.Close() })
-	now := time.Now()
+	now := c.now
 	hash := func(number string) string { return profile.Hash(profile.Data{"edition": number}) }
 	c.exec(`INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, assigned_at, applied, applied_hash, applied_generation, applied_at)
 		SELECT instance_id, '`+shop+`', '1.0.0', $1, 1, $2, '1.0.0', $1, 1, $2 FROM service_instances`, hash("1.0.0"), c.time(now.Add(-24*time.Hour)))
+	c.exec(`UPDATE service_instances SET last_heartbeat = $1, status = 'Healthy'`, c.time(now))
 	for at := now.Add(-toldFor); at.Before(now); at = at.Add(tellEvery) {
 		c.exec(`INSERT INTO health_samples (instance_id, since, at, sample) SELECT instance_id, $1, $2, $3 FROM service_instances`,
 			c.time(at), c.time(at.Add(tellEvery)), account())
@@ -129,10 +131,10 @@ func account() string {
 	return string(text)
 }
 
-// go on to a phase: its share of the fleet took the version some minutes ago, and a check is due.
+// enter goes on to a phase: its share of the fleet took the version some minutes ago, and a check is due.
 func (c *canary) enter(phase int) {
 	c.s.Helper()
-	now := time.Now()
+	now := c.now
 	c.d.State, c.d.Phase, c.d.StartedAt, c.d.PhaseEnteredAt, c.d.CheckedAt = rollout.InProgress, phase, now, now, now
 	ids := []string{} // a phase of few instances may have nobody to add
 	c.open(func(db *store.Store) {
@@ -150,7 +152,6 @@ func (c *canary) enter(phase int) {
 	}
 	c.exec(`UPDATE config_assignments SET version = '1.1.0', config_hash = $2, applied = '1.1.0', applied_hash = $2, applied_at = $3, generation = 2,
 		applied_generation = 2, deployment_id = 'canary' WHERE instance_id IN (`+whose+`)`, string(text), c.d.Hash, c.time(now.Add(-5*time.Minute)))
-	c.exec(`UPDATE service_instances SET last_heartbeat = $1, status = 'Healthy'`, c.time(now))
 	c.d.PhaseSettledAt, c.d.CheckedAt = now.Add(-5*time.Minute), now.Add(-time.Minute)
 }
 
@@ -164,7 +165,7 @@ type cost struct {
 // look lets a process of its own look at the fleet once.
 func (c *canary) look(p *process) cost {
 	c.s.Helper()
-	errand, err := json.Marshal(looked{c.database, c.d})
+	errand, err := json.Marshal(looked{c.database, c.now, c.d})
 	must(c.s, err)
 	before := p.processorMS()
 	ms := float64(p.do("look", string(errand))) / 1e6
@@ -174,6 +175,7 @@ func (c *canary) look(p *process) cost {
 // looked is what an onlooker looks at.
 type looked struct {
 	Database   string
+	Now        time.Time
 	Deployment rollout.Deployment
 }
 
@@ -186,7 +188,7 @@ func onlooker(context.Context) (serving, error) {
 		if err := json.Unmarshal(errand, &at); err != nil {
 			return 0, err
 		}
-		db, err := store.Open(ctx, store.Options{URL: at.Database})
+		db, err := store.Open(ctx, store.Options{URL: at.Database, Now: func() time.Time { return at.Now }})
 		if err != nil {
 			return 0, err
 		}
