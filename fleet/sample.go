@@ -2,21 +2,22 @@ package fleet
 
 import "time"
 
-// Sample is what one heartbeat says of the time since the one before.
+// Sample is what one heartbeat says of the time since the one before. It is stored without
+// what is zero: most instances say little.
 type Sample struct {
 	InstanceID string
-	Since, At  time.Time // the span that the counts cover, by the daemon's clock
+	Since, At  time.Time `json:",omitzero"` // the span that the counts cover, by the daemon's clock
 	Status     Status
-	Requests   uint64
-	Errors     uint64
-	Counted    bool      // Requests and Errors were given; otherwise only the rates below speak
-	Latency    Histogram // milliseconds; empty when not given
-	ErrorRate  *float64  // percent, taken at the instance's word when Counted is false
-	P99        *float64  // milliseconds, taken at its word when Latency is empty
-	CPU        *float64  // percent
-	Memory     *float64  // percent
-	Custom     map[string]float64
-	Beats      int `json:"-"` // heartbeats that it is of; 0 is one
+	Requests   uint64             `json:",omitzero"`
+	Errors     uint64             `json:",omitzero"`
+	Counted    bool               `json:",omitzero"` // Requests and Errors were given; otherwise only the rates below speak
+	Latency    Histogram          `json:",omitzero"` // milliseconds; empty when not given
+	ErrorRate  *float64           `json:",omitzero"` // percent, taken at the instance's word when Counted is false
+	P99        *float64           `json:",omitzero"` // milliseconds, taken at its word when Latency is empty
+	CPU        *float64           `json:",omitzero"` // percent
+	Memory     *float64           `json:",omitzero"` // percent
+	Custom     map[string]float64 `json:",omitzero"`
+	Beats      int                `json:"-"` // heartbeats that it is of; 0 is one
 }
 
 // Join is two samples of an instance, one right after the other, as one; s is

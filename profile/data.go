@@ -8,8 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -89,7 +89,7 @@ func writeValue(b *bytes.Buffer, v any) {
 	case nil:
 		b.WriteString("null")
 	case bool:
-		fmt.Fprintf(b, "%t", v)
+		b.WriteString(strconv.FormatBool(v))
 	case string:
 		writeString(b, v)
 	case map[string]any:
@@ -115,8 +115,14 @@ func writeValue(b *bytes.Buffer, v any) {
 }
 
 func writeMap(b *bytes.Buffer, m map[string]any) {
+	var room [16]string
+	keys := room[:0]
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
 	b.WriteByte('{')
-	for i, k := range slices.Sorted(maps.Keys(m)) {
+	for i, k := range keys {
 		if i > 0 {
 			b.WriteByte(',')
 		}
@@ -128,12 +134,28 @@ func writeMap(b *bytes.Buffer, m map[string]any) {
 }
 
 func writeString(b *bytes.Buffer, s string) {
+	if plain(s) { // nearly every one, and an encoder for each would be most of the work
+		b.WriteByte('"')
+		b.WriteString(s)
+		b.WriteByte('"')
+		return
+	}
 	enc := json.NewEncoder(b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(s); err != nil { // a string always encodes; a buffer always takes it
 		panic("profile: encode string: " + err.Error())
 	}
 	b.Truncate(b.Len() - 1) // Encode ends with a newline
+}
+
+// plain says that a string is its own JSON between quotes.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // ErrData is wrapped by every error of DecodeData.

@@ -65,6 +65,7 @@ type Version struct {
 	Profile     string
 	Number      string // semantic version
 	Data        Data
+	Text        []byte // the canonical JSON of Data, where somebody has it already; Data may be nil then
 	Hash        string // SHA-256, hex, of the canonical data
 	SizeBytes   int
 	SchemaID    string
@@ -85,6 +86,14 @@ type Version struct {
 	Superseded bool
 	CreatedAt  time.Time
 	CreatedBy  string
+}
+
+// Canonical is the canonical JSON of the version's data.
+func (v Version) Canonical() []byte {
+	if v.Text != nil {
+		return v.Text
+	}
+	return Canonical(v.Data)
 }
 
 // Stable is the last version of a profile whose deployment completed, and whom the

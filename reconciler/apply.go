@@ -11,22 +11,48 @@ import (
 	"github.com/sluicehq/sluice/rollout"
 )
 
-// apply writes a plan in one transaction that moves the source's synced commit
-// from one to the next. It returns rollout.ErrStale when another replica was
-// first, or when what the plan rests on has changed; nothing is written then.
-func (r *Reconciler) apply(ctx context.Context, from, to string, p plan) error {
+// stride is from which commit to which a transaction takes the source: all the way, or
+// with one part of a first sync.
+type stride struct {
+	from, to string
+	parts    int  // of a first sync that are stored before
+	all      bool // the way
+}
+
+// move makes sure that the source stands where the plan begins, and moves it.
+func (s stride) move(ctx context.Context, tx Tx, source string) error {
+	if s.from == "" {
+		if err := tx.StorePart(ctx, source, s.parts); errors.Is(err, rollout.ErrStale) {
+			return fmt.Errorf("part %d of %s: %w: %w", s.parts+1, source, errOvertaken, err)
+		} else if err != nil {
+			return fmt.Errorf("part %d of %s: %w", s.parts+1, source, err)
+		}
+	}
+	if !s.all {
+		return nil
+	}
+	if err := tx.MoveHead(ctx, source, s.from, s.to); err != nil {
+		return fmt.Errorf("move head of %s: %w", source, err)
+	}
+	return nil
+}
+
+// apply writes a plan in one transaction that takes the source from one commit to
+// another. It returns rollout.ErrStale when another replica was first, or when what
+// the plan rests on has changed; nothing is written then.
+func (r *Reconciler) apply(ctx context.Context, s stride, p plan) error {
 	trace, traceparent := spans.TraceID(ctx), spans.Format(ctx)
 	return r.store.InTx(ctx, func(tx Tx) error {
-		if err := tx.MoveHead(ctx, r.source.ID, from, to); err != nil {
-			return fmt.Errorf("move head of %s: %w", r.source.ID, err)
+		if err := s.move(ctx, tx, r.source.ID); err != nil {
+			return err
 		}
 		now, err := tx.Now(ctx)
 		if err != nil {
 			return fmt.Errorf("read the clock: %w", err)
 		}
 		w := writer{tx: tx, now: now, trace: trace, traceparent: traceparent, newID: r.newID, fail: r.fail}
-		if from != to { // otherwise it is no commit that brings what is deployed
-			w.seenAt = now.Add(-r.sighted.ago(to))
+		if s.from != s.to { // otherwise it is no commit that brings what is deployed
+			w.seenAt = now.Add(-r.sighted.ago(s.to))
 		}
 		for _, step := range []func(context.Context, plan) error{
 			w.premises, w.versions, w.deployments, w.endings, w.problems, w.words, w.seen,

@@ -14,7 +14,7 @@ import (
 func (p *planner) makeVersion(w *work, c gitsource.Commit, s sighting, number string) {
 	v := profile.Version{
 		Profile: w.rec.Name, Number: number,
-		Data: s.Profile.Data, Hash: s.Hash, SizeBytes: len(profile.Canonical(s.Profile.Data)),
+		Data: s.Profile.Data, Text: s.Text, Hash: s.Hash, SizeBytes: len(s.Text),
 		SchemaID: s.Profile.Schema, SchemaHash: s.SchemaHash,
 		Source: p.st.Source, Commit: c.SHA, Author: author(c), Message: firstLine(c.Message), PullRequest: c.PullRequest,
 		CreatedBy: author(c),

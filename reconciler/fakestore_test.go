@@ -33,6 +33,7 @@ type fakeStore struct {
 
 type tables struct {
 	heads       map[string]string
+	parts       map[string]int
 	failures    map[string]string
 	profiles    map[string]profile.Record
 	versions    map[string][]profile.Version
@@ -54,7 +55,7 @@ func (s *fakeStore) SourceTrace(context.Context, string) (string, error) { retur
 
 func newFakeStore() *fakeStore {
 	return &fakeStore{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), data: tables{
-		heads: map[string]string{}, failures: map[string]string{}, profiles: map[string]profile.Record{},
+		heads: map[string]string{}, parts: map[string]int{}, failures: map[string]string{}, profiles: map[string]profile.Record{},
 		versions: map[string][]profile.Version{}, holds: map[string]rollout.Hold{},
 		problems: map[string]profile.SourceProblem{}, statuses: map[[2]string]rollout.Status{},
 		checks: map[int]rollout.PullRequestCheck{}, comments: map[int]rollout.Comment{},
@@ -68,7 +69,7 @@ func (t tables) clone() tables {
 		versions[k] = slices.Clone(v)
 	}
 	return tables{
-		heads: maps.Clone(t.heads), failures: maps.Clone(t.failures), profiles: maps.Clone(t.profiles),
+		heads: maps.Clone(t.heads), parts: maps.Clone(t.parts), failures: maps.Clone(t.failures), profiles: maps.Clone(t.profiles),
 		versions: versions, holds: maps.Clone(t.holds), deployments: slices.Clone(t.deployments),
 		problems: maps.Clone(t.problems), statuses: maps.Clone(t.statuses), facts: slices.Clone(t.facts),
 		checks: maps.Clone(t.checks), comments: maps.Clone(t.comments), commented: slices.Clone(t.commented),
@@ -94,6 +95,12 @@ func (s *fakeStore) begin(op string) error {
 func (s *fakeStore) SourceHead(_ context.Context, source string) (string, error) {
 	defer s.mu.Unlock()
 	return s.data.heads[source], s.begin("SourceHead")
+}
+
+func (s *fakeStore) SourceParts(_ context.Context, source string) (int, error) {
+	err := s.begin("SourceParts")
+	defer s.mu.Unlock()
+	return s.data.parts[source], err
 }
 
 func (s *fakeStore) SourceProfiles(_ context.Context, source string) ([]profile.Placed, error) {
@@ -232,11 +239,20 @@ func (t *fakeTx) op(name string) error {
 
 func (t *fakeTx) Now(context.Context) (time.Time, error) { return t.store.now, t.op("Now") }
 
+func (t *fakeTx) StorePart(_ context.Context, source string, before int) error {
+	if t.heads[source] != "" || t.parts[source] != before {
+		return rollout.ErrStale
+	}
+	t.parts[source]++
+	return t.op("StorePart")
+}
+
 func (t *fakeTx) MoveHead(_ context.Context, source, from, to string) error {
 	if t.heads[source] != from {
 		return rollout.ErrStale
 	}
 	t.heads[source] = to
+	delete(t.parts, source)
 	t.failures[source] = ""
 	return t.op("MoveHead")
 }
@@ -299,9 +315,14 @@ func (t *fakeTx) insertVersion(_ context.Context, v profile.Version) error {
 			return fmt.Errorf("version %s of %s exists", v.Number, v.Profile)
 		}
 	}
-	if v.ValidatedAt.IsZero() || v.CreatedAt.IsZero() || v.Hash != profile.Hash(v.Data) || v.SizeBytes == 0 {
+	if v.ValidatedAt.IsZero() || v.CreatedAt.IsZero() || v.Hash != profile.HashCanonical(v.Canonical()) || v.SizeBytes == 0 {
 		return fmt.Errorf("version %s of %s is incomplete: %+v", v.Number, v.Profile, v)
 	}
+	data, err := profile.DecodeData(v.Canonical()) // it is read as it was stored
+	if err != nil {
+		return err
+	}
+	v.Data, v.Text = data, nil
 	t.versions[v.Profile] = append(t.versions[v.Profile], v)
 	return t.op("InsertVersion")
 }

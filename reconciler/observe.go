@@ -31,7 +31,8 @@ type sighting struct {
 	NewSchema  bool // the commit changed the schema that the file names
 	Profile    profile.Profile
 	Problems   profile.Problems       // when not empty, Profile holds only what could be read
-	Hash       string                 // of the effective data
+	Text       []byte                 // the effective data as canonical JSON; Profile.Data may be nil then
+	Hash       string                 // of it
 	SchemaHash string                 // of the schema file, "" without one
 	Edition    *profile.SchemaEdition // the registered schema that checked it; nil: a file of the commit did, or none
 	VersionAt  profile.Problem        // the place of an explicit version
@@ -48,6 +49,8 @@ type observer struct {
 	timed  func(ctx context.Context, took time.Duration)
 	log    *slog.Logger
 	store  SchemaStore
+	stored map[string]profile.Placed // the source's profiles, by name
+	lean   bool                      // whether the data of profiles that are not stored is kept as text only
 
 	loaders chan *profile.Loader // idle ones, which remember the schemas that they compiled
 
@@ -66,7 +69,7 @@ func (r *Reconciler) observer(git Git, st state) *observer {
 func newObserver(git Git, root string, log *slog.Logger, st state, store SchemaStore) *observer {
 	n := len(st.Files)
 	o := &observer{
-		git: git, root: root, limits: profile.DefaultLimits(), log: log, store: store,
+		git: git, root: root, limits: profile.DefaultLimits(), log: log, store: store, stored: st.Files,
 		timed:      func(context.Context, time.Duration) {},
 		loaders:    make(chan *profile.Loader, maxSeeing),
 		files:      make(map[string]*known, n),

@@ -75,6 +75,16 @@ type work struct {
 // makePlan is the reconciler's rule book: what the store should say after the
 // observed commits, oldest first.
 func makePlan(st state, observations []observation) plan {
+	p := newPlanner(st)
+	for _, obs := range observations {
+		p.observe(obs)
+	}
+	p.finish(observations)
+	return p.plan
+}
+
+// newPlanner has seen nothing yet.
+func newPlanner(st state) *planner {
 	p := &planner{
 		st:       st,
 		plan:     plan{Source: st.Source},
@@ -95,11 +105,7 @@ func makePlan(st state, observations []observation) plan {
 			}
 		}
 	}
-	for _, obs := range observations {
-		p.observe(obs)
-	}
-	p.finish(observations)
-	return p.plan
+	return p
 }
 
 // awaitsRetirement says whether an earlier push asked to retire the profile
@@ -131,8 +137,8 @@ func (p *planner) observe(obs observation) {
 	owners := make(map[string][]string)
 	for _, s := range obs.Sightings {
 		owners[s.Path] = slices.Clone(p.owners[s.Path])
-		p.claims.set(s.Path, s.Profile.Name, len(s.Problems) == 0)
 	}
+	p.claim(obs)
 	for _, s := range obs.Sightings {
 		if s.Gone {
 			delete(p.problems, s.Path)
@@ -148,6 +154,13 @@ func (p *planner) observe(obs observation) {
 		for _, owner := range owners[s.Path] {
 			p.leave(obs, s, owner)
 		}
+	}
+}
+
+// claim takes in what names the files of a commit say.
+func (p *planner) claim(obs observation) {
+	for _, s := range obs.Sightings {
+		p.claims.set(s.Path, s.Profile.Name, len(s.Problems) == 0)
 	}
 }
 
@@ -174,12 +187,20 @@ func (p *planner) ownerOf(path string) string {
 // finish decides what can only be decided at the end of the push.
 func (p *planner) finish(observations []observation) {
 	names := slices.Sorted(maps.Keys(p.works))
-	p.plan.Deployments = make([]rollout.Deployment, 0, len(names))
-	p.plan.Profiles = make([]profile.Record, 0, len(names))
-	for _, name := range names {
-		p.settle(p.works[name])
-	}
+	p.settleAll(names)
 	p.retire(names)
+	p.put(names)
+	p.finishProblems()
+	for _, obs := range observations {
+		if !p.spoken[obs.Commit.SHA] && !obs.Again {
+			p.say(obs.Commit.SHA, rollout.AggregateContext, rollout.StatusSuccess, "no profile changed")
+		}
+	}
+}
+
+// put has the profiles of these names written that changed, if what that rests on
+// still holds.
+func (p *planner) put(names []string) {
 	for _, name := range names {
 		w := p.works[name]
 		if w.put {
@@ -189,12 +210,6 @@ func (p *planner) finish(observations []observation) {
 			p.plan.Rests = append(p.plan.Rests, premise{
 				Profile: name, Hold: p.st.Holds[name], Active: p.st.Active[name].ID,
 			})
-		}
-	}
-	p.finishProblems()
-	for _, obs := range observations {
-		if !p.spoken[obs.Commit.SHA] && !obs.Again {
-			p.say(obs.Commit.SHA, rollout.AggregateContext, rollout.StatusSuccess, "no profile changed")
 		}
 	}
 }

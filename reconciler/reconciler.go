@@ -31,6 +31,8 @@ type Reconciler struct {
 	signed  *signatures
 	keeper  profile.Keeper // may be nil
 
+	partSize int // of a first sync
+
 	wake chan struct{}
 
 	pass     sync.Mutex // one pass at a time in this process
@@ -52,8 +54,8 @@ func New(opts Options) (*Reconciler, error) {
 		log:     opts.Logger.With("component", "reconciler", "source", opts.Source.ID),
 		metrics: opts.Metrics, rand: opts.Rand, newID: opts.NewID, fail: opts.Fail, pulls: newPulls(opts),
 		signed: &signatures{check: opts.Signatures, from: opts.SignedFrom, refused: map[string]bool{}},
-		keeper: opts.Keeper,
-		wake:   make(chan struct{}, 1),
+		keeper: opts.Keeper, partSize: newcomersInPart,
+		wake: make(chan struct{}, 1),
 	}, nil
 }
 

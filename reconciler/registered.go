@@ -202,7 +202,7 @@ func (r *Reconciler) lookAgain(ctx context.Context, head string) (Result, error)
 			Details: map[string]any{"at": head, "schemas": ids, "files": len(obs.Sightings)},
 		}}, p.Facts...)
 	}
-	if err := r.apply(ctx, head, head, p); err != nil {
+	if err := r.apply(ctx, stride{from: head, to: head, all: true}, p); err != nil {
 		return Result{}, err
 	}
 	r.metrics.VersionsMade(r.source.ID, len(p.Versions))

@@ -17,7 +17,10 @@ type remembered struct {
 }
 
 // keep remembers what a pass has stored that went to a head.
-func (m *remembered) keep(st state, p plan, head string) {
+func (m *remembered) keep(st state, parts []profile.Placed, p plan, head string) {
+	for _, placed := range parts {
+		st.Files[placed.Name] = placed
+	}
 	for _, r := range p.Profiles {
 		st.Files[r.Name] = r.Placed()
 	}
@@ -30,25 +33,25 @@ func (m *remembered) keep(st state, p plan, head string) {
 }
 
 // consider reads, checks and plans what the commits from one to another bring.
-func (r *Reconciler) consider(ctx context.Context, from, to string) (st state, p plan, seen []observation, why string, err error) {
+func (r *Reconciler) consider(ctx context.Context, from, to string) (st state, d division, seen []observation, why string, err error) {
 	before := r.placed
 	r.placed = remembered{} // until it is stored
 	if before.head == from && from != "" {
 		st = newState(r.source, from, r.reach)
 		st.Files = before.files
 		if err := st.loadProblems(ctx, r.store); err != nil {
-			return st, p, nil, "", err
+			return st, d, nil, "", err
 		}
-		p, seen, why, err = r.validate(ctx, &st, to)
+		d, seen, why, err = r.validate(ctx, &st, to)
 		if err != nil || !slices.ContainsFunc(seen, uncertain) {
-			return st, p, seen, why, err
+			return st, d, seen, why, err
 		}
 	}
 	if st, err = loadSource(ctx, r.store, r.source, from, r.reach); err != nil {
-		return st, p, nil, "", err
+		return st, d, nil, "", err
 	}
-	p, seen, why, err = r.validate(ctx, &st, to)
-	return st, p, seen, why, err
+	d, seen, why, err = r.validate(ctx, &st, to)
+	return st, d, seen, why, err
 }
 
 // uncertain says that an observation must not rest on what is remembered.

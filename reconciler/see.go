@@ -42,7 +42,11 @@ func (o *observer) see(files *commitFiles, s *sighting) error {
 	} else if err != nil {
 		return err
 	}
-	s.Hash = profile.Hash(p.Data)
+	s.Text = profile.Canonical(p.Data)
+	s.Hash = profile.HashCanonical(s.Text)
+	if _, stored := o.stored[p.Name]; o.lean && !stored {
+		s.Profile.Data = nil // nothing is there to compare it with
+	}
 	s.SchemaHash, err = schemaHash(files, o.root, p.Schema)
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ func (st *state) loadProfiles(ctx context.Context, store Reads, observations []o
 			if s.Profile.Name != "" {
 				names[s.Profile.Name] = struct{}{}
 			}
-			if s.Hash != "" {
+			if _, stored := st.Files[s.Profile.Name]; stored && s.Hash != "" {
 				hashes[content{s.Profile.Name, s.Hash}] = struct{}{}
 			}
 		}
@@ -144,7 +144,12 @@ func (st *state) loadNamed(ctx context.Context, store Reads, names []string) err
 		if err != nil {
 			return fmt.Errorf("owners of %d profiles: %w", len(others), err)
 		}
-		maps.Copy(st.Foreign, foreign)
+		for name, source := range foreign {
+			if source == st.Source { // since the source's profiles were listed
+				return fmt.Errorf("profile %s: %w: %w", name, errOvertaken, rollout.ErrStale)
+			}
+			st.Foreign[name] = source
+		}
 	}
 	return nil
 }

@@ -33,13 +33,15 @@ type Reads interface {
 	SchemaStore
 }
 
-// Store is what the reconciler reads of the database, and the door to its one
-// transaction.
+// Store is what the reconciler reads of the database, and the door to its
+// transactions.
 type Store interface {
 	Reads
 	// SourceTrace is the trace of the newest webhook that told of the source since it
 	// was last synced, as W3C Trace Context writes it; "" without one.
 	SourceTrace(ctx context.Context, source string) (traceparent string, err error)
+	// SourceParts is how many parts of a first sync are stored that has not come to its end.
+	SourceParts(ctx context.Context, source string) (int, error)
 	// RecordSourceFailure keeps why a sync failed; the empty reason clears it.
 	RecordSourceFailure(ctx context.Context, source, reason string) error
 	// InTx runs fn in one transaction and commits it when fn returns nil.
@@ -47,10 +49,14 @@ type Store interface {
 	CheckStore
 }
 
-// Tx is the reconciler's one transaction: all that a sync found, or nothing.
+// Tx is a transaction of the reconciler: all that a sync found, or a part of a first
+// one, or nothing.
 type Tx interface {
 	// Now is the database's clock.
 	Now(ctx context.Context) (time.Time, error)
+	// StorePart counts a part of a source's first sync; rollout.ErrStale when the source has a
+	// head by now, or another number of parts before it.
+	StorePart(ctx context.Context, source string, before int) error
 	// MoveHead sets the source's synced commit from one to another; rollout.ErrStale
 	// when another replica moved it first.
 	MoveHead(ctx context.Context, source, from, to string) error

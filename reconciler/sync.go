@@ -15,6 +15,9 @@ import (
 	"github.com/sluicehq/sluice/rollout"
 )
 
+// errOvertaken is why a plan of a first sync is stale: another replica stored a part of it.
+var errOvertaken = errors.New("another replica is at the first sync")
+
 // ErrPanic is wrapped by Sync's error when the pass panicked. Nothing was written.
 var ErrPanic = errors.New("sync panicked")
 
@@ -86,7 +89,7 @@ func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 	if err != nil {
 		return Result{}, err
 	}
-	fetched := false
+	fetched, overtaken := false, false
 	tell := func(Result, error) {}
 	defer func() { tell(res, err) }()
 	for range maxReplans {
@@ -95,6 +98,9 @@ func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 			return Result{}, fmt.Errorf("synced commit of %s: %w", r.source.ID, err)
 		}
 		r.sighted.see(head, synced)
+		if overtaken && synced == "" {
+			return Result{Skipped: true}, nil // by whoever is at the first sync, and goes on
+		}
 		if synced == head {
 			r.metrics.Lag(r.source.ID, 0)
 			res, err := r.lookAgain(ctx, head)
@@ -122,6 +128,7 @@ func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 		if !errors.Is(err, rollout.ErrStale) {
 			return res, err
 		}
+		overtaken = errors.Is(err, errOvertaken)
 	}
 	return Result{}, fmt.Errorf("source %s keeps changing under the sync: %w", r.source.ID, rollout.ErrStale)
 }
@@ -137,10 +144,15 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	if err := r.requireSigned(ctx, from, to); err != nil {
 		return Result{}, err
 	}
-	st, p, seen, why, err := r.consider(ctx, from, to)
+	parts, err := r.partsBefore(ctx, from)
 	if err != nil {
 		return Result{}, err
 	}
+	st, d, seen, why, err := r.consider(ctx, from, to)
+	if err != nil {
+		return Result{}, err
+	}
+	p := d.plan
 	p.Facts = append([]rollout.Fact{{
 		Type: why, EntityType: "source", EntityID: r.source.ID, Actor: actor,
 		Details: map[string]any{"from": from, "to": to, "commits": len(seen)},
@@ -148,18 +160,22 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	res := Result{
 		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen),
 		Versions: len(p.Versions), Deployments: len(p.Deployments), Problems: len(p.Problems),
-	} // what was seen is not needed from here on, which in a first sync is much
+	}
+	stored, err := r.storeParts(ctx, st, &d, stride{from: from, to: to, parts: parts}, &res)
+	if err != nil {
+		return Result{}, err
+	}
 	began := time.Now()
-	if err := r.apply(ctx, from, to, p); err != nil {
+	if err := r.apply(ctx, stride{from: from, to: to, parts: parts + stored.parts, all: true}, p); err != nil {
 		return Result{}, err
 	}
 	tellVersions(ctx, st, p, began, time.Now())
-	r.placed.keep(st, p, to)
+	r.placed.keep(st, stored.placed, p, to)
 	r.sighted = sighted{}
 	r.metrics.Lag(r.source.ID, 0)
-	r.metrics.VersionsMade(r.source.ID, len(p.Versions))
-	r.metrics.ValidationFailures(r.source.ID, len(p.Problems))
-	if len(p.Deployments) > 0 {
+	r.metrics.VersionsMade(r.source.ID, res.Versions)
+	r.metrics.ValidationFailures(r.source.ID, res.Problems)
+	if res.Deployments > 0 {
 		r.rouse()
 	}
 	r.log.InfoContext(ctx, "synced", "head", res.Head, "commits", res.Commits, "versions", res.Versions,
@@ -168,19 +184,19 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 }
 
 // validate reads and checks what the new commits bring, and plans what follows.
-func (r *Reconciler) validate(ctx context.Context, st *state, to string) (p plan, seen []observation, why string, err error) {
+func (r *Reconciler) validate(ctx context.Context, st *state, to string) (d division, seen []observation, why string, err error) {
 	ctx, span := spans.Start(ctx, "config.validate", attribute.String("sluice.commit", to))
 	defer func() {
-		span.SetAttributes(attribute.Int("sluice.commits", len(seen)), attribute.Int("sluice.problems", len(p.Problems)))
+		span.SetAttributes(attribute.Int("sluice.commits", len(seen)), attribute.Int("sluice.problems", len(d.plan.Problems)))
 		spans.End(span, err)
 	}()
 	if seen, why, err = r.observe(ctx, *st, to); err != nil {
-		return p, nil, "", err
+		return d, nil, "", err
 	}
 	if err := st.loadAround(ctx, r.store, r.git, r.source.Path, seen); err != nil {
-		return p, nil, "", err
+		return d, nil, "", err
 	}
-	return makePlan(*st, seen), seen, why, nil
+	return divide(*st, seen, r.partSize), seen, why, nil
 }
 
 // observe looks at the commits from the synced one to the new head, or at the
@@ -219,6 +235,7 @@ func (r *Reconciler) observe(ctx context.Context, st state, to string) (seen []o
 	if len(commits) != 1 {
 		return nil, "", fmt.Errorf("commit %s: the walk gave %d commits, want 1", to, len(commits))
 	}
+	o.lean = true
 	obs, err := o.whole(ctx, commits[0])
 	return []observation{obs}, why, err
 }

@@ -55,6 +55,7 @@ type step struct {
 	snap Snapshot
 	// targets are those of snap: a fleet of thousands is not copied at each turn.
 	targets []*Target
+	places  []*Target // the same in the order of the queue, sorted when it is first asked for; nobody changes it
 	now     time.Time
 	how     Strategy
 	dec     Decision

@@ -78,6 +78,8 @@ func (m *memory) ack(but ...string) {
 	}
 }
 
+func (m *memory) Clock() time.Time { return time.Now() }
+
 func (m *memory) Now(context.Context) (time.Time, error) { return time.Now(), nil }
 
 func (m *memory) ClaimDue(_ context.Context, owner string, lease time.Duration, limit int) ([]rollout.Claim, error) {
@@ -191,6 +193,8 @@ func (m *memory) Steps(ctx context.Context, steps []rollout.Step) []error {
 	}
 	return errs
 }
+
+func (m *memory) Ahead(context.Context) func() { return func() {} }
 
 func (m *memory) Order(_ context.Context, dec rollout.Decision) error {
 	m.mu.Lock()

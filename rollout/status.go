@@ -179,6 +179,15 @@ func (t Tally) Worst() StatusState {
 // the worst where something is wrong.
 func (t Tally) Speaks() bool { return t.Total() == 1 || t.Failure+t.Error > 0 }
 
+// Partly is an aggregate while its commit is stored in parts: no success before the last one,
+// and no count that would be told anew with each.
+func (s Status) Partly() Status {
+	if s.State == StatusSuccess || s.State == StatusPending {
+		s.State, s.Description, s.DeploymentID = StatusPending, "its profiles are still being stored", ""
+	}
+	return s
+}
+
 // Aggregate is the status over all profiles of one commit: the worst of them. first is the first status
 // of that state by its context; it is looked at where Speaks holds.
 func (t Tally) Aggregate(first Status) Status {

@@ -52,9 +52,14 @@ func (tx *Tx) CreateDeployments(ctx context.Context, decisions []rollout.Decisio
 	return nil
 }
 
-// among says which of the names a query gives that takes them as JSON.
-func (tx *Tx) among(ctx context.Context, names []string, query string, args ...any) (map[string]bool, error) {
-	found, err := collect(ctx, tx.tx, scanName, query, append([]any{asJSON(names)}, args...)...)
+// among says which of the profiles a query gives that ends in the condition on their
+// names. For one, that is a condition which no engine takes for one on many.
+func (tx *Tx) among(ctx context.Context, names []string, query string) (map[string]bool, error) {
+	condition, arg := tx.s.engine.in("config_name", 1), any(asJSON(names))
+	if len(names) == 1 {
+		condition, arg = "config_name = $1", names[0]
+	}
+	found, err := collect(ctx, tx.tx, scanName, query+condition, arg)
 	out := make(map[string]bool, len(found))
 	for _, name := range found {
 		out[name] = true
@@ -65,7 +70,7 @@ func (tx *Tx) among(ctx context.Context, names []string, query string, args ...a
 // unheld is nil when no hold in force refuses a deployment's content, or when its
 // decision ends that hold.
 func (tx *Tx) unheld(ctx context.Context, names []string, decisions []rollout.Decision) error {
-	held, err := tx.among(ctx, names, `SELECT config_name FROM config_holds WHERE released_at IS NULL AND `+tx.s.engine.in("config_name", 1))
+	held, err := tx.among(ctx, names, `SELECT config_name FROM config_holds WHERE released_at IS NULL AND `)
 	if err != nil {
 		return fmt.Errorf("look for holds: %w", err)
 	}
@@ -99,7 +104,8 @@ var unapproved = text{
 	sqlite: `SELECT v.config_name, v.version, v.schema_id FROM json_each($1) AS wanted
 		JOIN config_versions v ON v.config_name = json_extract(wanted.value, '$[0]') AND v.version = json_extract(wanted.value, '$[1]')` + onlyUnapproved,
 	postgres: `SELECT v.config_name, v.version, v.schema_id FROM json_array_elements($1::json) AS wanted
-		JOIN config_versions v ON v.config_name = wanted->>0 AND v.version = wanted->>1` + onlyUnapproved,
+		CROSS JOIN LATERAL (SELECT * FROM config_versions
+			WHERE config_name = wanted->>0 AND version = wanted->>1` + eachByItself + `) AS v` + onlyUnapproved,
 }
 
 const onlyUnapproved = `
@@ -134,7 +140,7 @@ func (tx *Tx) schemasApproved(ctx context.Context, decisions []rollout.Decision)
 
 // supersedeBy ends the active deployments of the profiles that get a new one.
 func (tx *Tx) supersedeBy(ctx context.Context, names []string, decisions []rollout.Decision) error {
-	active, err := tx.among(ctx, names, `SELECT config_name FROM config_deployments WHERE finished_at IS NULL AND `+tx.s.engine.in("config_name", 1))
+	active, err := tx.among(ctx, names, `SELECT config_name FROM config_deployments WHERE finished_at IS NULL AND `)
 	if err != nil {
 		return fmt.Errorf("look for active deployments: %w", err)
 	}

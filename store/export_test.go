@@ -43,3 +43,9 @@ func (s *Store) NotificationsPending(ctx context.Context) (int, error) {
 	k, err := s.Stock(ctx)
 	return k.Notifications, err
 }
+
+// LetBy waits while orders are under way, as what can wait does.
+func (s *Store) LetBy(ctx context.Context) { s.ahead.letBy(ctx) }
+
+// MostLetBy is how long.
+const MostLetBy = mostLetBy

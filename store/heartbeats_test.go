@@ -288,7 +288,7 @@ func TestWhatAnInstanceGetsWhenItRegisters(t *testing.T) {
 // given are the profiles of which an instance has a version to run.
 func (w *world) given(id string) (names []string) {
 	w.t.Helper()
-	list, err := w.InstanceAssignments(w.t.Context(), id)
+	list, err := w.AssignmentsOf(w.t.Context(), id)
 	w.must(err)
 	for _, a := range list {
 		names = append(names, a.Profile)

@@ -35,10 +35,9 @@ func (tx *Tx) PutProfile(ctx context.Context, r profile.Record) error {
 
 // putProfiles is the statement that writes profiles.
 var putProfiles = bulk{
-	insert: `INSERT INTO config_profiles
-		(name, description, service, environment, service_type, schema_id, target_labels, default_strategy, health, windows,
-		 settings, origin, source_id, path, dependencies, desired_version, retired, created_at, updated_at, created_by)`,
-	columns: 20,
+	table: "config_profiles",
+	columns: columnsOf(`name, description, service, environment, service_type, schema_id, target_labels, default_strategy, health, windows,
+		settings, origin, source_id, path, dependencies, desired_version, retired, created_at, updated_at, created_by`),
 	after: `ON CONFLICT (name) DO UPDATE SET description = excluded.description, service = excluded.service,
 		 environment = excluded.environment, service_type = excluded.service_type, schema_id = excluded.schema_id,
 		 target_labels = excluded.target_labels, default_strategy = excluded.default_strategy, health = excluded.health,
@@ -101,9 +100,11 @@ func (tx *Tx) RetireProfile(ctx context.Context, name string) error {
 
 // Profile reads one profile; ErrNotFound when there is none.
 func (s *Store) Profile(ctx context.Context, name string) (profile.Record, error) {
-	r, err := scanProfile(s.read.QueryRowContext(ctx, `SELECT `+profileColumns+` FROM config_profiles WHERE name = $1`, name))
+	r, err := scanProfile(s.read.QueryRowContext(ctx, profileNamed, name))
 	return r, notFound(err, ErrNotFound, "profile", name)
 }
+
+const profileNamed = `SELECT ` + profileColumns + ` FROM config_profiles WHERE name = $1`
 
 // ProfileFilter narrows a list of profiles. Zero fields do not.
 type ProfileFilter struct {

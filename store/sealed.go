@@ -95,7 +95,14 @@ func (s *Store) SealedValues(ctx context.Context, name string, ids []string) (ma
 // useSealed notes which sealed values a version names. ErrNotFound when one of them is not the profile's: a value that
 // was given for one profile opens for no other.
 func (tx *Tx) useSealed(ctx context.Context, v profile.Version) error {
-	for _, id := range profile.SealedIDs(v.Data) {
+	data := v.Data
+	if data == nil && profile.MayHoldSecrets(v.Text) {
+		var err error
+		if data, err = profile.DecodeData(v.Text); err != nil {
+			return err
+		}
+	}
+	for _, id := range profile.SealedIDs(data) {
 		n, err := count(ctx, tx.tx, `SELECT count(*) FROM sealed_values WHERE config_name = $1 AND id = $2`, v.Profile, id)
 		if err == nil && n == 0 {
 			err = ErrNotFound

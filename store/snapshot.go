@@ -14,25 +14,16 @@ const keptSamples = 15 * time.Minute
 
 // Snapshot reads the deployment's targets with their assignments, and the
 // samples that readings asks for once it knows these, or all of the last 15
-// minutes when it is nil.
+// minutes when it is nil. The database's clock is heard with what readings is given.
 func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment, readings func(rollout.Snapshot) []rollout.Reading) (rollout.Snapshot, error) {
-	targets, err := s.targets(ctx, d)
-	if err != nil {
-		return rollout.Snapshot{}, err
-	}
-	traffic, err := s.Traffic(ctx, d.Profile)
-	if err != nil {
-		return rollout.Snapshot{}, err
-	}
-	freeze, err := s.Freeze(ctx)
-	snap := rollout.Snapshot{Targets: targets, Traffic: traffic, Freeze: freeze}
-	if err != nil || len(targets) == 0 {
+	snap, err := s.around(ctx, d)
+	if err != nil || len(snap.Targets) == 0 {
 		return snap, err
 	}
 	if readings == nil {
 		readings = everything
 	}
-	if err := s.samples(ctx, targets, readings(snap)); err != nil {
+	if err := s.samples(ctx, snap.Targets, readings(snap)); err != nil {
 		return rollout.Snapshot{}, fmt.Errorf("read the samples for deployment %s: %w", d.ID, err)
 	}
 	return snap, nil
@@ -78,30 +69,6 @@ func (s *Store) DeploymentTargets(ctx context.Context, id string) ([]rollout.Tar
 		return nil, err
 	}
 	return s.targets(ctx, d)
-}
-
-func (s *Store) targets(ctx context.Context, d rollout.Deployment) ([]rollout.Target, error) {
-	instances, err := collect(ctx, s.read, shown(ctx, s, scanInstance), `SELECT `+instanceColumns+` FROM service_instances
-		WHERE service_name = $1 AND environment = $2 ORDER BY hostname, instance_id`, d.Selector.Service, d.Selector.Environment)
-	if err != nil {
-		return nil, fmt.Errorf("read the instances of deployment %s: %w", d.ID, err)
-	}
-	assignments, err := collect(ctx, s.read, scanAssignment,
-		`SELECT `+assignmentColumns+` FROM config_assignments a WHERE a.config_name = $1`, d.Profile)
-	if err != nil {
-		return nil, fmt.Errorf("read the assignments of deployment %s: %w", d.ID, err)
-	}
-	of := make(map[string]fleet.Assignment, len(assignments))
-	for _, a := range assignments {
-		of[a.InstanceID] = a
-	}
-	var targets []rollout.Target
-	for _, i := range instances {
-		if d.Selector.Matches(i) {
-			targets = append(targets, rollout.Target{Instance: i, Assignment: of[i.ID]})
-		}
-	}
-	return targets, nil
 }
 
 // everything asks for all samples of all targets.

@@ -58,6 +58,15 @@ func (s *Store) SourceHead(ctx context.Context, source string) (head string, err
 	return head, nil
 }
 
+// SourceParts is how many parts of a first sync are stored that has not come to its end.
+func (s *Store) SourceParts(ctx context.Context, source string) (parts int, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT parts FROM sources WHERE id = $1`, source).Scan(&parts)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("read the parts of source %s: %w", source, err)
+	}
+	return parts, nil
+}
+
 // SourceTrace is the trace of the newest webhook that told of the source since it
 // was last synced, as W3C Trace Context writes it; "" without one.
 func (s *Store) SourceTrace(ctx context.Context, source string) (traceparent string, err error) {
@@ -70,21 +79,59 @@ func (s *Store) SourceTrace(ctx context.Context, source string) (traceparent str
 	return traceparent, nil
 }
 
-// MoveHead sets the source's synced commit from one to another; rollout.ErrStale
-// when another replica moved it first.
-func (tx *Tx) MoveHead(ctx context.Context, source, from, to string) error {
-	if _, err := tx.exec(ctx, `INSERT INTO sources (id) VALUES ($1) ON CONFLICT (id) DO NOTHING`, source); err != nil {
-		return fmt.Errorf("register source %s: %w", source, err)
+// StorePart counts a part of a source's first sync; rollout.ErrStale when the source has a
+// head by now, or another number of parts before it. Until the head moves, the aggregates
+// of the source's commits are no success: nobody knows yet what else they bring.
+func (tx *Tx) StorePart(ctx context.Context, source string, before int) error {
+	if err := tx.knownSource(ctx, source); err != nil {
+		return err
 	}
-	n, err := tx.exec(ctx, `UPDATE sources SET head = $3, synced_at = $4, last_error = '', error_since = NULL
+	n, err := tx.exec(ctx, `UPDATE sources SET parts = parts + 1 WHERE id = $1 AND head = '' AND parts = $2`, source, before)
+	if err == nil && n == 0 {
+		err = rollout.ErrStale
+	}
+	if err != nil {
+		return fmt.Errorf("store part %d of source %s: %w", before+1, source, err)
+	}
+	return nil
+}
+
+// MoveHead sets the source's synced commit from one to another; rollout.ErrStale
+// when another replica moved it first. A first sync is at its end with it.
+func (tx *Tx) MoveHead(ctx context.Context, source, from, to string) error {
+	if err := tx.knownSource(ctx, source); err != nil {
+		return err
+	}
+	n, err := tx.exec(ctx, `UPDATE sources SET head = $3, parts = 0, synced_at = $4, last_error = '', error_since = NULL
 		WHERE id = $1 AND head = $2`, source, from, to, stamp(tx.now()))
 	if err == nil && n == 0 {
 		err = rollout.ErrStale
+	}
+	if err == nil && from == "" {
+		err = tx.completeCommits(ctx, source)
 	}
 	if err != nil {
 		return fmt.Errorf("move source %s to %s: %w", source, to, err)
 	}
 	return nil
+}
+
+func (tx *Tx) knownSource(ctx context.Context, source string) error {
+	if _, err := tx.exec(ctx, `INSERT INTO sources (id) VALUES ($1) ON CONFLICT (id) DO NOTHING`, source); err != nil {
+		return fmt.Errorf("register source %s: %w", source, err)
+	}
+	return nil
+}
+
+// completeCommits lets the aggregates follow of all commits that a first sync brought
+// parts of: one that died may have been at another commit.
+func (tx *Tx) completeCommits(ctx context.Context, source string) error {
+	commits, err := collect(ctx, tx.tx, scanName, `SELECT DISTINCT commit_sha FROM commit_statuses WHERE source_id = $1 AND context <> $2`,
+		source, rollout.CheckContext)
+	for _, sha := range commits {
+		tx.complete = append(tx.complete, commitOf{source, sha})
+	}
+	return err
 }
 
 // RecordSourceFailure keeps why a sync failed; the empty reason clears it.

@@ -3,9 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -18,21 +16,17 @@ import (
 // job of the outbox for each that changed. A pull request's check is no part of
 // an aggregate.
 func (tx *Tx) writeStatuses(ctx context.Context) error {
-	if len(tx.statuses) == 0 {
+	if len(tx.statuses) == 0 && len(tx.complete) == 0 {
 		return nil
 	}
-	if err := tx.lockCommits(ctx, tx.spokenOf()); err != nil {
-		return err
-	}
-	before, err := tx.statesOf(ctx, tx.statuses)
-	if err != nil {
-		return err
-	}
-	revisions, err := tx.putStatuses(ctx, tx.statuses)
+	before, revisions, err := tx.setStatuses(ctx, tx.spokenOf(), tx.statuses)
 	if err != nil {
 		return err
 	}
 	changes := map[commitOf]rollout.Tally{}
+	for _, of := range tx.complete {
+		changes[of] = rollout.Tally{}
+	}
 	parents := map[commitOf]string{} // of the last word that each commit's aggregate follows
 	var jobs []river.InsertManyParams
 	for _, status := range tx.statuses {
@@ -73,6 +67,9 @@ func (tx *Tx) spokenOf() []commitOf {
 			seen[status.key().commitOf] = struct{}{}
 		}
 	}
+	for _, of := range tx.complete {
+		seen[of] = struct{}{}
+	}
 	return sortedCommits(seen)
 }
 
@@ -94,34 +91,49 @@ var statusesBefore = text{
 		 AND c.context = json_extract(j.value, '$.Context')`,
 	postgres: `SELECT c.source_id, c.commit_sha, c.context, c.state
 		FROM json_to_recordset($1::json) AS j("Source" text, "Commit" text, "Context" text)
-		JOIN commit_statuses c ON c.source_id = j."Source" AND c.commit_sha = j."Commit" AND c.context = j."Context"`,
+		CROSS JOIN LATERAL (SELECT * FROM commit_statuses
+			WHERE source_id = j."Source" AND commit_sha = j."Commit" AND context = j."Context"` + eachByItself + `) AS c`,
 }
 
 // putStatus is the statement that keeps what changed.
 var putStatus = bulk{
-	insert:  `INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)`,
-	columns: 8,
+	table:   "commit_statuses",
+	columns: columnsOf(`source_id, commit_sha, context, state, description, deployment_id, revision, updated_at`),
 	after: `ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
 		 deployment_id = excluded.deployment_id, revision = commit_statuses.revision + 1, updated_at = excluded.updated_at
 		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description
 		RETURNING source_id, commit_sha, context, revision`,
 }
 
-// statesOf reads what states the statuses are in; one that is new is in none.
-func (tx *Tx) statesOf(ctx context.Context, statuses []saying) (map[statusKey]rollout.StatusState, error) {
-	type found struct {
-		key   statusKey
-		state rollout.StatusState
+// setStatuses locks commits and writes statuses, and tells the states they were in and
+// the revisions of those that changed.
+func (tx *Tx) setStatuses(ctx context.Context, commits []commitOf, statuses []saying) (before map[statusKey]rollout.StatusState, revisions map[statusKey]int64, err error) {
+	if len(statuses) == 0 {
+		return nil, nil, tx.tx.together(ctx, tx.lockingCommits(commits)...)
 	}
-	rows, err := collect(ctx, tx.tx, func(row scanner) (f found, err error) {
-		return f, row.Scan(&f.key.source, &f.key.commit, &f.key.context, &f.state)
-	}, tx.s.engine.pick(statusesBefore), asJSON(statuses))
-	if err != nil {
+	if before, err = tx.statesOf(ctx, commits, statuses); err != nil {
+		return nil, nil, err
+	}
+	revisions, err = tx.putStatuses(ctx, statuses)
+	return before, revisions, err
+}
+
+// statesOf locks commits and reads what states the statuses are in; one that is new
+// is in none.
+func (tx *Tx) statesOf(ctx context.Context, commits []commitOf, statuses []saying) (map[statusKey]rollout.StatusState, error) {
+	out := make(map[statusKey]rollout.StatusState, len(statuses))
+	questions := append(tx.lockingCommits(commits), question{
+		text: tx.s.engine.pick(statusesBefore), args: []any{asJSON(statuses)},
+		row: func(row scanner) error {
+			var key statusKey
+			var state rollout.StatusState
+			err := row.Scan(&key.source, &key.commit, &key.context, &state)
+			out[key] = state
+			return err
+		},
+	})
+	if err := tx.tx.together(ctx, questions...); err != nil {
 		return nil, fmt.Errorf("read the %d statuses that are set: %w", len(statuses), err)
-	}
-	out := make(map[statusKey]rollout.StatusState, len(rows))
-	for _, row := range rows {
-		out[row.key] = row.state
 	}
 	return out, nil
 }
@@ -152,9 +164,12 @@ func (tx *Tx) putStatuses(ctx context.Context, statuses []saying) (map[statusKey
 func (tx *Tx) aggregate(ctx context.Context, of commitOf, change rollout.Tally) (job statusJob, changed bool, err error) {
 	var state rollout.StatusState
 	var description, kept string
-	err = tx.tx.QueryRowContext(ctx, `SELECT state, description, tally FROM commit_statuses WHERE source_id = $1 AND commit_sha = $2 AND context = $3`,
-		of.source, of.commit, rollout.AggregateContext).Scan(&state, &description, &kept)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	var partly bool
+	err = tx.tx.QueryRowContext(ctx, `SELECT coalesce(c.state, ''), coalesce(c.description, ''), coalesce(c.tally, ''), coalesce(s.parts > 0, false)
+		FROM (SELECT 1 AS one) AS a_row LEFT JOIN sources s ON s.id = $1
+		LEFT JOIN commit_statuses c ON c.source_id = $1 AND c.commit_sha = $2 AND c.context = $3`,
+		of.source, of.commit, rollout.AggregateContext).Scan(&state, &description, &kept, &partly)
+	if err != nil {
 		return job, false, err
 	}
 	tally, err := tx.tally(ctx, of, kept, change)
@@ -168,6 +183,9 @@ func (tx *Tx) aggregate(ctx context.Context, of commitOf, change rollout.Tally) 
 		}
 	}
 	next := tally.Aggregate(first)
+	if partly {
+		next = next.Partly()
+	}
 	changed = next.State != state || next.Description != description
 	step := 0
 	if changed {

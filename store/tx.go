@@ -22,6 +22,8 @@ type Tx struct {
 	// said finds each.
 	statuses []saying
 	said     map[statusKey]int
+	// complete are commits that a first sync has all brought of: their aggregates follow.
+	complete []commitOf
 	// facts are written last: the audit log's head is everybody's, and is held
 	// for as short a time as can be.
 	facts []rollout.Fact
@@ -108,7 +110,7 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	own := &Tx{tx: session{tx, s.engine}, s: s, said: map[statusKey]int{}, added: map[string]counted{}}
+	own := &Tx{tx: session{tx, s.engine, conn}, s: s, said: map[statusKey]int{}, added: map[string]counted{}}
 	if !s.ownClock() {
 		if err := s.readClock(ctx, own.tx); err != nil {
 			return err

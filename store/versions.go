@@ -48,10 +48,9 @@ func (tx *Tx) InsertVersion(ctx context.Context, v profile.Version) error {
 
 // insertVersions is the statement that adds versions.
 var insertVersions = bulk{
-	insert: `INSERT INTO config_versions
-		(config_name, version, config_data, config_hash, size_bytes, schema_id, schema_hash, validated_at, description, tags,
-		 metadata, source_id, commit_sha, author, message, pull_request, superseded, created_at, created_by)`,
-	columns: 19,
+	table: "config_versions",
+	columns: columnsOf(`config_name, version, config_data, config_hash, size_bytes, schema_id, schema_hash, validated_at, description, tags,
+		metadata, source_id, commit_sha, author, message, pull_request, superseded, created_at, created_by`),
 }
 
 // InsertVersions adds immutable versions, those of one profile in their order. Its
@@ -63,7 +62,7 @@ func (tx *Tx) InsertVersions(ctx context.Context, versions []profile.Version) er
 	texts := make([]string, len(versions))
 	names := make([]string, len(versions))
 	for i, v := range versions {
-		data := profile.Canonical(v.Data)
+		data := v.Canonical()
 		if hash := profile.HashCanonical(data); v.Hash != hash {
 			return fmt.Errorf("write version %s of %s: %w: the data's is %s", v.Number, v.Profile, ErrHashMismatch, hash)
 		}
