@@ -62,8 +62,7 @@ func (p *planner) isNew(s sighting) bool {
 	_, stored := p.st.Files[s.Profile.Name]
 	_, foreign := p.st.Foreign[s.Profile.Name]
 	_, broken := p.st.Problems[s.Path]
-	_, err := nextVersion(&work{}, s)
-	return !stored && !foreign && !broken && err == nil
+	return !stored && !foreign && !broken
 }
 
 // part plans the next newcomers, and lets go of what was read of them; ok is false when
