@@ -81,6 +81,7 @@ func (d *division) part() (p plan, ok bool) {
 // part plans some newcomers: all that there is to say of them, and nothing else.
 func (p *planner) part(obs observation, some []sighting) plan {
 	p.plan, p.works, p.statuses = plan{Source: p.st.Source}, make(map[string]*work, len(some)), make(map[statusKey]int)
+	clear(p.owners) // nobody asks any more who lay where
 	for _, s := range some {
 		p.accept(obs, s)
 	}
