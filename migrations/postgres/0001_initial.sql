@@ -258,7 +258,7 @@ CREATE TABLE config_assignments (
     traceparent        TEXT NOT NULL DEFAULT '', -- of the deployment's span
     PRIMARY KEY (instance_id, config_name),
     FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version)
-);
+) WITH (fillfactor = 50); -- a whole fleet is assigned, and acknowledges, within its pages
 
 -- An instance refuses an older generation: nothing may take its row back to one.
 -- +goose StatementBegin
