@@ -25,6 +25,9 @@ func ask(text string, args ...any) question { return question{text: text, args: 
 // one that the database refuses no other is carried out. After one whose answer row or
 // done refuses they may be: the transaction is to be rolled back then.
 func (s session) together(ctx context.Context, questions ...question) error {
+	if len(questions) == 0 {
+		return nil
+	}
 	if s.engine == postgresEngine {
 		return s.engine.explain(sendTogether(ctx, s.conn, s.engine, questions))
 	}
