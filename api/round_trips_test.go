@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -22,7 +23,7 @@ import (
 
 // mostRoundTrips is what the rollback of a canary may ask the database: each question
 // waits for the answer before it, on a machine that has everything else to do.
-const mostRoundTrips = 21
+const mostRoundTrips = 19
 
 // live puts a canary of ten instances into the store that is under way.
 func (w *world) live(service string) {
@@ -55,7 +56,8 @@ func (w *world) live(service string) {
 }
 
 // A rollback asks the database few questions one after the other. The first one
-// also prepares its statements, and is not counted.
+// also prepares its statements, and any may ask a connection that has rested whether
+// it still stands: what the least of the others took counts.
 func TestARollbackTakesFewRoundTrips(t *testing.T) {
 	t.Parallel()
 	server, options := testenv.SharedPostgres(t), postgres(t)
@@ -70,7 +72,7 @@ func TestARollbackTakesFewRoundTrips(t *testing.T) {
 	w.must(w.store.CreateToken(t.Context(), store.Token{
 		ID: uuid.NewString(), Name: "operator", Kind: store.TokenAPI, Role: string(api.Operator), Hash: api.HashToken(w.tokens[api.Operator]), CreatedBy: "test",
 	}))
-	services := []string{"first", "second", "third"}
+	services := []string{"first", "second", "third", "fourth", "fifth"}
 	for _, service := range services {
 		w.live(service)
 	}
@@ -83,13 +85,17 @@ func TestARollbackTakesFewRoundTrips(t *testing.T) {
 	w.must(err)
 	w.http = httptest.NewServer(door.Handler())
 	t.Cleanup(w.http.Close)
+	least := math.MaxInt
 	for i, service := range services {
 		before := proxy.RoundTrips()
 		w.want(w.call(w.tokens[api.Operator], http.MethodPost, "/configs/"+service+".production/rollback", `{"reason": "it hurts"}`), 200)
 		took := proxy.RoundTrips() - before
 		t.Logf("rollback %d took %d round trips", i+1, took)
-		if i > 0 && took > mostRoundTrips {
-			t.Errorf("rollback %d took %d round trips, at most %d are allowed: send together what does not depend on an answer", i+1, took, mostRoundTrips)
+		if i > 0 {
+			least = min(least, took)
 		}
+	}
+	if least > mostRoundTrips {
+		t.Errorf("a rollback takes %d round trips, at most %d are meant to be: send together what does not depend on an answer", least, mostRoundTrips)
 	}
 }
