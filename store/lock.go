@@ -13,12 +13,24 @@ func (tx *Tx) lockProfile(ctx context.Context, name string) error {
 	return tx.lockProfiles(ctx, `name = $1`, name)
 }
 
-// lockNamed does so for several profiles.
+// lockNamed does so for several profiles. Those that the transaction wrote are locked.
 func (tx *Tx) lockNamed(ctx context.Context, names []string) error {
-	if len(names) == 1 {
-		return tx.lockProfile(ctx, names[0])
+	if tx.s.engine.serial {
+		return nil
 	}
-	return tx.lockProfiles(ctx, tx.s.engine.in("name", 1), asJSON(names))
+	open := make([]string, 0, len(names))
+	for _, name := range names {
+		if !tx.written[name] {
+			open = append(open, name)
+		}
+	}
+	switch len(open) {
+	case 0:
+		return nil
+	case 1:
+		return tx.lockProfile(ctx, open[0])
+	}
+	return tx.lockProfiles(ctx, tx.s.engine.in("name", 1), asJSON(open))
 }
 
 // lockProfilesOf does so for every profile of an instance's service.

@@ -264,10 +264,8 @@ func (tx *Tx) apply(ctx context.Context, dec rollout.Decision) error {
 		return err
 	}
 	if dec.Current != "" {
-		if _, err := tx.exec(ctx, `UPDATE config_profiles SET current_version = $2, updated_at = $3 WHERE name = $1`,
-			d.Profile, dec.Current, stamp(tx.now())); err != nil {
-			return fmt.Errorf("set the current version of %s: %w", d.Profile, err)
-		}
+		tx.runs = append(tx.runs, ask(`UPDATE config_profiles SET current_version = $2, updated_at = $3 WHERE name = $1`,
+			d.Profile, dec.Current, stamp(tx.now())))
 	}
 	if dec.Hold != nil {
 		if err := tx.beginHold(ctx, *dec.Hold); err != nil {

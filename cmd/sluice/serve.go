@@ -60,6 +60,8 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	defer func() { err = errors.Join(err, b.close()) }()
 	log, registry, replicas, db := b.log, b.registry, b.replicas, b.db
 
+	isAdmin := lookUpAdmin(ctx, db, conf.AdminPassword.Reveal())
+	defer isAdmin() //nolint:errcheck // firstUsers takes the error; here it is waited for
 	validated := validationMetrics(registry)
 	replica := uuid.NewString()
 	measurer, reach, err := openMeasurer(conf, log, registry)
@@ -98,7 +100,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		return err
 	}
 	// Last, so that what is wrong with the settings is said before a password is shown once.
-	if err := firstUsers(ctx, sh, db, conf); err != nil {
+	if err := firstUsers(ctx, sh, db, conf, isAdmin); err != nil {
 		return err
 	}
 	b.door.Engine, b.door.SSO, b.door.Webhooks, b.door.TestNotification = engine, provider, webhooks, notifier.Test

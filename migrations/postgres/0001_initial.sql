@@ -284,7 +284,7 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 CREATE TRIGGER config_deployments_acknowledged BEFORE UPDATE OF status ON config_deployments
-    FOR EACH ROW WHEN (NEW.status = 'Completed' AND OLD.status <> 'Completed' AND NEW.kind <> 'Retirement')
+    FOR EACH ROW WHEN (NEW.status = 'Completed' AND OLD.status <> 'Completed' AND NEW.kind <> 'Retirement' AND NEW.targets > 0)
     EXECUTE FUNCTION config_deployments_acknowledged();
 
 CREATE TABLE health_samples (
