@@ -61,7 +61,7 @@ type step struct {
 	how     Strategy
 	dec     Decision
 	wake    time.Time
-	needs   map[*Target]time.Time // whose samples are looked at, from when on; nil when they are there
+	needs   map[*Target]need // whose samples are looked at, from when on; nil when they are there
 }
 
 func newStep(d Deployment, snap Snapshot, now time.Time) *step {

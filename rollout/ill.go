@@ -21,7 +21,7 @@ func (s *step) look() (baseline fleet.Window, ill map[string]fleet.Window, worst
 	var ids []string
 	for _, t := range s.known() {
 		if previous == "" || t.Assignment.Applied == previous {
-			s.need(t, from)
+			s.needSum(t, from)
 			all.add(since(t.Samples, later(t.Assignment.AppliedAt, from)))
 			ids = append(ids, t.Instance.ID)
 		}

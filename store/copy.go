@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // rowsOfCopy bounds one COPY, so that it stays far within the time of a statement.
@@ -39,12 +38,10 @@ func copyFrom(ctx context.Context, conn *sql.Conn, table pgx.Identifier, columns
 	// An error of the function would have the connection closed, which waits for the
 	// end of the transaction.
 	if raw := conn.Raw(func(driver any) error {
-		c, ok := driver.(*stdlib.Conn)
-		if !ok {
-			err = fmt.Errorf("COPY by a connection of %T", driver)
-			return nil
+		var c *pgx.Conn
+		if c, err = wireOf(driver); err == nil {
+			n, err = c.CopyFrom(ctx, table, columns, source)
 		}
-		n, err = c.Conn().CopyFrom(ctx, table, columns, source)
 		return nil
 	}); raw != nil {
 		return 0, raw

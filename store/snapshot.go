@@ -44,13 +44,16 @@ func (s *Store) samples(ctx context.Context, targets []rollout.Target, readings 
 	}
 	kept := s.now().Add(-keptSamples)
 	for _, r := range readings {
-		from := r.From
+		from, began := r.From, r.From
 		if from.Before(kept) {
 			from = kept
 		}
+		if began.IsZero() {
+			began = time.Unix(0, 0)
+		}
 		for some := range slices.Chunk(r.Instances, samplesTogether) {
-			_, err := collect(ctx, s.read, shown(ctx, s, sampleInto(of)), `SELECT instance_id, since, at, sample FROM health_samples
-				WHERE `+s.engine.in("instance_id", 1)+` AND at >= $2 ORDER BY instance_id, at, seq`, asJSON(some), stamp(from))
+			_, err := collect(ctx, s.read, shown(ctx, s, sampleInto(of, r.Coarse)), `SELECT instance_id, since, at, sample FROM health_samples
+				WHERE `+s.engine.in("instance_id", 1)+` AND at >= $2 AND since >= $3 ORDER BY instance_id, at, seq`, asJSON(some), stamp(from), stamp(began))
 			if err != nil {
 				return err
 			}
@@ -78,8 +81,9 @@ func everything(snap rollout.Snapshot) []rollout.Reading {
 }
 
 // sampleInto scans a sample and gives it to its target: of those of a large
-// fleet no second copy is held. One that cannot be read is left out.
-func sampleInto(of map[string]*rollout.Target) func(scanner) (struct{}, error) {
+// fleet no second copy is held. One that cannot be read is left out. Where coarse
+// it is joined to the one before, if that is of the same minute.
+func sampleInto(of map[string]*rollout.Target, coarse bool) func(scanner) (struct{}, error) {
 	return func(row scanner) (struct{}, error) {
 		var id string
 		var since, taken time.Time
@@ -91,6 +95,12 @@ func sampleInto(of map[string]*rollout.Target) func(scanner) (struct{}, error) {
 		}
 		t := of[id]
 		s.InstanceID, s.Since, s.At = t.Instance.ID, since, taken
+		if last := len(t.Samples) - 1; coarse && last >= 0 && t.Samples[last].Since.Truncate(time.Minute).Equal(since.Truncate(time.Minute)) {
+			if joined, ok := t.Samples[last].Join(s); ok {
+				t.Samples[last] = joined
+				return struct{}{}, nil
+			}
+		}
 		t.Samples = append(t.Samples, s)
 		return struct{}{}, nil
 	}
