@@ -19,11 +19,23 @@ func watched(instances int) (rollout.Deployment, rollout.Snapshot, time.Time) {
 // Deciding is done a thousand times a second: what it allocates grows with the
 // fleet by little, and by nothing with what the fleet has said.
 func TestDecideAllocatesLittle(t *testing.T) {
-	for instances, budget := range map[int]float64{10: 80, 100: 120} {
+	for instances, budget := range map[int]float64{10: 50, 100: 65} {
 		d, snap, now := watched(instances)
 		if n := testing.AllocsPerRun(50, func() { rollout.Decide(d, snap, now) }); n > budget {
 			t.Errorf("a decision about %d instances takes %v allocations, want at most %v", instances, n, budget)
 		}
+	}
+}
+
+// What a deployment begins with looks at every instance. What that allocates is
+// what it decides, and nothing for each that is looked at.
+func TestTheBeginningAllocatesLittle(t *testing.T) {
+	w := newWorld(2000, "1.0.0")
+	w.commit("1.1.0")
+	d, snap := w.d, w.snapshot()
+	const budget = 150
+	if n := testing.AllocsPerRun(5, func() { rollout.Decide(d, snap, w.now) }); n > budget {
+		t.Errorf("the beginning of a deployment to 2000 instances takes %v allocations, want at most %v", n, budget)
 	}
 }
 

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -240,6 +241,7 @@ func (s *step) fill(c crowd) bool {
 	}
 	chosen := c.turn(p.Group)
 	room = min(room, len(chosen))
+	s.dec.Assign = slices.Grow(s.dec.Assign, room)
 	for _, t := range chosen[:room] {
 		s.assign(t, s.next.Version, s.next.Hash)
 	}
@@ -260,12 +262,18 @@ func (s *step) bringHome(c crowd, chosen []*Target) {
 	if s.next.Previous == "" {
 		return
 	}
-	taken := make(map[string]bool, len(chosen))
-	for _, t := range chosen {
-		taken[t.Instance.ID] = true
-	}
+	var taken map[*Target]bool // made for the first who may be among them: most often there is none
 	for _, t := range c.all {
-		if !taken[t.Instance.ID] && (s.stray(t) || t.Assignment.Version == "") {
+		if !s.stray(t) && t.Assignment.Version != "" {
+			continue
+		}
+		if taken == nil {
+			taken = make(map[*Target]bool, len(chosen))
+			for _, one := range chosen {
+				taken[one] = true
+			}
+		}
+		if !taken[t] {
 			s.assign(t, s.next.Previous, s.next.PreviousHash)
 		}
 	}

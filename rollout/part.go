@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"time"
 )
@@ -21,7 +20,7 @@ const (
 // lot is what an instance draws in a deployment, from 0 to 1: another thing than
 // its place in the queue.
 func lot(deploymentID, instanceID string) float64 {
-	sum := sha256.Sum256([]byte(deploymentID + "\x00" + instanceID))
+	sum := hashOf(deploymentID, instanceID)
 	return float64(binary.BigEndian.Uint64(sum[8:16])>>11) / (1 << 53)
 }
 

@@ -58,6 +58,7 @@ func (w *words) ScanBytes(src []byte) error {
 const mostWords = 1000
 
 func (w *words) read() error {
+	*w.into = nil // what the row before said is not said of this one
 	said, known := w.of[w.last]
 	if !known && w.last != "" {
 		if err := json.Unmarshal([]byte(w.last), &said); err != nil {

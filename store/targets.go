@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -46,6 +47,10 @@ func newTargetRow(d rollout.Deployment) *targetRow {
 func (r *targetRow) scan(row scanner) error {
 	r.bad = damage{}
 	err := row.Scan(r.dest...)
+	if err != nil { // what was not come to is that of the row before
+		i := r.Instance
+		r.Target = rollout.Target{Instance: fleet.Instance{ID: i.ID, Service: i.Service, Environment: i.Environment}}
+	}
 	a := &r.Assignment
 	a.InstanceID, a.Profile = "", ""
 	if a.Version != "" {

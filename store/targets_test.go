@@ -34,6 +34,10 @@ func TestEachTargetIsReadAsItIs(t *testing.T) {
 			w.must(w.RegisterInstance(t.Context(), one, hash[:]))
 			instances[i].Status, instances[i].LastHeartbeat = fleet.StatusUnknown, began
 		}
+		broken := fleet.Instance{ID: "i-5", Service: "payment-service", Environment: profile.Production, Hostname: "bb"}
+		w.register(broken.ID) // whose labels cannot be read, behind one that has some
+		w.must(w.raw(`UPDATE service_instances SET hostname = 'bb', port = 0, labels = '"eu"' WHERE instance_id = 'i-5'`))
+		broken.Status, broken.LastHeartbeat = fleet.StatusUnknown, began
 		d := w.create("1.1.0")
 		d.State = rollout.InProgress
 		w.must(w.Step(t.Context(), w.claimOne("a"), rollout.Decision{Next: d, Changed: true, Assign: []rollout.Assign{
@@ -54,7 +58,7 @@ func TestEachTargetIsReadAsItIs(t *testing.T) {
 		acked, refused := assigned, assigned
 		acked.Applied, acked.AppliedGeneration, acked.AppliedAt, acked.ApplyTime = d.Version, a.Generation, w.clock(), time.Millisecond
 		refused.InstanceID, refused.ApplyError = "i-3", "no room"
-		want := []rollout.Target{{Instance: instances[0]}, {Instance: instances[1], Assignment: acked}, {Instance: instances[2], Assignment: refused}, {Instance: instances[3]}}
+		want := []rollout.Target{{Instance: instances[0]}, {Instance: instances[1], Assignment: acked}, {Instance: broken}, {Instance: instances[2], Assignment: refused}, {Instance: instances[3]}}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("targets are\n%+v, want\n%+v", got, want)
 		}
