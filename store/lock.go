@@ -15,9 +15,14 @@ func (tx *Tx) lockProfile(ctx context.Context, name string) error {
 
 // lockNamed does so for several profiles. Those that the transaction wrote are locked.
 func (tx *Tx) lockNamed(ctx context.Context, names []string) error {
-	if tx.s.engine.serial {
-		return nil
+	if err := tx.tx.together(ctx, tx.lockingNamed(names)...); err != nil {
+		return fmt.Errorf("lock profiles: %w", err)
 	}
+	return nil
+}
+
+// lockingNamed asks nothing where there is nothing left to lock.
+func (tx *Tx) lockingNamed(names []string) []question {
 	open := make([]string, 0, len(names))
 	for _, name := range names {
 		if !tx.written[name] {
@@ -28,9 +33,9 @@ func (tx *Tx) lockNamed(ctx context.Context, names []string) error {
 	case 0:
 		return nil
 	case 1:
-		return tx.lockProfile(ctx, open[0])
+		return tx.locking(`name = $1`, open[0])
 	}
-	return tx.lockProfiles(ctx, tx.s.engine.in("name", 1), asJSON(open))
+	return tx.locking(tx.s.engine.in("name", 1), asJSON(open))
 }
 
 // lockProfilesOf does so for every profile of an instance's service.

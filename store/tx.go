@@ -115,11 +115,6 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 		return err
 	}
 	own := &Tx{tx: session{tx, s.engine, conn}, s: s, said: map[statusKey]int{}, added: map[string]counted{}, written: map[string]bool{}}
-	if !s.ownClock() {
-		if err := s.readClock(ctx, own.tx); err != nil {
-			return err
-		}
-	}
 	if err := fn(own); err != nil {
 		return err
 	}
