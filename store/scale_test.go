@@ -160,14 +160,15 @@ func TestListsAtScaleReadWhatTheyGive(t *testing.T) { // by itself: it has the m
 		"a deployment's instances":  {30, `SELECT version FROM config_assignments WHERE config_name = 'service-7.production'`},
 		"an instance's assignments": {2, `SELECT version FROM config_assignments WHERE instance_id = 'i-7'`},
 		"who has a profile":         {40, `SELECT DISTINCT instance_id FROM config_assignments WHERE config_name = ANY (ARRAY(SELECT json_array_elements_text('["service-7.production"]')))`},
-		"samples":                   {200, `SELECT sample FROM health_samples WHERE instance_id = ANY (ARRAY(SELECT json_array_elements_text('["i-7", "i-8"]'))) AND at > now() - interval '15 minutes'`},
-		"audit":                     {100, `SELECT id FROM config_audit_logs ORDER BY id DESC LIMIT 50`},
-		"audit of an entity":        {100, `SELECT id FROM config_audit_logs WHERE entity_type = 'profile' AND entity_id = 'e-8' ORDER BY id DESC LIMIT 50`},
-		"audit of a user":           {100, `SELECT id FROM config_audit_logs WHERE user_id = 'user-7' ORDER BY id DESC LIMIT 50`},
-		"audit of a kind":           {1200, `SELECT id FROM config_audit_logs WHERE event_type = 'deployment.7' ORDER BY id DESC LIMIT 50`},
-		"audit of a day":            {1500, `SELECT id FROM config_audit_logs WHERE created_at >= now() - interval '3 days' AND created_at < now() - interval '2 days' ORDER BY id DESC LIMIT 50`},
-		"the statuses of a commit":  {5, `SELECT context FROM commit_statuses WHERE commit_sha >= 'abc0' AND commit_sha < 'abc0g' ORDER BY context, source_id`},
-		"statuses that wait":        {20, `SELECT count(*) FROM commit_statuses WHERE revision > posted_revision AND revision > refused_revision`},
+		"samples": {200, `SELECT s.sample FROM json_array_elements_text('["i-7", "i-8"]') AS i(id) CROSS JOIN LATERAL
+			(SELECT sample FROM health_samples WHERE instance_id = i.id AND at >= now() - interval '15 minutes' AND since >= now() - interval '1 day' ORDER BY at, seq) s`},
+		"audit":                    {100, `SELECT id FROM config_audit_logs ORDER BY id DESC LIMIT 50`},
+		"audit of an entity":       {100, `SELECT id FROM config_audit_logs WHERE entity_type = 'profile' AND entity_id = 'e-8' ORDER BY id DESC LIMIT 50`},
+		"audit of a user":          {100, `SELECT id FROM config_audit_logs WHERE user_id = 'user-7' ORDER BY id DESC LIMIT 50`},
+		"audit of a kind":          {1200, `SELECT id FROM config_audit_logs WHERE event_type = 'deployment.7' ORDER BY id DESC LIMIT 50`},
+		"audit of a day":           {1500, `SELECT id FROM config_audit_logs WHERE created_at >= now() - interval '3 days' AND created_at < now() - interval '2 days' ORDER BY id DESC LIMIT 50`},
+		"the statuses of a commit": {5, `SELECT context FROM commit_statuses WHERE commit_sha >= 'abc0' AND commit_sha < 'abc0g' ORDER BY context, source_id`},
+		"statuses that wait":       {20, `SELECT count(*) FROM commit_statuses WHERE revision > posted_revision AND revision > refused_revision`},
 		"a heartbeat's answer": {40, `SELECT body FROM config_deployments WHERE finished_at IS NULL
 			AND config_name IN (SELECT name FROM config_profiles WHERE service = 'service-7' AND environment = 'Staging')`},
 	} {

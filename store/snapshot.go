@@ -33,6 +33,16 @@ func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment, readings fun
 // so that a large fleet's are no statement that takes too long.
 const samplesTogether = 100
 
+// readSamples gives the samples of the instances in the JSON array $1, each one's oldest
+// first. PostgreSQL reads them instance by instance, as its index has them: all of
+// them at once it would sort on disk.
+var readSamples = text{
+	sqlite: `SELECT instance_id, since, at, sample FROM health_samples
+		WHERE instance_id IN (SELECT value FROM json_each($1)) AND at >= $2 AND since >= $3 ORDER BY instance_id, at, seq`,
+	postgres: `SELECT s.instance_id, s.since, s.at, s.sample FROM json_array_elements_text($1::json) AS i(id) CROSS JOIN LATERAL
+		(SELECT instance_id, since, at, sample FROM health_samples WHERE instance_id = i.id AND at >= $2 AND since >= $3 ORDER BY at, seq) s`,
+}
+
 // samples reads those that are asked for into the targets.
 func (s *Store) samples(ctx context.Context, targets []rollout.Target, readings []rollout.Reading) error {
 	if len(readings) == 0 {
@@ -52,8 +62,7 @@ func (s *Store) samples(ctx context.Context, targets []rollout.Target, readings 
 			began = time.Unix(0, 0)
 		}
 		for some := range slices.Chunk(r.Instances, samplesTogether) {
-			_, err := collect(ctx, s.read, shown(ctx, s, sampleInto(of, r.Coarse)), `SELECT instance_id, since, at, sample FROM health_samples
-				WHERE `+s.engine.in("instance_id", 1)+` AND at >= $2 AND since >= $3 ORDER BY instance_id, at, seq`, asJSON(some), stamp(from), stamp(began))
+			_, err := collect(ctx, s.read, shown(ctx, s, sampleInto(of, r.Coarse)), s.engine.pick(readSamples), asJSON(some), stamp(from), stamp(began))
 			if err != nil {
 				return err
 			}
