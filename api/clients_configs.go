@@ -107,7 +107,7 @@ func (r *clientConfigs) opened(ctx context.Context, v fleet.Assignment, data pro
 	}
 	out, err := r.api.opts.Secrets.Open(ctx, v.Profile, data)
 	if err != nil {
-		return nil, r.api.notOpened(ctx, store.AssignedVersion{Assignment: v}, err)
+		return nil, r.api.notOpened(ctx, v, err)
 	}
 	return out, r.api.opts.Store.RecordOpening(ctx, store.Opening{
 		InstanceID: v.InstanceID, Profile: v.Profile, Version: v.Version, Hash: v.Hash, Generation: v.Generation,
@@ -117,7 +117,7 @@ func (r *clientConfigs) opened(ctx context.Context, v fleet.Assignment, data pro
 
 // stable is what whoever is assigned nothing gets of a profile.
 func (r *clientConfigs) stable(ctx context.Context, name string) (compat.Config, error) {
-	s, err := r.stableOf(ctx, name)
+	s, err := r.standingOf(ctx, name)
 	if err != nil {
 		return compat.Config{}, err
 	}
@@ -131,8 +131,8 @@ func (r *clientConfigs) stable(ctx context.Context, name string) (compat.Config,
 	}, nil
 }
 
-func (r *clientConfigs) stableOf(ctx context.Context, name string) (store.Stable, error) {
-	s, err := r.api.opts.Store.StableOf(ctx, name)
+func (r *clientConfigs) standingOf(ctx context.Context, name string) (store.Standing, error) {
+	s, err := r.api.opts.Store.StandingOf(ctx, name)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !r.by.reads(s) {
 		return s, compat.ErrNotFound
 	}
@@ -141,7 +141,7 @@ func (r *clientConfigs) stableOf(ctx context.Context, name string) (store.Stable
 
 // reads says whether a reader may have the stable version of a profile: an instance
 // those of its own service in its own environment, whoever else what its scope has.
-func (c caller) reads(s store.Stable) bool {
+func (c caller) reads(s store.Standing) bool {
 	if c.instance != nil {
 		return s.Service == c.instance.Service && s.Environment == c.instance.Environment
 	}
@@ -152,7 +152,7 @@ func (c caller) reads(s store.Stable) bool {
 var indexEpoch = time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // stableIndex rises whenever the stable version becomes another.
-func stableIndex(s store.Stable) int64 { return max(1, s.ChangedAt.Sub(indexEpoch).Microseconds()) }
+func stableIndex(s store.Standing) int64 { return max(1, s.ChangedAt.Sub(indexEpoch).Microseconds()) }
 
 // Index is that of Config. Thousands may wait, and ask for it at every change: the first look of a
 // request is at the store, and later ones at the view that all share, unless that is of before.
@@ -185,7 +185,7 @@ func (r *clientConfigs) index(ctx context.Context, name string, v *view) (int64,
 		return mine.Generation, nil
 	}
 	if v == nil {
-		s, err := r.stableOf(ctx, name)
+		s, err := r.standingOf(ctx, name)
 		if err != nil {
 			return 0, err
 		}
@@ -218,12 +218,12 @@ func (r *clientConfigs) Of(ctx context.Context, service string, environment prof
 
 func (r *clientConfigs) names(ctx context.Context, service string, environment profile.Environment) ([]string, error) {
 	return look(ctx, func(ctx context.Context) ([]string, error) {
-		all, err := r.api.opts.Store.Stables(ctx, r.by.scope, service, environment)
+		all, err := r.api.opts.Store.StandingsWithin(ctx, r.by.scope, service, environment)
 		if err != nil {
 			return nil, err
 		}
-		all = slices.DeleteFunc(all, func(s store.Stable) bool { return !r.by.reads(s) })
-		names := convert(all, func(s store.Stable) string { return s.Profile })
+		all = slices.DeleteFunc(all, func(s store.Standing) bool { return !r.by.reads(s) })
+		names := convert(all, func(s store.Standing) string { return s.Profile })
 		i := r.by.instance
 		if i == nil || service != "" && service != i.Service || environment != "" && environment != i.Environment {
 			return names, nil

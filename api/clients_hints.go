@@ -30,7 +30,7 @@ type hints struct {
 
 // view is where all profiles were at one moment. It never changes.
 type view struct {
-	stable map[string]store.Stable
+	stable map[string]store.Standing
 	// given is of the generations of a service in an environment: an instance's assignments are what
 	// they were as long as that is.
 	given map[serving]uint64
@@ -46,13 +46,13 @@ const hintGap = 100 * time.Millisecond
 
 // newView is that of all profiles, which are in the order of their names.
 func newView(standings []store.Standing) *view {
-	v := &view{stable: make(map[string]store.Stable, len(standings)), given: map[serving]uint64{}}
+	v := &view{stable: make(map[string]store.Standing, len(standings)), given: map[serving]uint64{}}
 	for _, one := range standings {
 		at, h := serving{one.Service, one.Environment}, fnv.New64a()
 		fmt.Fprintf(h, "%x %s %d", v.given[at], one.Profile, one.Generation)
 		v.given[at] = h.Sum64()
 		if one.Version != "" && !one.Retired {
-			v.stable[one.Profile] = one.Stable
+			v.stable[one.Profile] = one
 		}
 	}
 	return v

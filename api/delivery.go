@@ -22,6 +22,7 @@ type delivery struct {
 	fleet.Assignment // of no instance
 	inline           bool
 	text             []byte // JSON of a wire.Assignment without its end and its own fields
+	alone            string // the tag of the set that has nothing else: what most have
 }
 
 // newDelivery brings small data along. What may hold secrets is fetched apart,
@@ -39,6 +40,7 @@ func (a *API) newDelivery(of fleet.Assignment, data []byte) (*delivery, error) {
 		return nil, fmt.Errorf("assignment of %s %s: %w", of.Profile, of.Version, err)
 	}
 	d.text = slices.Clip(text[:len(text)-len("}")])
+	d.alone = tagOf(d)
 	return d, nil
 }
 
@@ -110,6 +112,13 @@ func (set deliveries) since(before deliveries) (fresh deliveries) {
 
 // tag names a set: the same tag, the same set.
 func (set deliveries) tag() string {
+	if len(set) == 1 {
+		return set[0].alone
+	}
+	return tagOf(set...)
+}
+
+func tagOf(set ...*delivery) string {
 	h := sha256.New()
 	for _, one := range set {
 		fmt.Fprintf(h, "%s\x00%d\x00%s\x00", one.Profile, one.Generation, one.Hash)

@@ -35,8 +35,8 @@ func Readers(a *API) int { return a.marks.readers() }
 
 // Wakes are the wake-ups that a stream of the instance would get.
 func Wakes(a *API, instanceID string) (wakes <-chan struct{}, stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	return a.marks.subscribe(ctx, instanceID).wake, cancel
+	w := a.marks.join(instanceID)
+	return w.wake, func() { a.marks.leave(w) }
 }
 
 // Watching says that somebody looks at the store for streams and polls.

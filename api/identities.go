@@ -1,12 +1,11 @@
 package api
 
 import (
+	"crypto/sha256"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
-
-	"github.com/sluicehq/sluice/fleet"
 )
 
 // identities remembers for a moment which instance has a token, by the token's hash.
@@ -21,13 +20,16 @@ type identities struct {
 	now  func() time.Time
 
 	mu     sync.Mutex
-	held   *simplelru.LRU[string, identity]
-	hashes map[string]string // by instance
+	held   *simplelru.LRU[tokenHash, identity]
+	hashes map[string]tokenHash // by instance
 }
 
+type tokenHash [sha256.Size]byte
+
+// identity is an instance as a caller, which all its requests share.
 type identity struct {
-	instance fleet.Instance
-	until    time.Time
+	caller *caller
+	until  time.Time
 }
 
 // keptIdentity is longer than a long poll waits: the next one is not to look up
@@ -38,8 +40,8 @@ const keptIdentity = 2 * time.Minute
 const mostIdentities = 1 << 15
 
 func newIdentities(life time.Duration, now func() time.Time) *identities {
-	k := &identities{life: life, now: now, hashes: map[string]string{}}
-	held, err := simplelru.NewLRU(mostIdentities, func(_ string, a identity) { delete(k.hashes, a.instance.ID) })
+	k := &identities{life: life, now: now, hashes: map[string]tokenHash{}}
+	held, err := simplelru.NewLRU(mostIdentities, func(_ tokenHash, a identity) { delete(k.hashes, a.caller.instance.ID) })
 	if err != nil {
 		panic(err) // of a size below one
 	}
@@ -47,21 +49,22 @@ func newIdentities(life time.Duration, now func() time.Time) *identities {
 	return k
 }
 
-func (k *identities) get(hash []byte) (fleet.Instance, bool) {
+// get is nil for one who has to be looked up.
+func (k *identities) get(hash tokenHash) *caller {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	a, ok := k.held.Get(string(hash))
+	a, ok := k.held.Get(hash)
 	if !ok || k.now().After(a.until) {
-		return fleet.Instance{}, false
+		return nil
 	}
-	return a.instance, true
+	return a.caller
 }
 
-func (k *identities) put(hash []byte, i fleet.Instance) {
+func (k *identities) put(hash tokenHash, by *caller) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.held.Add(string(hash), identity{i, k.now().Add(k.life)})
-	k.hashes[i.ID] = string(hash)
+	k.held.Add(hash, identity{by, k.now().Add(k.life)})
+	k.hashes[by.instance.ID] = hash
 }
 
 // forget has an instance looked up at its next request.

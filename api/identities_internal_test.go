@@ -8,18 +8,20 @@ import (
 	"github.com/sluicehq/sluice/fleet"
 )
 
+func hashed(name string, i int) tokenHash { return tokenHash(HashToken(fmt.Sprint(name, i))) }
+
 func TestIdentities(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	k := newIdentities(time.Minute, func() time.Time { return now })
 	for i := range 3 {
-		k.put([]byte(fmt.Sprint("hash-", i)), fleet.Instance{ID: fmt.Sprint("i-", i)})
+		k.put(hashed("hash-", i), &caller{instance: &fleet.Instance{ID: fmt.Sprint("i-", i)}})
 	}
 	has := func(what string, want ...bool) {
 		t.Helper()
 		for i, yes := range want {
-			if got, ok := k.get([]byte(fmt.Sprint("hash-", i))); ok != yes || ok && got.ID != fmt.Sprint("i-", i) {
-				t.Errorf("%s: instance %d is known: %v (%s)", what, i, ok, got.ID)
+			if got := k.get(hashed("hash-", i)); (got != nil) != yes || yes && got.instance.ID != fmt.Sprint("i-", i) {
+				t.Errorf("%s: instance %d is known as %+v", what, i, got)
 			}
 		}
 	}
@@ -31,7 +33,7 @@ func TestIdentities(t *testing.T) {
 	now = now.Add(time.Minute + 1)
 	has("after their time", false, false, false)
 	for i := range mostIdentities + 10 {
-		k.put([]byte(fmt.Sprint("many-", i)), fleet.Instance{ID: fmt.Sprint("m-", i)})
+		k.put(hashed("many-", i), &caller{instance: &fleet.Instance{ID: fmt.Sprint("m-", i)}})
 	}
 	if len(k.hashes) != mostIdentities || k.held.Len() != mostIdentities {
 		t.Errorf("%d and %d are kept", len(k.hashes), k.held.Len())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -44,6 +45,21 @@ func paced(p pace) echo.MiddlewareFunc {
 			ctx, cancel := context.WithTimeout(ctx, within)
 			defer cancel()
 			c.SetRequest(c.Request().WithContext(ctx))
+			return next(c)
+		}
+	}
+}
+
+// ahead lets an order that was let in go ahead of whatever can wait: of steps and
+// heartbeats, and not of another order. A stranger holds nobody up: this stands
+// behind the look at who calls, and how often.
+func (a *API) ahead(r route) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		if r.pace != urgent || r.method == http.MethodGet {
+			return next
+		}
+		return func(c echo.Context) error {
+			defer a.opts.Store.Ahead(c.Request().Context())()
 			return next(c)
 		}
 	}

@@ -36,7 +36,7 @@ func (a *API) retried(c echo.Context, req wire.RetryRequest) (none rollout.Deplo
 	if err := rollout.MayRetry(old); err != nil {
 		return none, err
 	}
-	return a.settle(ctx, old.Profile, func(basis *rollout.Basis) (rollout.Deployment, error) {
+	return a.settleOn(ctx, old.Profile, func(basis *rollout.Basis) (rollout.Deployment, error) {
 		d, err := a.draft(c, wire.CreateDeploymentRequest{
 			ConfigName: old.Profile, ConfigVersion: old.Version, TargetInstances: old.Selector.Instances, Reason: req.Reason, Force: req.Force,
 		})
@@ -54,7 +54,7 @@ func (a *API) retried(c echo.Context, req wire.RetryRequest) (none rollout.Deplo
 // begin answers with a new deployment. It is decided again when others were
 // quicker, so that each is told what the others did.
 func (a *API) begin(c echo.Context, name string, start func(*rollout.Basis) (rollout.Deployment, error)) error {
-	d, err := a.settle(c.Request().Context(), name, start)
+	d, err := a.settleOn(c.Request().Context(), name, start)
 	return answerBegun(c, d, err)
 }
 
@@ -70,17 +70,28 @@ func answerBegun(c echo.Context, d rollout.Deployment, err error) error {
 // profile. Those who were quicker each time are superseded after that.
 const tries = 4
 
-// settle decides on what the profile is, and again when that was not so any more.
-func (a *API) settle(ctx context.Context, name string, decide func(*rollout.Basis) (rollout.Deployment, error)) (rollout.Deployment, error) {
+// settle decides, and again when what it was decided on was not so any more. The last
+// time it rests on nothing.
+func settle(decide func(last bool) (rollout.Deployment, error)) (rollout.Deployment, error) {
 	for range tries {
-		basis, err := a.opts.Store.Basis(ctx, name)
-		if err != nil {
-			return rollout.Deployment{}, err
-		}
-		d, err := decide(&basis)
+		d, err := decide(false)
 		if !errors.Is(err, rollout.ErrStale) {
 			return d, err
 		}
 	}
-	return decide(nil)
+	return decide(true)
+}
+
+// settleOn does so on what the profile is.
+func (a *API) settleOn(ctx context.Context, name string, decide func(*rollout.Basis) (rollout.Deployment, error)) (rollout.Deployment, error) {
+	return settle(func(last bool) (rollout.Deployment, error) {
+		if last {
+			return decide(nil)
+		}
+		basis, err := a.opts.Store.Basis(ctx, name)
+		if err != nil {
+			return rollout.Deployment{}, err
+		}
+		return decide(&basis)
+	})
 }

@@ -61,7 +61,7 @@ func (a *API) RollBack(ctx context.Context, id, actor, reason string) (rollout.D
 		return d, err
 	}
 	by := order{actor, reason}
-	return a.settle(ctx, d.Profile, func(basis *rollout.Basis) (rollout.Deployment, error) {
+	return a.settleOn(ctx, d.Profile, func(basis *rollout.Basis) (rollout.Deployment, error) {
 		way, err := a.wayOfDeployment(ctx, id)
 		if err != nil {
 			return d, err
@@ -87,7 +87,7 @@ func (a *API) carryOut(ctx context.Context, way wayBack, by order, basis *rollou
 	case way.already != nil:
 		return *way.already, nil
 	case way.turn != nil:
-		d, err := a.opts.Engine.Order(ctx, way.turn.ID, rollout.OrderRollback, by.actor, by.reason)
+		d, err := a.opts.Engine.RollBack(ctx, *way.turn, by.actor, by.reason)
 		if ended, ok := errors.AsType[*rollout.StateError](err); ok && ended.State.Final() && !way.turn.State.Final() {
 			return d, fmt.Errorf("%w: %w", rollout.ErrStale, err)
 		}
@@ -156,27 +156,39 @@ func (a *API) rollbackConfig(c echo.Context) error {
 }
 
 func (a *API) rollBackProfile(ctx context.Context, name, toVersion string, by order) (rollout.Deployment, error) {
-	return a.settle(ctx, name, func(basis *rollout.Basis) (rollout.Deployment, error) {
-		way, err := a.wayOfProfile(ctx, name, toVersion)
+	return settle(func(last bool) (none rollout.Deployment, err error) {
+		ground, err := a.opts.Store.Ground(ctx, name)
 		if err != nil {
-			return rollout.Deployment{}, err
+			return none, err
+		}
+		way, err := a.wayOn(ctx, ground, toVersion)
+		if err != nil {
+			return none, err
+		}
+		basis := &ground.Basis
+		if last {
+			basis = nil
 		}
 		return a.carryOut(ctx, way, by, basis)
 	})
 }
 
-// wayOfProfile turns an active canary round, or goes back to the version asked
-// for, or to the last completed one before the current one.
-func (a *API) wayOfProfile(ctx context.Context, name, toVersion string) (way wayBack, err error) {
-	r, err := a.opts.Store.Profile(ctx, name)
+// wayOfProfile is the way back of a profile as it is.
+func (a *API) wayOfProfile(ctx context.Context, name, toVersion string) (wayBack, error) {
+	ground, err := a.opts.Store.Ground(ctx, name)
 	if err != nil {
-		return way, err
+		return wayBack{}, err
 	}
-	active, err := a.opts.Store.ActiveDeployment(ctx, r.Name)
-	if err != nil && !errors.Is(err, rollout.ErrNotFound) {
-		return way, err
+	return a.wayOn(ctx, ground, toVersion)
+}
+
+// wayOn turns an active canary round, or goes back to the version asked for, or to
+// the last completed one before the current one.
+func (a *API) wayOn(ctx context.Context, ground store.Ground, toVersion string) (way wayBack, err error) {
+	r, active, on := ground.Record, rollout.Deployment{}, ground.Active != nil
+	if on {
+		active = *ground.Active
 	}
-	on := err == nil
 	// What runs somewhere and is to go: a canary's version, or the current one.
 	bad := r.CurrentVersion
 	if on && active.Kind == rollout.Forward && active.State != rollout.Pending {

@@ -144,7 +144,7 @@ func (a *API) routes() error {
 			a.echo.Add(r.method, r.path, a.misdirected)
 			continue
 		}
-		a.echo.Add(r.method, r.path, r.handle, paced(r.pace), a.allowed(r), a.limited(r), bounded(r.body), a.inTurn(r), a.idempotent(r))
+		a.echo.Add(r.method, r.path, behind(r.handle, paced(r.pace), a.allowed(r), a.limited(r), bounded(r.body), a.ahead(r), a.inTurn(r), a.idempotent(r)))
 	}
 	a.echo.RouteNotFound("/*", func(c echo.Context) error {
 		if forPeople(c) {
@@ -155,6 +155,15 @@ func (a *API) routes() error {
 		return &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "there is nothing at this path"}
 	})
 	return errors.Join(errs...)
+}
+
+// behind is a door behind its guards, of which the first stands outermost. Echo would put them up anew
+// for each request.
+func behind(handle echo.HandlerFunc, guards ...echo.MiddlewareFunc) echo.HandlerFunc {
+	for _, guard := range slices.Backward(guards) {
+		handle = guard(handle)
+	}
+	return handle
 }
 
 func ipNet(prefix netip.Prefix) *net.IPNet {

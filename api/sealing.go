@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sluicehq/sluice/api/wire"
+	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/internal/secrets"
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/store"
@@ -33,17 +34,17 @@ const deliveredHash = wire.DeliveredHashHeader
 // deliver gives an instance the data that it is assigned, with its secrets
 // opened. None leaves that the audit log does not tell of first; what was opened
 // is in this answer and nowhere else.
-func (a *API) deliver(c echo.Context, v store.AssignedVersion) error {
-	if a.opts.Secrets == nil || !profile.MayHoldSecrets(v.Data) {
-		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, v.Data)
+func (a *API) deliver(c echo.Context, v fleet.Assignment, text []byte) error {
+	if a.opts.Secrets == nil || !profile.MayHoldSecrets(text) {
+		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
 	}
-	data, err := profile.DecodeData(v.Data)
+	data, err := profile.DecodeData(text)
 	if err != nil {
 		return err
 	}
 	found := profile.Secrets(data)
 	if len(found) == 0 {
-		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, v.Data)
+		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
 	}
 	ctx := c.Request().Context()
 	opened, err := a.opts.Secrets.Open(ctx, v.Profile, data)
@@ -76,7 +77,7 @@ func told(s profile.Secret) string {
 
 // notOpened tells the instance why: a conflict, which it reports as a version
 // that it could not apply, or that asking again may help.
-func (a *API) notOpened(ctx context.Context, v store.AssignedVersion, err error) error {
+func (a *API) notOpened(ctx context.Context, v fleet.Assignment, err error) error {
 	refused, ok := errors.AsType[*secrets.Error](err)
 	if !ok {
 		return err

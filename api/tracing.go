@@ -34,13 +34,16 @@ var quiet = map[string]bool{
 func (a *API) traced(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		ctx := otel.GetTextMapPropagator().Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		before := r.Context()
+		ctx := otel.GetTextMapPropagator().Extract(before, propagation.HeaderCarrier(r.Header))
 		var span trace.Span
 		if !a.quietly(c.Path()) {
 			ctx, span = startServerSpan(ctx, c)
 			defer span.End()
 		}
-		c.SetRequest(r.WithContext(ctx))
+		if ctx != before {
+			c.SetRequest(r.WithContext(ctx))
+		}
 		id := spans.TraceID(ctx)
 		if id == "" {
 			random := make([]byte, 16)
@@ -91,8 +94,11 @@ func spanned(name string, handle echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // instanceSpan names the span config.deploy.instance of an assignment, from when
-// it was made until the instance answers for it.
+// it was made until the instance answers for it; "" where nobody traces it.
 func instanceSpan(a fleet.Assignment) string {
+	if a.TraceParent == "" {
+		return ""
+	}
 	return spans.Child(a.TraceParent, spans.ID("instance", a.DeploymentID, a.InstanceID, strconv.FormatInt(a.Generation, 10)))
 }
 

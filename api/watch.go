@@ -163,7 +163,8 @@ func (a *API) poll(c echo.Context) error {
 	}
 	timeout := time.NewTimer(waitOf(c.Request()))
 	defer timeout.Stop()
-	changed := a.marks.subscribe(ctx, id)
+	changed := a.marks.join(id)
+	defer a.marks.leave(changed)
 	// A proxy that compresses makes the tag a weak one.
 	have := strings.TrimPrefix(c.Request().Header.Get("If-None-Match"), "W/")
 	var looks patience
@@ -236,7 +237,7 @@ func (a *API) assignedData(c echo.Context) error {
 			if err != nil {
 				return err
 			}
-			return a.deliver(c, store.AssignedVersion{Assignment: one, Data: data})
+			return a.deliver(c, one, data)
 		}
 	}
 	return store.ErrNotFound

@@ -72,14 +72,7 @@ func newWatermark(a *API) *watermark {
 	}
 }
 
-// subscribe waits for changes of the instance's assignments, until ctx ends.
-func (m *watermark) subscribe(ctx context.Context, instanceID string) *waiter {
-	w := m.join(instanceID)
-	context.AfterFunc(ctx, func() { m.leave(w) })
-	return w
-}
-
-// join waits until leave, or until over is closed.
+// join waits for changes of the instance's assignments until leave, or until over is closed.
 func (m *watermark) join(instanceID string) *waiter {
 	m.mu.Lock()
 	defer m.mu.Unlock()

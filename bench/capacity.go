@@ -64,7 +64,7 @@ func Assumptions() []Slope {
 		{"utilisation", "how much of a processor or of memory is used before there is another: the rest is for bursts and for garbage", "", 0.5, Assumed},
 		{"replica_cores", "processors of a replica", "", 2, Assumed},
 		{"watch_memory", "memory of a watch replica", "MB", 1024, Assumed},
-		{"connections", "connections of a replica (database_connections, and 4 that are reserved)", "", 20, Assumed},
+		{"connections", "connections of a replica (database_connections, and 8 that are reserved)", "", 24, Assumed},
 		{"packet", "what the network adds to each small message, both ways", "B", 132, Assumed},
 	}
 }

@@ -59,7 +59,7 @@ func TestNeeds(t *testing.T) {
 		"heartbeats a second":                       {50, 500, 5000}, // 900/30 + 100/5
 		"memory of the streams":                     {10, 100, 1000},
 		"watch replicas":                            {2, 2, 4}, // 500 MB are left of each, 1 processor of two
-		"PostgreSQL: connections":                   {100, 100, 140},
+		"PostgreSQL: connections":                   {120, 120, 168},
 		"PostgreSQL: versions":                      {.05, .5, 5},
 		"PostgreSQL: write-ahead log by heartbeats": {.05, .5, 5},
 		"Redis: memory of cached versions":          {.8, 8, 80},

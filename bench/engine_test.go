@@ -118,7 +118,7 @@ func (s *scenario) stepRounds(server *testenv.Postgres, n int) []stepped {
 	e.goLive()
 	c := &counted{more: make(chan struct{}, 1), since: time.Now()}
 	engine := rollout.NewEngine(e.db, nobody{}, rollout.EngineOptions{Owner: "bench", Metrics: rollout.EngineMetrics{Stepped: c.stepped}})
-	stop := run(s, func(ctx context.Context) error { return engine.Run(store.Urgent(ctx)) })
+	stop := run(s, func(ctx context.Context) error { return engine.Run(store.Stepping(ctx)) })
 	e.waitFor(n, `SELECT count(*) FROM config_deployments WHERE status = 'InProgress'`)
 	e.take()
 	e.waitFor(n, `SELECT count(*) FROM config_deployments WHERE finished_at IS NULL AND body->'Progress'->>'Applied' = '5'`)

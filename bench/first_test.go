@@ -135,7 +135,7 @@ func (s *scenario) worksOff(url string) (all, promotion float64) {
 	}
 	began := time.Now()
 	stopOutbox := run(s, outbox.Run)
-	stopEngine := run(s, func(ctx context.Context) error { return engine.Run(store.Urgent(ctx)) })
+	stopEngine := run(s, func(ctx context.Context) error { return engine.Run(store.Stepping(ctx)) })
 	s.until(db, s.Profiles/2)
 	promotion = milliseconds(func() {
 		if _, err := engine.Promote(store.Urgent(s.Context()), waits, rollout.Promotion{}, "somebody", "seen"); err != nil {

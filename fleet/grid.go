@@ -91,9 +91,12 @@ func (h Histogram) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (h *Histogram) UnmarshalJSON(text []byte) error {
-	var stored storedHistogram
-	if err := json.Unmarshal(text, &stored); err != nil {
-		return err
+	stored, ok := quickly(text)
+	if !ok {
+		stored = storedHistogram{}
+		if err := json.Unmarshal(text, &stored); err != nil {
+			return err
+		}
 	}
 	*h = Histogram{Bounds: stored.Bounds, Counts: stored.Counts}
 	if stored.Grid == nil {

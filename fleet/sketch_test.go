@@ -121,6 +121,47 @@ func TestMergingSketchesLosesNothing(t *testing.T) {
 	}
 }
 
+// A histogram on the grid is read the same, however its JSON is written.
+func TestAStoredSketchIsReadAsJSON(t *testing.T) {
+	t.Parallel()
+	read := func(text string) (h fleet.Histogram, failed bool) {
+		failed = json.Unmarshal([]byte(text), &h) != nil
+		return h, failed
+	}
+	for _, text := range []string{
+		`{"grid":600,"counts":[1,0,25,0]}`, `{"grid":0,"counts":[1,2]}`, `{"grid":600,"counts":[7]}`, `{"grid":600,"counts":[]}`,
+		`{"grid":600}`, `{"grid":-1,"counts":[1,2]}`, `{"grid":99999999,"counts":[1,2]}`, `{"grid":600,"counts":[1,-2]}`,
+		`{"grid":600,"counts":[1,2.5]}`, `{"grid":600,"counts":[1,1e3]}`, `{"grid":600,"counts":[18446744073709551615,1]}`,
+		`{"grid":600,"counts":[18446744073709551616,1]}`, `{"grid":600,"counts":null}`, `{"grid":600,"counts":[1,2],"bounds":[5]}`,
+		`{"bounds":[5,10],"counts":[1,2,3]}`, `{}`, `null`,
+	} {
+		got, failed := read(text)
+		want, wantFailed := read(strings.Replace(text, "{", "{ ", 1)) // so that it is read as any JSON is
+		if failed != wantFailed || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %v (failed: %v), want %v (%v)", text, got, failed, want, wantFailed)
+		}
+	}
+}
+
+func BenchmarkReadSample(b *testing.B) {
+	values := make([]float64, 400)
+	for i := range values {
+		values[i] = 20 + float64(i*i)/400
+	}
+	text, err := json.Marshal(fleet.Sample{Status: fleet.StatusHealthy, Counted: true, Requests: 400, Latency: parse(b, sketch(b, values...))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var s fleet.Sample
+		if err := json.Unmarshal(text, &s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func TestSketchesRefused(t *testing.T) {
 	t.Parallel()
 	m, err := mapping.NewLogarithmicMapping(fleet.SketchAccuracy)

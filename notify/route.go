@@ -5,6 +5,8 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/sluicehq/sluice/rollout"
 )
@@ -153,13 +155,16 @@ func asked(settings map[string]any) []string {
 	return names
 }
 
-var channelName = regexp.MustCompile(`^[#@]?[\p{L}\p{N}._-]{1,80}$`)
+// channelName does not count: the tables of Unicode would be repeated eighty times, for each process.
+var channelName = regexp.MustCompile(`^[#@]?[\p{L}\p{N}._-]+$`)
+
+const longestChannel = 80 // characters, without its sign
 
 // channelOf is the channel that a profile's settings name; "" for none, or for
 // what is no channel.
 func channelOf(settings map[string]any) string {
 	channel, ok := settings["slackChannel"].(string)
-	if !ok || !channelName.MatchString(channel) {
+	if !ok || !channelName.MatchString(channel) || utf8.RuneCountInString(strings.TrimLeft(channel, "#@")) > longestChannel {
 		return ""
 	}
 	return channel

@@ -41,6 +41,8 @@ func TestRoutes(t *testing.T) {
 		{"or just one", rollout.FactPhase, "orders", "Staging", "", settings{"notify": "hook"}, "hook"},
 		{"with a channel, for those who have channels", rollout.FactRollback, "orders", "Production", "", settings{"slackChannel": "#d"}, "ops#d hook am"},
 		{"what is no channel is none", rollout.FactPhase, "payment-service", "Staging", "", settings{"slackChannel": "<!here>"}, "ops"},
+		{"a channel of 80 characters", rollout.FactPhase, "payment-service", "Staging", "", settings{"slackChannel": "#" + strings.Repeat("ü", 80)}, "ops#" + strings.Repeat("ü", 80)},
+		{"and of no more", rollout.FactPhase, "payment-service", "Staging", "", settings{"slackChannel": "#" + strings.Repeat("ü", 81)}, "ops"},
 		{"a name that nobody has is told of", rollout.FactPhase, "orders", "Staging", "", settings{"notify": []any{"nobody"}}, "nobody"},
 		{"and what is no name", rollout.FactPhase, "orders", "Staging", "", settings{"notify": 7.0}, "7"},
 		{"a profile asks for the usual only", rollout.FactPaused, "orders", "Staging", "", settings{"notify": []any{"hook"}}, ""},

@@ -123,11 +123,16 @@ func (s *step) healthRestored() (restored HealthRestored, sure bool) {
 	if !h.Enabled {
 		return HealthNoData, true
 	}
-	var back side
+	var well []*Target
 	for _, t := range s.targets {
 		if t.Assignment.Applied == s.next.Previous && !s.next.wasIll(t) {
-			back.add(since(t.Samples, later(t.Assignment.AppliedAt, s.next.PhaseSettledAt)))
+			well = append(well, t)
 		}
+	}
+	var back side
+	for _, t := range s.part(well, s.mostUpdated()) {
+		s.need(t, s.next.PhaseSettledAt)
+		back.add(since(t.Samples, later(t.Assignment.AppliedAt, s.next.PhaseSettledAt)))
 	}
 	e := evidence{recent: &back, whole: &back, control: &side{}, wholeCtrl: &side{}, baseline: s.next.Baseline}
 	s.next.Recovery = sum([]MetricCheck{failedChecks(e, h.FailedCheckThreshold), errorRate(e, h.ErrorRateThreshold), latency(e, h.LatencyThreshold)})

@@ -27,8 +27,11 @@ const (
 // reads no clock and changes none of its arguments, and the same arguments
 // give the same answer.
 func Decide(d Deployment, snap Snapshot, now time.Time) Decision {
-	s := newStep(d, snap, now)
-	switch {
+	return newStep(d, snap, now).decide()
+}
+
+func (s *step) decide() Decision {
+	switch d := s.read; {
 	case d.State.Final():
 		return s.dec
 	case d.Kind == Retirement:
@@ -52,10 +55,12 @@ type step struct {
 	snap Snapshot
 	// targets are those of snap: a fleet of thousands is not copied at each turn.
 	targets []*Target
+	places  []*Target // the same in the order of the queue, sorted when it is first asked for; nobody changes it
 	now     time.Time
 	how     Strategy
 	dec     Decision
 	wake    time.Time
+	needs   map[*Target]need // whose samples are looked at, from when on; nil when they are there
 }
 
 func newStep(d Deployment, snap Snapshot, now time.Time) *step {
@@ -160,7 +165,7 @@ func (s *step) begin() {
 		s.next.Group = fleet.OtherGroup(s.snap.Traffic.Active())
 		s.how = strategyOf(s.next)
 	}
-	s.next.Baseline, s.next.Ill, s.next.Worst = look(s.targets, s.next.Previous, s.next.Health, s.now)
+	s.next.Baseline, s.next.Ill, s.next.Worst = s.look()
 	s.fact(FactStarted, Daemon, map[string]any{"strategy": string(s.next.Strategy.Type), "previous": s.next.Previous})
 }
 

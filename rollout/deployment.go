@@ -62,7 +62,8 @@ const (
 )
 
 // Deployment is the rollout of one version of one profile over its instances.
-// It is a value: Decide and the orders return a changed copy.
+// It is a value: Decide and the orders return a changed copy. It is stored without what
+// is zero, which of a new one is most of it.
 type Deployment struct {
 	ID       string // UUID v7
 	Profile  string
@@ -71,64 +72,64 @@ type Deployment struct {
 
 	Version      string
 	Hash         string
-	Previous     string // version to go back to, "" when there is none
-	PreviousHash string
-	Proven       bool // the version completed on this profile before
+	Previous     string `json:",omitzero"` // version to go back to, "" when there is none
+	PreviousHash string `json:",omitzero"`
+	Proven       bool   `json:",omitzero"` // the version completed on this profile before
 
 	Strategy profile.Strategy
 	Health   profile.Health
-	Windows  profile.Windows
+	Windows  profile.Windows `json:",omitzero"`
 
-	Source      string // ID of the source, "" when made by API
-	Commit      string
-	PullRequest int
-	InitiatedBy string
-	Cause       string // why it exists: the commit's first line, or the reason a person gave
-	TraceID     string
-	TraceParent string // of what asked for it, a webhook's sync or a request, as W3C Trace Context writes it
-	Force       string // reason for which the glass was broken, "" otherwise
-	RetryOf     string // ID of the deployment that it is another try of, "" otherwise
-	Guard       string // why it needs approval before it starts, "" otherwise
-	Approvals   int    // review approvals that are as good as a person's promote for Guard; 0: none are
+	Source      string `json:",omitzero"` // ID of the source, "" when made by API
+	Commit      string `json:",omitzero"`
+	PullRequest int    `json:",omitzero"`
+	InitiatedBy string `json:",omitzero"`
+	Cause       string `json:",omitzero"` // why it exists: the commit's first line, or the reason a person gave
+	TraceID     string `json:",omitzero"`
+	TraceParent string `json:",omitzero"` // of what asked for it, a webhook's sync or a request, as W3C Trace Context writes it
+	Force       string `json:",omitzero"` // reason for which the glass was broken, "" otherwise
+	RetryOf     string `json:",omitzero"` // ID of the deployment that it is another try of, "" otherwise
+	Guard       string `json:",omitzero"` // why it needs approval before it starts, "" otherwise
+	Approvals   int    `json:",omitzero"` // review approvals that are as good as a person's promote for Guard; 0: none are
 
 	State       State
-	Awaiting    Awaiting
-	Explanation string    // one line for people: why it stands where it stands
-	StateAt     time.Time // when it came into State; zero while it is as it was made
-	Came        string    // how it came into State, and by whose doing
-	Approved    bool      // the approval that Guard asks for was given
-	Phase       int       // 0-based
-	Promoted    int       // phases up to this one (exclusive) were promoted by a person
-	Promoter    string    // who promoted last
-	Group       string    // of a BlueGreen: the group that takes the version first, "" before it starts
+	Awaiting    Awaiting  `json:",omitzero"`
+	Explanation string    `json:",omitzero"` // one line for people: why it stands where it stands
+	StateAt     time.Time `json:",omitzero"` // when it came into State; zero while it is as it was made
+	Came        string    `json:",omitzero"` // how it came into State, and by whose doing
+	Approved    bool      `json:",omitzero"` // the approval that Guard asks for was given
+	Phase       int       `json:",omitzero"` // 0-based
+	Promoted    int       `json:",omitzero"` // phases up to this one (exclusive) were promoted by a person
+	Promoter    string    `json:",omitzero"` // who promoted last
+	Group       string    `json:",omitzero"` // of a BlueGreen: the group that takes the version first, "" before it starts
 
-	CommittedAt    time.Time // when the commit was made, by its committer; zero without one
-	SeenAt         time.Time // when the daemon saw the branch at the commit; zero without one
+	CommittedAt    time.Time `json:",omitzero"` // when the commit was made, by its committer; zero without one
+	SeenAt         time.Time `json:",omitzero"` // when the daemon saw the branch at the commit; zero without one
 	CreatedAt      time.Time
-	StartedAt      time.Time // first left Pending
-	PhaseEnteredAt time.Time
-	PhaseSettledAt time.Time // when all of the phase's live targets had acknowledged: bake time counts from here
-	ProgressAt     time.Time // last advance: a phase, or an acknowledgement more
-	CheckedAt      time.Time // last gate check
-	RollbackAt     time.Time
-	FinishedAt     time.Time
+	StartedAt      time.Time `json:",omitzero"` // first left Pending
+	PhaseEnteredAt time.Time `json:",omitzero"`
+	PhaseSettledAt time.Time `json:",omitzero"` // when all of the phase's live targets had acknowledged: bake time counts from here
+	ProgressAt     time.Time `json:",omitzero"` // last advance: a phase, or an acknowledgement more
+	CheckedAt      time.Time `json:",omitzero"` // last gate check
+	RollbackAt     time.Time `json:",omitzero"`
+	FinishedAt     time.Time `json:",omitzero"`
 
-	Progress Progress
-	Baseline fleet.Window // the metrics over the window before it started
-	Worst    Figures      // the worst of any well instance before it started
-	Control  fleet.Window // the last that was seen of instances without the change
+	Progress Progress     `json:",omitzero"`
+	Baseline fleet.Window `json:",omitzero"` // the metrics over the window before it started
+	Worst    Figures      `json:",omitzero"` // the worst of any well instance before it started
+	Control  fleet.Window `json:",omitzero"` // the last that was seen of instances without the change
 	// Ill are the instances that were ill before it started, with their metrics:
 	// they are updated last, and no evidence for or against it.
-	Ill     map[string]fleet.Window
-	Verdict Verdict // of the last gate check
+	Ill     map[string]fleet.Window `json:",omitzero"`
+	Verdict Verdict                 `json:",omitzero"` // of the last gate check
 
-	Exposures []Exposure // who had the version that was taken back, at most 100 of them
-	Exposed   int        // how many had it
-	Recovery  Verdict    // of the fleet after a rollback, by the gate's rules
+	Exposures []Exposure `json:",omitzero"` // who had the version that was taken back, at most 100 of them
+	Exposed   int        `json:",omitzero"` // how many had it
+	Recovery  Verdict    `json:",omitzero"` // of the fleet after a rollback, by the gate's rules
 
-	RollbackReason string
-	RollbackBy     string         // "gate", "deadline" or a user
-	HealthRestored HealthRestored // after a rollback
+	RollbackReason string         `json:",omitzero"`
+	RollbackBy     string         `json:",omitzero"` // "gate", "deadline" or a user
+	HealthRestored HealthRestored `json:",omitzero"` // after a rollback
 
 	Revision int64 // rises with every stored change; compare-and-set
 	Epoch    int64 // rises with every claim; fences late writers

@@ -29,22 +29,35 @@ func (e *Engine) Order(ctx context.Context, id string, order Order, actor, reaso
 	if !ok {
 		return Deployment{}, fmt.Errorf("unknown order %q", order)
 	}
-	read := e.read
-	if order == OrderRollback {
-		read = e.readBack
+	return e.carryOut(ctx, id, e.readForOrder, decide, actor, reason)
+}
+
+// RollBack rolls back a deployment that was just read, as Order does: when it has
+// changed since, it is read again.
+func (e *Engine) RollBack(ctx context.Context, d Deployment, actor, reason string) (Deployment, error) {
+	known := &d
+	read := func(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error) {
+		if known == nil {
+			return e.readForOrder(ctx, id)
+		}
+		d := *known
+		known = nil
+		snap, now, err := e.fleet(ctx, d, forOrder)
+		return d, snap, now, err
 	}
-	return e.carryOut(ctx, id, read, decide, actor, reason)
+	return e.carryOut(ctx, d.ID, read, RollBack, actor, reason)
 }
 
 // Promote carries out a promotion as Order does, with its extent.
 func (e *Engine) Promote(ctx context.Context, id string, p Promotion, actor, reason string) (Deployment, error) {
-	return e.carryOut(ctx, id, e.read, p.promote, actor, reason)
+	return e.carryOut(ctx, id, e.readForOrder, p.promote, actor, reason)
 }
 
 // readFunc reads a deployment, its fleet and the database's clock.
 type readFunc func(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error)
 
 func (e *Engine) carryOut(ctx context.Context, id string, read readFunc, decide orderFunc, actor, reason string) (Deployment, error) {
+	defer e.store.Ahead(ctx)()
 	for range freeTries {
 		d, err := e.orderOnce(ctx, id, read, decide, actor, reason)
 		if !errors.Is(err, ErrStale) {
@@ -87,37 +100,46 @@ func (e *Engine) orderOnce(ctx context.Context, id string, read readFunc, decide
 	}
 	e.stored(ctx, d, dec)
 	e.Wake()
-	return e.store.Deployment(ctx, id)
+	next := dec.Next
+	next.Revision, next.Epoch = d.Revision+1, d.Epoch+1
+	return next, nil
 }
 
+// read reads a deployment with what a step of it needs.
 func (e *Engine) read(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error) {
-	return e.readWith(ctx, id, func(Deployment) func([]Target) []string { return nil })
+	return e.readWith(ctx, id, Readings)
 }
 
-// readBack is read for a rollback, which is not to wait for what it does not need.
-func (e *Engine) readBack(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error) {
-	return e.readWith(ctx, id, func(d Deployment) func([]Target) []string { return exposedBy(d, d.Version) })
+// readForOrder is read for an order, which is not to wait for what it does not need.
+func (e *Engine) readForOrder(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error) {
+	return e.readWith(ctx, id, forOrder)
 }
 
-func (e *Engine) readWith(ctx context.Context, id string, sampled func(Deployment) func([]Target) []string) (Deployment, Snapshot, time.Time, error) {
+// forOrder are the readings that an order needs, at any time.
+func forOrder(d Deployment, _ time.Time) func(Snapshot) []Reading { return OrderReadings(d) }
+
+func (e *Engine) readWith(ctx context.Context, id string, readings readingsAt) (Deployment, Snapshot, time.Time, error) {
 	d, err := e.store.Deployment(ctx, id)
 	if err != nil {
 		return d, Snapshot{}, time.Time{}, fmt.Errorf("read deployment %s: %w", id, err)
 	}
-	snap, now, err := e.fleet(ctx, d, sampled(d))
+	snap, now, err := e.fleet(ctx, d, readings)
 	return d, snap, now, err
 }
 
-// fleet reads a deployment's targets, with the samples of those that sampled
-// names, or of all when it is nil, and the database's clock.
-func (e *Engine) fleet(ctx context.Context, d Deployment, sampled func([]Target) []string) (Snapshot, time.Time, error) {
-	snap, err := e.store.Snapshot(ctx, d, sampled)
+// fleet reads a deployment's targets with the samples that are needed at the
+// time that the database's clock shows then: it is the time to decide at, since
+// another would need others.
+func (e *Engine) fleet(ctx context.Context, d Deployment, readings readingsAt) (snap Snapshot, now time.Time, err error) {
+	snap, err = e.store.Snapshot(ctx, d, func(snap Snapshot) []Reading {
+		now = e.store.Clock()
+		return readings(d, now)(snap)
+	})
 	if err != nil {
-		return snap, time.Time{}, fmt.Errorf("read the fleet of deployment %s of %s: %w", d.ID, d.Profile, err)
+		return snap, now, fmt.Errorf("read the fleet of deployment %s of %s: %w", d.ID, d.Profile, err)
 	}
-	now, err := e.store.Now(ctx)
-	if err != nil {
-		return snap, now, fmt.Errorf("read the database's clock: %w", err)
+	if now.IsZero() { // no targets, no samples to ask for
+		now = e.store.Clock()
 	}
 	return snap, now, nil
 }
@@ -138,6 +160,7 @@ type Back struct {
 // superseded. It returns ErrReason or ErrNoWayBack, and ErrStale when its basis
 // is not so any more.
 func (e *Engine) RollbackProfile(ctx context.Context, b Back) (Deployment, error) {
+	defer e.store.Ahead(ctx)()
 	dec, err := e.ForeseeRollback(ctx, b)
 	if err != nil {
 		return Deployment{}, err
@@ -159,11 +182,7 @@ func (e *Engine) ForeseeOrder(ctx context.Context, id string, order Order, actor
 	if !ok {
 		return Decision{}, fmt.Errorf("unknown order %q", order)
 	}
-	read := e.read
-	if order == OrderRollback {
-		read = e.readBack
-	}
-	d, snap, now, err := read(ctx, id)
+	d, snap, now, err := e.readForOrder(ctx, id)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -174,7 +193,7 @@ func (e *Engine) ForeseeOrder(ctx context.Context, id string, order Order, actor
 // it returns ErrReason or ErrNoWayBack.
 func (e *Engine) ForeseeRollback(ctx context.Context, b Back) (Decision, error) {
 	d := Deployment{ID: b.ID, Profile: b.Record.Name, Selector: selector(b.Record)}
-	snap, now, err := e.fleet(ctx, d, exposedBy(d, b.Refused.Number))
+	snap, now, err := e.fleet(ctx, d, func(d Deployment, _ time.Time) func(Snapshot) []Reading { return exposedBy(d, b.Refused.Number) })
 	if err != nil {
 		return Decision{}, err
 	}

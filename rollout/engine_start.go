@@ -31,7 +31,7 @@ func (e *Engine) start(ctx context.Context, dec Decision, actor string) (Deploym
 	if err := ValidateNew(d, e.opts.Reach); err != nil {
 		return d, err
 	}
-	snap, now, err := e.fleet(ctx, d, nil)
+	snap, now, err := e.fleet(ctx, d, noReadings)
 	if err != nil {
 		return d, err
 	}

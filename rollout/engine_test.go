@@ -78,6 +78,8 @@ func (m *memory) ack(but ...string) {
 	}
 }
 
+func (m *memory) Clock() time.Time { return time.Now() }
+
 func (m *memory) Now(context.Context) (time.Time, error) { return time.Now(), nil }
 
 func (m *memory) ClaimDue(_ context.Context, owner string, lease time.Duration, limit int) ([]rollout.Claim, error) {
@@ -147,7 +149,7 @@ func (m *memory) ActiveDeployment(_ context.Context, name string) (rollout.Deplo
 	return rollout.Deployment{}, rollout.ErrNotFound
 }
 
-func (m *memory) Snapshot(_ context.Context, d rollout.Deployment, sampled func([]rollout.Target) []string) (rollout.Snapshot, error) {
+func (m *memory) Snapshot(_ context.Context, d rollout.Deployment, readings func(rollout.Snapshot) []rollout.Reading) (rollout.Snapshot, error) {
 	m.mu.Lock()
 	var snap rollout.Snapshot
 	for _, id := range slices.Sorted(maps.Keys(m.instances)) {
@@ -155,13 +157,8 @@ func (m *memory) Snapshot(_ context.Context, d rollout.Deployment, sampled func(
 			snap.Targets = append(snap.Targets, t)
 		}
 	}
-	if sampled != nil {
-		named := sampled(snap.Targets)
-		for i, t := range snap.Targets {
-			if !slices.Contains(named, t.Instance.ID) {
-				snap.Targets[i].Samples = nil
-			}
-		}
+	if readings != nil {
+		snap = read(snap, readings)
 	}
 	hook, err := m.onSnapshot, m.snapshotErr
 	m.mu.Unlock()
@@ -196,6 +193,8 @@ func (m *memory) Steps(ctx context.Context, steps []rollout.Step) []error {
 	}
 	return errs
 }
+
+func (m *memory) Ahead(context.Context) func() { return func() {} }
 
 func (m *memory) Order(_ context.Context, dec rollout.Decision) error {
 	m.mu.Lock()

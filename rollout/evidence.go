@@ -68,6 +68,7 @@ type evidence struct {
 	baseline  fleet.Window // the fleet before the deployment
 	worst     Figures      // of any one instance before the deployment
 	first     bool         // there was no version before
+	judged    int          // updated instances that count, of which recent and whole may be a part
 }
 
 // over picks the recent time when it holds enough, the whole time since the
@@ -79,6 +80,9 @@ func (e evidence) over(enough func(fleet.Window) bool) (updated, control *side) 
 	return e.whole, e.wholeCtrl
 }
 
+// part says that not every updated instance was looked at.
+func (e evidence) part() bool { return len(e.whole.groups) < e.judged }
+
 // ever says whether a kind of figure was reported by anybody.
 func (e evidence) ever(reported func(fleet.Window) bool) bool {
 	return reported(e.whole.window()) || reported(e.wholeCtrl.window()) || reported(e.baseline)
@@ -89,16 +93,26 @@ func (e evidence) ever(reported func(fleet.Window) bool) bool {
 func (s *step) gather(c crowd) evidence {
 	e := evidence{recent: &side{}, whole: &side{}, control: &side{}, wholeCtrl: &side{}, past: &side{}, baseline: s.next.Baseline, worst: s.next.Worst, first: s.next.Previous == ""}
 	recently := s.now.Add(-s.sliding())
+	s.needExposed(s.next.Version) // for what they counted is told when the check fails
 	updated, ill := s.judged(c.updated)
-	control := slices.DeleteFunc(slices.Clone(c.control), s.next.wasIll)
+	e.judged = len(updated)
+	from := s.beginning(len(updated))
+	updated = s.part(updated, s.mostUpdated())
+	control := s.part(slices.DeleteFunc(slices.Clone(c.control), s.next.wasIll), mostControl)
 	var begins []time.Time
 	for _, t := range updated {
+		s.need(t, from)
 		applied := t.Assignment.AppliedAt
-		begins = append(begins, applied)
+		whole := later(applied, from)
+		begins = append(begins, whole)
 		e.whole.names = append(e.whole.names, name(t))
-		e.whole.add(since(t.Samples, applied))
+		e.whole.add(since(t.Samples, whole))
 		e.recent.add(since(t.Samples, later(applied, recently)))
-		e.past.add(until(since(t.Samples, applied.Add(-baselineWindow)), applied))
+		var past []fleet.Sample
+		if from.IsZero() {
+			past = until(since(t.Samples, applied.Add(-baselineWindow)), applied)
+		}
+		e.past.add(past)
 	}
 	if ill { // nobody else has it: what they were before is what they must not fall below
 		e.baseline = s.next.past(updated)
@@ -111,6 +125,7 @@ func (s *step) gather(c crowd) evidence {
 	for i, t := range control {
 		// Each is looked at for as long as one of the updated: an outage must not
 		// weigh more on those that were updated a moment ago.
+		s.need(t, begins[0])
 		begin := begins[i*len(begins)/len(control)]
 		e.wholeCtrl.add(since(t.Samples, later(t.Assignment.AppliedAt, begin)))
 		e.control.add(since(t.Samples, later(t.Assignment.AppliedAt, later(begin, recently))))

@@ -23,20 +23,41 @@ const maxExposures = 100
 
 // exposedBy names the instances that a rollback of version names: of no others
 // does it need samples, of which a large fleet has millions.
-func exposedBy(d Deployment, version string) func(targets []Target) []string {
-	return func(targets []Target) []string {
-		ids := noSamples(targets)
-		for _, t := range newStep(d, Snapshot{Targets: targets}, time.Time{}).queue() {
-			if t.exposed(version) && len(ids) < maxExposures {
-				ids = append(ids, t.Instance.ID)
-			}
-		}
-		return ids
+func exposedBy(d Deployment, version string) func(Snapshot) []Reading {
+	return func(snap Snapshot) []Reading {
+		s := newStep(d, snap, time.Time{})
+		s.needs = map[*Target]need{}
+		s.needExposed(version)
+		return s.readings()
 	}
 }
 
-// noSamples is for who asks only whether the targets are there.
-func noSamples([]Target) []string { return []string{} }
+// needExposed notes whom a rollback of version names.
+func (s *step) needExposed(version string) {
+	if s.needs == nil {
+		return
+	}
+	var first time.Time
+	var counted []*Target
+	named := 0
+	for _, t := range s.queue() {
+		if !t.exposed(version) {
+			continue
+		}
+		if named++; named > maxExposures {
+			break
+		}
+		if at := t.Assignment.AppliedAt; t.Assignment.Applied == version {
+			counted = append(counted, t)
+			if first.IsZero() || at.Before(first) {
+				first = at
+			}
+		}
+	}
+	for _, t := range counted {
+		s.need(t, first)
+	}
+}
 
 // exposed says that a target has a version, or should.
 func (t *Target) exposed(version string) bool {
@@ -45,6 +66,7 @@ func (t *Target) exposed(version string) bool {
 
 // expose writes down who has the version that is taken back.
 func (s *step) expose(version string) {
+	s.needExposed(version)
 	s.next.Exposures, s.next.Exposed = nil, 0
 	for _, t := range s.queue() {
 		a := t.Assignment

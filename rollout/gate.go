@@ -56,8 +56,8 @@ func (s *step) verdict(c crowd) Verdict {
 	if h.Enabled {
 		e := s.gather(c)
 		quiet := s.phase(c).Quiet
-		checks = append(checks, s.heard(c), failedChecks(e, h.FailedCheckThreshold),
-			judgeEach(e, h, errorsOf).unneeded(quiet), judgeEach(e, h, latencyOf).unneeded(quiet))
+		checks = append(checks, s.heard(c), failedChecks(e, h.FailedCheckThreshold).of(e),
+			judgeEach(e, h, errorsOf).of(e).unneeded(quiet), judgeEach(e, h, latencyOf).of(e).unneeded(quiet))
 		checks = append(checks, s.measured(c, e)...)
 	}
 	return sum(checks)

@@ -40,6 +40,14 @@ func (s *step) heard(c crowd) MetricCheck {
 	return m
 }
 
+// of says of how many instances the value is, where those are not all.
+func (m MetricCheck) of(e evidence) MetricCheck {
+	if e.part() && m.Value != nil && m.Reason != "" {
+		m.Reason += fmt.Sprintf(" (looked at %d of %d instances)", len(e.whole.groups), e.judged)
+	}
+	return m
+}
+
 // speaking counts the heartbeats that say how the instance is.
 func speaking(w fleet.Window) int { return w.Samples - w.Unknown }
 

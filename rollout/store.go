@@ -27,6 +27,8 @@ type Claim struct {
 type Store interface {
 	// Now is the database's clock: deadlines are judged by it alone.
 	Now(ctx context.Context) (time.Time, error)
+	// Clock is that clock as it was heard last, and has gone on since.
+	Clock() time.Time
 	// ClaimDue claims up to limit deployments that are not final, whose next
 	// step is due and which nobody else holds. It counts the attempt.
 	ClaimDue(ctx context.Context, owner string, lease time.Duration, limit int) ([]Claim, error)
@@ -39,15 +41,19 @@ type Store interface {
 	Deployment(ctx context.Context, id string) (Deployment, error)
 	// ActiveDeployment reads the profile's deployment that is not final; ErrNotFound when there is none.
 	ActiveDeployment(ctx context.Context, profile string) (Deployment, error)
-	// Snapshot reads the deployment's targets, with the samples of those that sampled
-	// names, or of all when it is nil.
-	Snapshot(ctx context.Context, d Deployment, sampled func(targets []Target) []string) (Snapshot, error)
+	// Snapshot reads the deployment's targets, with the samples that readings asks
+	// for of a snapshot without any, or with all that are kept when it is nil. Before
+	// it asks, it hears the database's clock.
+	Snapshot(ctx context.Context, d Deployment, readings func(Snapshot) []Reading) (Snapshot, error)
 	// Step stores a decision made under a claim: compare-and-set on revision,
 	// epoch and owner; ErrStale when it lost. It gives the claim back.
 	Step(ctx context.Context, claim Claim, dec Decision) error
 	// Steps stores decisions about several deployments as Step does each, in as
 	// few transactions as it can. It gives an error, or nil, for each.
 	Steps(ctx context.Context, steps []Step) []error
+	// Ahead lets an order that is urgent by its context go ahead of steps and of all
+	// else that can wait, until done is called.
+	Ahead(ctx context.Context) (done func())
 	// Order stores a decision that a person or a rule forced: compare-and-set
 	// on revision; raises the epoch, so that a step in flight loses.
 	Order(ctx context.Context, dec Decision) error

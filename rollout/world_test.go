@@ -2,6 +2,7 @@ package rollout_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -210,6 +211,9 @@ func (w *world) order(o rollout.Order, actor, reason string) error {
 		decide = rollout.PromoteAll
 	}
 	dec, err := decide(w.d, w.snapshot(), actor, reason, w.now)
+	if with, _ := decide(w.d, read(w.snapshot(), rollout.OrderReadings(w.d)), actor, reason, w.now); !reflect.DeepEqual(with, dec) {
+		panic(fmt.Sprintf("%s with all samples:\n%+v\nwith those that are read for it:\n%+v", o, dec, with))
+	}
 	if err != nil || !dec.Changed {
 		return err
 	}
@@ -245,10 +249,31 @@ func (w *world) store(dec rollout.Decision) {
 	w.d.Revision++
 }
 
-// step asks Decide once.
+// read is a snapshot with the samples that are asked for, as the store reads it.
+func read(snap rollout.Snapshot, readings func(rollout.Snapshot) []rollout.Reading) rollout.Snapshot {
+	bare := snap
+	bare.Targets = slices.Clone(snap.Targets)
+	for i := range bare.Targets {
+		bare.Targets[i].Samples = nil
+	}
+	for _, r := range readings(bare) {
+		for _, id := range r.Instances {
+			i := slices.IndexFunc(bare.Targets, func(t rollout.Target) bool { return t.Instance.ID == id })
+			all := snap.Targets[i].Samples
+			from, _ := slices.BinarySearchFunc(all, r.From, func(s fleet.Sample, at time.Time) int { return s.Since.Compare(at) })
+			bare.Targets[i].Samples = all[from:]
+		}
+	}
+	return bare
+}
+
+// step asks Decide once. With the samples that it asks for it decides as with all.
 func (w *world) step() rollout.Decision {
 	snap := w.snapshot()
 	dec := rollout.Decide(w.d, snap, w.now)
+	if with := rollout.Decide(w.d, read(snap, rollout.Readings(w.d, w.now)), w.now); !reflect.DeepEqual(with, dec) {
+		panic(fmt.Sprintf("with all samples:\n%+v\nwith those that it asks for:\n%+v", dec, with))
+	}
 	if asks := rollout.Asks(w.d, snap, dec, w.now); len(asks) > 0 {
 		snap.Measurements = w.measure(asks)
 		dec = rollout.Decide(w.d, snap, w.now)

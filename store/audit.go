@@ -39,10 +39,7 @@ func (tx *Tx) Record(ctx context.Context, f rollout.Fact) error {
 }
 
 // insertFacts is the statement that adds audit events.
-var insertFacts = bulk{
-	insert:  `INSERT INTO config_audit_logs (id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at)`,
-	columns: 9,
-}
+var insertFacts = into("config_audit_logs", `id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at`, "")
 
 // writeFacts links what was recorded to the audit log. From here to the commit
 // this transaction is the only one that does.
@@ -64,14 +61,11 @@ func (tx *Tx) writeFacts(ctx context.Context) error {
 		hashes[i] = before
 	}
 	first := id - int64(len(tx.facts)) + 1
-	if _, err := insertFacts.write(ctx, tx.tx, len(tx.facts), func(i int) []any {
+	if err := insertFacts.writeAnd(ctx, tx.tx, len(tx.facts), func(i int) []any {
 		f := tx.facts[i]
 		return []any{first + int64(i), f.Type, f.EntityType, cleanText(f.EntityID), cleanText(f.Actor), tx.details[i], f.TraceID, hashes[i], stamp(now)}
-	}); err != nil {
-		return fmt.Errorf("write %d audit events: %w", len(tx.facts), err)
-	}
-	if _, err := tx.exec(ctx, `UPDATE audit_head SET id = $1, hash = $2 WHERE one = 1`, id, before); err != nil {
-		return fmt.Errorf("move the head of the audit log: %w", err)
+	}, question{text: `UPDATE audit_head SET id = $1, hash = $2 WHERE one = 1`, args: []any{id, before}}); err != nil {
+		return fmt.Errorf("write %d audit events and move the head of the audit log: %w", len(tx.facts), err)
 	}
 	return nil
 }
@@ -154,7 +148,7 @@ func (s *Store) VerifyAudit(ctx context.Context) (n int, broken *BrokenLink, err
 	if err != nil {
 		return 0, nil, fmt.Errorf("begin to read the audit log: %w", s.engine.explain(err))
 	}
-	tx := session{begun, s.engine}
+	tx := session{Tx: begun, engine: s.engine}
 	defer func() {
 		if back := tx.Rollback(); !errors.Is(back, sql.ErrTxDone) {
 			err = errors.Join(err, back)

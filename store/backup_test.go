@@ -66,7 +66,7 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 	if n, broken, err := c.VerifyAudit(t.Context()); n != contents.Audit || broken != nil || err != nil {
 		t.Errorf("verify says %d, %+v, %v", n, broken, err)
 	}
-	if given, err := c.InstanceAssignments(t.Context(), "before"); err != nil || len(given) != 1 || given[0].Version != "1.0.0" {
+	if given, err := c.AssignmentsOf(t.Context(), "before"); err != nil || len(given) != 1 || given[0].Version != "1.0.0" {
 		t.Errorf("an instance is given %+v, %v", given, err)
 	}
 	c.finish("1.1.0", 1)
@@ -182,7 +182,7 @@ func TestRestore(t *testing.T) {
 
 func (w *world) generation(instance string) int64 {
 	w.t.Helper()
-	given, err := w.InstanceAssignments(w.t.Context(), instance)
+	given, err := w.AssignmentsOf(w.t.Context(), instance)
 	w.must(err)
 	if len(given) != 1 {
 		w.t.Fatalf("instance %s has %d assignments", instance, len(given))

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -14,25 +16,57 @@ func (s *Store) Basis(ctx context.Context, name string) (rollout.Basis, error) {
 }
 
 func basis(ctx context.Context, q querier, name string) (b rollout.Basis, err error) {
-	err = q.QueryRowContext(ctx, `SELECT current_version, COALESCE((SELECT deployment_id FROM config_deployments
-		WHERE config_name = $1 ORDER BY seq DESC LIMIT 1), '') FROM config_profiles WHERE name = $1`, name).Scan(&b.Current, &b.Newest)
+	err = q.QueryRowContext(ctx, basisOf, name).Scan(&b.Current, &b.Newest)
 	return b, notFound(err, ErrNotFound, "profile", name)
 }
 
-// rests is rollout.ErrStale when what a deployment was decided on is not so any
-// more. The profile is locked.
-func (tx *Tx) rests(ctx context.Context, name string, on *rollout.Basis) error {
-	if on == nil {
-		return nil
-	}
-	now, err := basis(ctx, tx.tx, name)
-	if err != nil {
+const basisOf = `SELECT current_version, COALESCE((SELECT deployment_id FROM config_deployments
+	WHERE config_name = $1 ORDER BY seq DESC LIMIT 1), '') FROM config_profiles WHERE name = $1`
+
+// Ground is what the way back of a profile is found on.
+type Ground struct {
+	rollout.Basis
+	Record profile.Record
+	Active *rollout.Deployment // nil when none is
+}
+
+// Ground reads it, and first of all what must still be so when the way is gone;
+// ErrNotFound for a profile that does not exist.
+func (s *Store) Ground(ctx context.Context, name string) (g Ground, err error) {
+	err = s.read.together(ctx, question{text: basisOf, args: []any{name}, row: func(row scanner) error {
+		return row.Scan(&g.Current, &g.Newest)
+	}}, question{text: profileNamed, args: []any{name}, row: func(row scanner) (err error) {
+		g.Record, err = scanProfile(row)
 		return err
+	}}, question{text: activeOf, args: []any{name}, row: func(row scanner) error {
+		d, err := shown(ctx, s, scanDeployment)(row)
+		g.Active = &d
+		return err
+	}})
+	if err == nil && g.Record.Name == "" {
+		err = sql.ErrNoRows
 	}
-	if now != *on {
-		return fmt.Errorf("deploy to %s: it runs %s, and its newest deployment is %s: %w", name, now.Current, now.Newest, rollout.ErrStale)
-	}
-	return nil
+	return g, notFound(err, ErrNotFound, "profile", name)
+}
+
+// resting is the question whether what a deployment was decided on is still so:
+// rollout.ErrStale when it is not. The profile is locked before.
+func resting(name string, on rollout.Basis) question {
+	return question{text: basisOf, args: []any{name}, row: func(row scanner) error {
+		var now rollout.Basis
+		if err := row.Scan(&now.Current, &now.Newest); err != nil {
+			return err
+		}
+		if now != on {
+			return fmt.Errorf("%s runs %s, and its newest deployment is %s: %w", name, now.Current, now.Newest, rollout.ErrStale)
+		}
+		return nil
+	}, done: func(n int64) error {
+		if n == 0 {
+			return notFound(sql.ErrNoRows, ErrNotFound, "profile", name)
+		}
+		return nil
+	}}
 }
 
 // BroughtBy reads the deployment that last made a version the one that its

@@ -15,22 +15,38 @@ const maxRowArguments = 640
 // bulk is an INSERT of many rows, several in a statement: a first sync brings ten
 // thousand of each kind.
 type bulk struct {
-	insert  string // what stands before the values
-	columns int
-	after   string // what stands behind them
+	table          string
+	columns, types []string
+	after          string // what stands behind the values
 }
+
+// into is a bulk for a table. Where something stands behind the values, columns that are
+// no text have their type behind their name.
+func into(table, columns, after string) bulk {
+	b := bulk{table: table, after: after}
+	for column := range strings.SplitSeq(columns, ",") {
+		name, kind, typed := strings.Cut(strings.TrimSpace(column), " ")
+		if !typed {
+			kind = "text"
+		}
+		b.columns, b.types = append(b.columns, name), append(b.types, kind)
+	}
+	return b
+}
+
+// whole is how many rows go into one statement.
+func (b bulk) whole() int { return max(1, maxRowArguments/len(b.columns)) }
 
 // text is the statement for n rows. The embedded engine takes a $1 for a name, and
 // looks each name up among all before it: it is given none.
 func (b bulk) text(e *engine, n int) string {
 	var s strings.Builder
-	s.WriteString(b.insert)
-	s.WriteString(" VALUES ")
-	for i := range n * b.columns {
+	s.WriteString("INSERT INTO " + b.table + " (" + strings.Join(b.columns, ", ") + ") VALUES ")
+	for i := range n * len(b.columns) {
 		switch {
 		case i == 0:
 			s.WriteString("(")
-		case i%b.columns == 0:
+		case i%len(b.columns) == 0:
 			s.WriteString("), (")
 		default:
 			s.WriteString(", ")
@@ -49,6 +65,9 @@ func (b bulk) text(e *engine, n int) string {
 
 // write writes n rows, the values of which it asks for one after the other.
 func (b bulk) write(ctx context.Context, tx session, n int, values func(i int) []any) (written int64, err error) {
+	if b.copies(tx) && n > b.whole() {
+		return b.copyRows(ctx, tx, n, values)
+	}
 	err = b.chunks(ctx, tx, n, values, func(run statement, args []any) error {
 		result, err := run.ExecContext(ctx, args...)
 		if err != nil {
@@ -103,7 +122,7 @@ func (u unprepared) QueryContext(ctx context.Context, args ...any) (*sql.Rows, e
 // chunks runs one statement after the other until all rows are written. The values of
 // the next one are made while the engine is at the one before.
 func (b bulk) chunks(ctx context.Context, tx session, n int, values func(i int) []any, run func(statement, []any) error) error {
-	whole := max(1, maxRowArguments/b.columns)
+	whole := b.whole()
 	if n <= whole {
 		args, err := b.arguments(tx.engine, 0, n, values)
 		if err == nil {
@@ -111,7 +130,13 @@ func (b bulk) chunks(ctx context.Context, tx session, n int, values func(i int) 
 		}
 		return tx.explain(err)
 	}
-	prepared, err := tx.PrepareContext(ctx, b.text(tx.engine, whole))
+	text := ""
+	if b.arrays(tx.engine) {
+		whole, text = rowsOfArrays, b.arraysText()
+	} else {
+		text = b.text(tx.engine, whole)
+	}
+	prepared, err := tx.PrepareContext(ctx, text)
 	if err != nil {
 		return tx.explain(err)
 	}
@@ -131,7 +156,7 @@ func (b bulk) chunks(ctx context.Context, tx session, n int, values func(i int) 
 			return next.err
 		}
 		var by statement = prepared
-		if next.rows < whole {
+		if next.rows < whole && !b.arrays(tx.engine) {
 			by = unprepared{tx.Tx, b.text(tx.engine, next.rows)}
 		}
 		if err := run(by, next.args); err != nil {
@@ -169,7 +194,9 @@ func (b bulk) ahead(ctx context.Context, e *engine, n, whole int, values func(i 
 		}()
 		for from := 0; from < n; from += whole {
 			c := chunk{rows: min(whole, n-from)}
-			c.args, c.err = b.arguments(e, from, c.rows, values)
+			if c.args, c.err = b.arguments(e, from, c.rows, values); c.err == nil && b.arrays(e) {
+				c.args, c.err = b.byColumn(c.args)
+			}
 			if !give(c) || c.err != nil {
 				return
 			}
@@ -180,7 +207,7 @@ func (b bulk) ahead(ctx context.Context, e *engine, n, whole int, values func(i 
 
 // arguments are the values of some rows as the engine takes them.
 func (b bulk) arguments(e *engine, from, rows int, values func(i int) []any) (args []any, err error) {
-	args = make([]any, 0, rows*b.columns)
+	args = make([]any, 0, rows*len(b.columns))
 	for i := from; i < from+rows; i++ {
 		args = append(args, values(i)...)
 	}

@@ -228,3 +228,30 @@ func TestConnectionCutAtACommitThatIsRepeated(t *testing.T) {
 		})
 	}
 }
+
+// What instances should know takes one round trip once it is known what the active
+// deployments want; that one has ended is seen all the same.
+func TestHeartbeatsTakeFewRoundTrips(t *testing.T) {
+	t.Parallel()
+	w := newCutWorld(t)
+	w.register("i-1")
+	d := w.create("1.1.0")
+	d = w.read(d.ID)
+	d.State = rollout.InProgress
+	w.must(w.Order(t.Context(), rollout.Decision{Next: d, Changed: true}))
+	i, err := w.Instance(t.Context(), "i-1")
+	w.must(err)
+	for n := range 3 {
+		before := w.proxy.RoundTrips()
+		heard, err := w.via.Heard(t.Context(), i)
+		if took := w.proxy.RoundTrips() - before; err != nil || !heard[i.ID].Active || n > 0 && took != 1 {
+			t.Errorf("time %d: %+v after %d round trips, %v", n+1, heard, took, err)
+		}
+	}
+	d = w.read(d.ID)
+	d.State, d.FinishedAt = rollout.Cancelled, w.clock()
+	w.must(w.Order(t.Context(), rollout.Decision{Next: d, Changed: true}))
+	if heard, err := w.via.Heard(t.Context(), i); err != nil || heard[i.ID].Active {
+		t.Errorf("of a deployment that has ended: %+v, %v", heard, err)
+	}
+}

@@ -72,10 +72,11 @@ func (tx *Tx) ActiveDeployment(ctx context.Context, name string) (rollout.Deploy
 // activeDeployment gives what can be read of a corrupt one: it must not stand
 // in the way of the deployment that takes its place.
 func (s *Store) activeDeployment(ctx context.Context, q querier, name string) (rollout.Deployment, error) {
-	d, err := shown(ctx, s, scanDeployment)(q.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM config_deployments
-		WHERE config_name = $1 AND finished_at IS NULL`, name))
+	d, err := shown(ctx, s, scanDeployment)(q.QueryRowContext(ctx, activeOf, name))
 	return d, notFound(err, rollout.ErrNotFound, "active deployment of", name)
 }
+
+const activeOf = `SELECT ` + deploymentColumns + ` FROM config_deployments WHERE config_name = $1 AND finished_at IS NULL`
 
 // DeploymentFilter narrows a list of deployments. Zero fields do not.
 type DeploymentFilter struct {
@@ -145,12 +146,8 @@ func (s *Store) deploymentsOf(ctx context.Context, source, condition, arg string
 }
 
 // insertDeployments is the statement that adds deployments.
-var insertDeployments = bulk{
-	insert: `INSERT INTO config_deployments
-		(deployment_id, config_name, config_version, config_hash, kind, environment, strategy, status, commit_sha, targets, applied,
-		 body, created_at, finished_at, revision, epoch, op_id, next_step_at)`,
-	columns: 18,
-}
+var insertDeployments = into("config_deployments", `deployment_id, config_name, config_version, config_hash, kind, environment, strategy, status,
+	commit_sha, targets, applied, body, created_at, finished_at, revision, epoch, op_id, next_step_at`, "")
 
 // insertDeployments adds the rows; the rest of a decision is apply's.
 func (tx *Tx) insertDeployments(ctx context.Context, decisions []rollout.Decision) error {

@@ -55,6 +55,10 @@ func (e *engine) in(column string, n int) string {
 	}), column, n)
 }
 
+// eachByItself ends a query that PostgreSQL runs for each row of a list. It does not
+// know how long a list is, and would read a whole table for one row of it.
+const eachByItself = ` OFFSET 0`
+
 // querier is a database or a transaction, to read from.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)

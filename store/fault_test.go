@@ -30,7 +30,6 @@ func TestWithoutItsDatabaseEveryMethodSaysSo(t *testing.T) {
 		w.must(w.Close())
 		ctx, dec := t.Context(), rollout.Decision{Next: d, Changed: true}
 		for name, call := range map[string]func() error{
-			"InstanceAssignments": func() error { _, err := w.InstanceAssignments(ctx, "i-1"); return err },
 			"AssignmentsOf":       func() error { _, err := w.AssignmentsOf(ctx, "i-1"); return err },
 			"GenerationMark":      func() error { _, err := w.GenerationMark(ctx); return err },
 			"Acknowledge":         func() error { _, _, err := w.Acknowledge(ctx, fleet.Ack{}); return err },

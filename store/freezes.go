@@ -12,6 +12,8 @@ import (
 
 const freezeColumns = `reason, actor, begun_at, expires_at, ended_at, ended_by`
 
+const freezeNow = `SELECT ` + freezeColumns + ` FROM freezes WHERE ended_at IS NULL`
+
 func scanFreeze(row scanner) (f rollout.Freeze, err error) {
 	return f, row.Scan(&f.Reason, &f.Actor, at(&f.BegunAt), at(&f.ExpiresAt), at(&f.EndedAt), &f.EndedBy)
 }
@@ -21,7 +23,7 @@ func scanFreeze(row scanner) (f rollout.Freeze, err error) {
 func (s *Store) Freeze(ctx context.Context) (*rollout.Freeze, error) { return lastFreeze(ctx, s.read) }
 
 func lastFreeze(ctx context.Context, q querier) (*rollout.Freeze, error) {
-	f, err := scanFreeze(q.QueryRowContext(ctx, `SELECT `+freezeColumns+` FROM freezes WHERE ended_at IS NULL`))
+	f, err := scanFreeze(q.QueryRowContext(ctx, freezeNow))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

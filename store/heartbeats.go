@@ -156,6 +156,7 @@ func (h *Heartbeats) flush(ctx context.Context, batch []beat) {
 func (h *Heartbeats) answer(ctx context.Context, asking []beat) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
+	h.s.ahead.letBy(ctx)
 	instances := make([]fleet.Instance, len(asking))
 	for i, b := range asking {
 		instances[i] = *b.asks
@@ -186,11 +187,11 @@ var beatStatuses = text{
 
 // recordBeats stores heartbeats; known are the instances that are registered.
 func (s *Store) recordBeats(ctx context.Context, batch []beat, pruned *time.Time) (known map[string]bool, err error) {
-	samples := make([]json.RawMessage, len(batch))
-	statuses := map[string]fleet.Status{} // of two heartbeats in one batch the later one says how the instance is
-	for i, b := range batch {
-		samples[i], statuses[b.id] = b.sample, b.status
+	statuses := make(map[string]fleet.Status, len(batch)) // of two heartbeats in one batch the later one says how the instance is
+	for _, b := range batch {
+		statuses[b.id] = b.status
 	}
+	samples := samplesOf(batch)
 	var now time.Time
 	err = s.InTx(ctx, func(tx *Tx) error {
 		now = tx.now()
@@ -198,16 +199,17 @@ func (s *Store) recordBeats(ctx context.Context, batch []beat, pruned *time.Time
 			return err
 		}
 		// The span of a sample begins at the heartbeat before it.
-		if _, err := tx.exec(ctx, s.engine.pick(beatSamples), stamp(now), asJSON(samples)); err != nil {
-			return fmt.Errorf("write heartbeats: %w", err)
-		}
-		beaten, err := collect(ctx, tx.tx, scanName, s.engine.pick(beatStatuses), stamp(now), asJSON(statuses))
+		known = make(map[string]bool, len(statuses))
+		err := tx.tx.together(ctx, ask(s.engine.pick(beatSamples), stamp(now), samples), question{
+			text: s.engine.pick(beatStatuses), args: []any{stamp(now), asJSON(statuses)},
+			row: func(row scanner) error {
+				id, err := scanName(row)
+				known[id] = true
+				return err
+			},
+		})
 		if err != nil {
 			return fmt.Errorf("write heartbeats: %w", err)
-		}
-		known = make(map[string]bool, len(beaten))
-		for _, id := range beaten {
-			known[id] = true
 		}
 		if now.Sub(*pruned) < pruneEvery {
 			return nil
@@ -221,6 +223,22 @@ func (s *Store) recordBeats(ctx context.Context, batch []beat, pruned *time.Time
 		*pruned = now
 	}
 	return known, err
+}
+
+// samplesOf are the samples of a batch as one JSON array: each was encoded already.
+func samplesOf(batch []beat) string {
+	size := 2
+	for _, b := range batch {
+		size += len(b.sample) + 1
+	}
+	text := append(make([]byte, 0, size), '[')
+	for i, b := range batch {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, b.sample...)
+	}
+	return string(append(text, ']'))
 }
 
 // wakeForUnhealthy makes the deployments due that involve an instance which was

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -84,13 +85,28 @@ func TestSamplesOfSome(t *testing.T) {
 			w.register(id)
 			w.must(h.Record(t.Context(), id, fleet.Sample{Status: fleet.StatusHealthy}))
 		}
+		w.advance(time.Minute)
+		later, err := w.Now(t.Context())
+		w.must(err)
+		w.must(h.Record(t.Context(), "i-1", fleet.Sample{Status: fleet.StatusHealthy})) // of a time that began before
+		w.advance(time.Second)
+		w.must(h.Record(t.Context(), "i-1", fleet.Sample{Status: fleet.StatusHealthy}))
+		of := func(from time.Time, ids ...string) rollout.Reading {
+			return rollout.Reading{Instances: ids, From: from}
+		}
 		for _, c := range []struct {
-			named []string
+			named []rollout.Reading
 			want  [2]int
-		}{{[]string{"i-2"}, [2]int{0, 1}}, {[]string{}, [2]int{}}, {[]string{"i-1", "i-2", "i-3"}, [2]int{1, 1}}} {
-			snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"), func(targets []rollout.Target) []string {
-				if len(targets) != 2 {
-					t.Errorf("asked about %d targets", len(targets))
+		}{
+			{[]rollout.Reading{of(time.Time{}, "i-2")}, [2]int{0, 1}},
+			{nil, [2]int{}},
+			{[]rollout.Reading{of(time.Time{}, "i-1", "i-2")}, [2]int{3, 1}},
+			{[]rollout.Reading{of(later, "i-1"), of(time.Time{}, "i-2")}, [2]int{1, 1}},
+			{[]rollout.Reading{of(later, "i-1", "i-2")}, [2]int{1, 0}},
+		} {
+			snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"), func(snap rollout.Snapshot) []rollout.Reading {
+				if len(snap.Targets) != 2 {
+					t.Errorf("asked about %d targets", len(snap.Targets))
 				}
 				return c.named
 			})
@@ -98,6 +114,35 @@ func TestSamplesOfSome(t *testing.T) {
 			if got := [2]int{len(snap.Targets[0].Samples), len(snap.Targets[1].Samples)}; got != c.want {
 				t.Errorf("of %v: %v samples, want %v", c.named, got, c.want)
 			}
+		}
+	})
+}
+
+// Samples that are only added up are not all held: those of a minute are one.
+func TestSamplesAddedUp(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		w.register("i-1")
+		h, _ := w.writer(time.Millisecond)
+		for range 30 {
+			w.advance(10 * time.Second)
+			w.must(h.Record(t.Context(), "i-1", fleet.Sample{
+				Status: fleet.StatusHealthy, Counted: true, Requests: 10, Errors: 1, Latency: fleet.Histogram{Bounds: []float64{5, 10}, Counts: []uint64{7, 2, 1}},
+			}))
+		}
+		read := func(coarse bool) []fleet.Sample {
+			snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"), func(rollout.Snapshot) []rollout.Reading {
+				return []rollout.Reading{{Instances: []string{"i-1"}, Coarse: coarse}}
+			})
+			w.must(err)
+			return snap.Targets[0].Samples
+		}
+		fine, coarse := read(false), read(true)
+		if len(fine) != 30 || len(coarse) > 7 {
+			t.Errorf("%d samples, added up %d", len(fine), len(coarse))
+		}
+		if got, want := fleet.Aggregate(coarse), fleet.Aggregate(fine); !reflect.DeepEqual(got, want) {
+			t.Errorf("they add up to %+v, want %+v", got, want)
 		}
 	})
 }
@@ -243,7 +288,7 @@ func TestWhatAnInstanceGetsWhenItRegisters(t *testing.T) {
 // given are the profiles of which an instance has a version to run.
 func (w *world) given(id string) (names []string) {
 	w.t.Helper()
-	list, err := w.InstanceAssignments(w.t.Context(), id)
+	list, err := w.AssignmentsOf(w.t.Context(), id)
 	w.must(err)
 	for _, a := range list {
 		names = append(names, a.Profile)

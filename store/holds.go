@@ -52,25 +52,23 @@ func (s *Store) Holds(ctx context.Context) ([]rollout.Hold, error) {
 
 // beginHold puts a hold in force. One that is in force already ends by it.
 func (tx *Tx) beginHold(ctx context.Context, h rollout.Hold) error {
-	if err := tx.endHold(ctx, h.Profile, h.Actor); err != nil {
-		return err
-	}
-	_, err := tx.exec(ctx, `INSERT INTO config_holds
+	err := tx.tx.together(ctx, tx.endingHold(h.Profile, h.Actor), question{
+		text: `INSERT INTO config_holds
 		(config_name, pinned_version, refused_version, refused_hash, reason, actor, deployment_id, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		h.Profile, h.PinnedVersion, h.RefusedVersion, h.RefusedHash, h.Reason, h.Actor, h.DeploymentID, stamp(h.CreatedAt), stamp(h.ExpiresAt))
+		args: []any{h.Profile, h.PinnedVersion, h.RefusedVersion, h.RefusedHash, h.Reason, h.Actor, h.DeploymentID, stamp(h.CreatedAt), stamp(h.ExpiresAt)},
+	})
 	if err != nil {
 		return fmt.Errorf("put %s on hold: %w", h.Profile, err)
 	}
 	return nil
 }
 
-func (tx *Tx) endHold(ctx context.Context, name, actor string) error {
-	if _, err := tx.exec(ctx, `UPDATE config_holds SET released_at = $2, released_by = $3
-		WHERE config_name = $1 AND released_at IS NULL`, name, stamp(tx.now()), actor); err != nil {
-		return fmt.Errorf("end the hold of %s: %w", name, err)
+func (tx *Tx) endingHold(name, actor string) question {
+	return question{
+		text: `UPDATE config_holds SET released_at = $2, released_by = $3 WHERE config_name = $1 AND released_at IS NULL`,
+		args: []any{name, stamp(tx.now()), actor},
 	}
-	return nil
 }
 
 // ReleaseHold ends the profile's hold in force, if there is one.
@@ -79,8 +77,8 @@ func (tx *Tx) ReleaseHold(ctx context.Context, name, actor, reason string) error
 	if err != nil || !ok {
 		return err
 	}
-	if err := tx.endHold(ctx, name, actor); err != nil {
-		return err
+	if err := tx.tx.together(ctx, tx.endingHold(name, actor)); err != nil {
+		return fmt.Errorf("end the hold of %s: %w", name, err)
 	}
 	return tx.Record(ctx, rollout.Fact{
 		Type: rollout.FactHoldEnded, EntityType: "profile", EntityID: name, Actor: actor,

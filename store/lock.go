@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 )
@@ -14,12 +13,29 @@ func (tx *Tx) lockProfile(ctx context.Context, name string) error {
 	return tx.lockProfiles(ctx, `name = $1`, name)
 }
 
-// lockNamed does so for several profiles.
+// lockNamed does so for several profiles. Those that the transaction wrote are locked.
 func (tx *Tx) lockNamed(ctx context.Context, names []string) error {
-	if len(names) == 1 {
-		return tx.lockProfile(ctx, names[0])
+	if err := tx.tx.together(ctx, tx.lockingNamed(names)...); err != nil {
+		return fmt.Errorf("lock profiles: %w", err)
 	}
-	return tx.lockProfiles(ctx, tx.s.engine.in("name", 1), asJSON(names))
+	return nil
+}
+
+// lockingNamed asks nothing where there is nothing left to lock.
+func (tx *Tx) lockingNamed(names []string) []question {
+	open := make([]string, 0, len(names))
+	for _, name := range names {
+		if !tx.written[name] {
+			open = append(open, name)
+		}
+	}
+	switch len(open) {
+	case 0:
+		return nil
+	case 1:
+		return tx.locking(`name = $1`, open[0])
+	}
+	return tx.locking(tx.s.engine.in("name", 1), asJSON(open))
 }
 
 // lockProfilesOf does so for every profile of an instance's service.
@@ -29,18 +45,33 @@ func (tx *Tx) lockProfilesOf(ctx context.Context, instanceID string) error {
 }
 
 func (tx *Tx) lockProfiles(ctx context.Context, condition string, arg any) error {
-	if tx.s.engine.serial {
-		return nil
-	}
-	if _, err := collect(ctx, tx.tx, scanName, `SELECT name FROM config_profiles WHERE `+condition+` ORDER BY name`+tx.s.engine.lock, arg); err != nil {
+	if err := tx.tx.together(ctx, tx.locking(condition, arg)...); err != nil {
 		return fmt.Errorf("lock profiles: %w", err)
 	}
 	return nil
 }
 
-// lockCommits keeps others from writing the aggregate statuses of the commits:
-// two profiles of one commit that change at once must see each other.
-func (tx *Tx) lockCommits(ctx context.Context, commits []commitOf) error {
+// locking is the question that locks profiles, to be asked before what needs the
+// lock; none where nothing does.
+func (tx *Tx) locking(condition string, arg any) []question {
+	if tx.s.engine.serial {
+		return nil
+	}
+	return []question{{
+		text: `SELECT name FROM config_profiles WHERE ` + condition + ` ORDER BY name` + tx.s.engine.lock, args: []any{arg}, row: unread,
+	}}
+}
+
+// unread takes a row of which only counts that it was there.
+func unread(row scanner) error {
+	_, err := scanName(row)
+	return err
+}
+
+// lockingCommits is the question that keeps others from writing the aggregate
+// statuses of the commits: two profiles of one commit that change at once must see
+// each other.
+func (tx *Tx) lockingCommits(commits []commitOf) []question {
 	if tx.s.engine.serial {
 		return nil
 	}
@@ -49,14 +80,9 @@ func (tx *Tx) lockCommits(ctx context.Context, commits []commitOf) error {
 		keys[i] = of.source + "/" + of.commit
 	}
 	slices.Sort(keys)
-	sorted, err := json.Marshal(keys)
-	if err != nil {
-		return fmt.Errorf("lock commits: %w", err)
-	}
-	if _, err := tx.exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended(value, 1)) FROM json_array_elements_text($1::json)`, string(sorted)); err != nil {
-		return fmt.Errorf("lock commits: %w", err)
-	}
-	return nil
+	return []question{{
+		text: `SELECT pg_advisory_xact_lock(hashtextextended(value, 1)) FROM json_array_elements_text($1::json)`, args: []any{asJSON(keys)},
+	}}
 }
 
 func scanName(row scanner) (name string, err error) { return name, row.Scan(&name) }

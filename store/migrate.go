@@ -39,6 +39,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 		if _, err := m.outbox.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 			return fmt.Errorf("migrate the outbox of database %s: %w", s.name, s.engine.explain(err))
 		}
+		if err := m.trimOutbox(ctx); err != nil {
+			return fmt.Errorf("migrate the outbox of database %s: %w", s.name, s.engine.explain(err))
+		}
 		return nil
 	})
 }
@@ -116,6 +119,21 @@ func (s *Store) MigrationStatus(ctx context.Context) (list []Migration, err erro
 type migrator struct {
 	own    *goose.Provider
 	outbox *rivermigrate.Migrator[*sql.Tx]
+	db     *sql.DB
+	engine *engine
+}
+
+// trimOutboxSQL drops the indexes by what a job's arguments hold. Nobody looks jobs
+// up by that, and each job would be put into both whenever its state changes.
+const trimOutboxSQL = `DROP INDEX IF EXISTS river_job_args_index, river_job_metadata_index`
+
+// trimOutbox does so. The embedded database has no such indexes.
+func (m migrator) trimOutbox(ctx context.Context) error {
+	if m.engine != postgresEngine {
+		return nil
+	}
+	_, err := m.db.ExecContext(ctx, trimOutboxSQL)
+	return err
 }
 
 // migrating gives fn a migrator while nobody else has one.
@@ -152,7 +170,7 @@ func (s *Store) migrating(ctx context.Context, fn func(migrator) error) (err err
 	if err != nil {
 		return fmt.Errorf("prepare the outbox's migrations: %w", err)
 	}
-	return fn(migrator{own, outbox})
+	return fn(migrator{own, outbox, db, s.engine})
 }
 
 // lockMigrations waits for its turn. The lock is the connection's: a process that

@@ -79,5 +79,6 @@ func outboxSQL(b *strings.Builder) error {
 	for _, m := range outbox.AllVersions() {
 		fmt.Fprintf(b, "INSERT INTO river_migration (line, version) VALUES ('main', %d);\n", m.Version)
 	}
+	fmt.Fprintf(b, "\n%s;\n", trimOutboxSQL)
 	return nil
 }

@@ -66,6 +66,9 @@ type Store struct {
 
 	full refusals // writes that met a full disk
 
+	ahead   ahead
+	watched watched
+
 	ended func(rollout.Deployment)
 
 	claims  sync.Mutex // guards claimed
@@ -125,18 +128,18 @@ func (s *Store) Close() error {
 
 // Pools are the pools of connections by what they are for, for metrics.
 func (s *Store) Pools() map[string]*sql.DB {
-	pools := map[string]*sql.DB{}
-	for name, db := range map[string]*sql.DB{
-		"read_reserved": s.read.reserved, "write_reserved": s.write.reserved, "read": s.read.usual, "write": s.write.usual,
-	} {
-		if db != nil {
-			pools[name] = db
+	named := map[string]*sql.DB{}
+	for kind, of := range map[string]pools{"read": s.read, "write": s.write} {
+		for name, db := range map[string]*sql.DB{kind + "_reserved": of.steps, kind + "_orders": of.orders} {
+			if db != of.usual {
+				named[name] = db
+			}
+		}
+		if of.usual != nil {
+			named[kind] = of.usual
 		}
 	}
-	if s.write.reserved == s.write.usual {
-		delete(pools, "write_reserved")
-	}
-	return pools
+	return named
 }
 
 // Ping asks whether the database answers.

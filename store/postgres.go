@@ -47,7 +47,7 @@ const (
 	statementTimeout  = 4 * time.Second
 	silenceTimeout    = 5 * time.Second // of a connection that waits for an answer
 	usualConnections  = 16
-	reserved          = 4
+	reserved          = 8 // of the steps of rollouts and of orders, half of each for reading
 	connectionMaxLife = 30 * time.Minute
 )
 
@@ -68,11 +68,23 @@ func (s *Store) openPostgres(ctx context.Context, opts Options) error {
 	if opts.Connections == 0 {
 		usual = usualConnections
 	}
-	s.read = pools{usual: config.open(usual/2, true), reserved: config.open(reserved/2, true), engine: postgresEngine}
+	s.read = s.openPools(usual/2, true)
 	if !opts.ReadOnly {
-		s.write = pools{usual: config.open(usual-usual/2, false), reserved: config.open(reserved-reserved/2, false), engine: postgresEngine}
+		s.write = s.openPools(usual-usual/2, false)
 	}
 	return s.readClock(Urgent(ctx), s.read)
+}
+
+// openPools makes pools of one kind, the usual one of at most n connections.
+func (s *Store) openPools(n int, readOnly bool) pools {
+	var clock *dbClock
+	if !s.ownClock() {
+		clock = &s.db
+	}
+	return pools{
+		usual: s.config.open(n, readOnly, clock), steps: s.config.open(reserved/4, readOnly, clock), orders: s.config.open(reserved/4, readOnly, clock),
+		engine: postgresEngine, ahead: &s.ahead,
+	}
 }
 
 // parsePostgres reads a URL. Its errors never show the password.
@@ -121,13 +133,17 @@ func patience(statement string) time.Duration {
 
 func milliseconds(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 
-// open makes a pool of at most n connections.
-func (c pgConfig) open(n int, readOnly bool) *sql.DB {
+// open makes a pool of at most n connections, whose transactions hear the clock.
+func (c pgConfig) open(n int, readOnly bool, clock *dbClock) *sql.DB {
 	config := c.Copy()
 	if readOnly {
 		config.RuntimeParams["default_transaction_read_only"] = "on"
 	}
-	db := stdlib.OpenDB(*config)
+	connector := stdlib.GetConnector(*config)
+	if clock != nil {
+		connector = clocked{connector, clock}
+	}
+	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
 	db.SetConnMaxLifetime(connectionMaxLife)

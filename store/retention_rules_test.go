@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,7 +117,7 @@ func TestRetentionNeverTakesTheTargetOfARollback(t *testing.T) {
 		w.finish("1.0.0", 1)
 		ctx, stop := context.WithCancel(t.Context())
 		var loops sync.WaitGroup
-		runs := make(chan store.Retained, 10_000)
+		var gone atomic.Int64
 		loops.Go(func() {
 			for ctx.Err() == nil {
 				removed, err := w.Retain(context.WithoutCancel(ctx), short)
@@ -124,10 +125,10 @@ func TestRetentionNeverTakesTheTargetOfARollback(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				runs <- removed
+				gone.Add(int64(removed["config_versions"]))
 			}
 		})
-		for i := range 25 {
+		for i := 0; i < 25 || gone.Load() == 0 && i < 500; i++ { // a busy machine may give retention its turn late
 			number := fmt.Sprintf("3.%d.0", i)
 			w.addVersion(number, fmt.Sprintf("%dh", i))
 			w.finish(number, 1)
@@ -143,12 +144,7 @@ func TestRetentionNeverTakesTheTargetOfARollback(t *testing.T) {
 		}
 		stop()
 		loops.Wait()
-		close(runs)
-		removed := 0
-		for r := range runs {
-			removed += r["config_versions"]
-		}
-		if removed == 0 {
+		if gone.Load() == 0 {
 			t.Error("no version was removed meanwhile: nothing was tested")
 		}
 	})

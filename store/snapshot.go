@@ -2,8 +2,8 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/fleet"
@@ -12,50 +12,54 @@ import (
 
 const keptSamples = 15 * time.Minute
 
-// Snapshot reads the deployment's targets with their assignments and the
-// samples of the last 15 minutes of those that sampled names, or of all when it
-// is nil.
-func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment, sampled func(targets []rollout.Target) []string) (rollout.Snapshot, error) {
-	targets, err := s.targets(ctx, d)
-	if err != nil {
-		return rollout.Snapshot{}, err
-	}
-	traffic, err := s.Traffic(ctx, d.Profile)
-	if err != nil {
-		return rollout.Snapshot{}, err
-	}
-	freeze, err := s.Freeze(ctx)
-	snap := rollout.Snapshot{Targets: targets, Traffic: traffic, Freeze: freeze}
-	if err != nil || len(targets) == 0 {
+// Snapshot reads the deployment's targets with their assignments, and the
+// samples that readings asks for once it knows these, or all of the last 15
+// minutes when it is nil. The database's clock is heard with what readings is given.
+func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment, readings func(rollout.Snapshot) []rollout.Reading) (rollout.Snapshot, error) {
+	snap, err := s.around(ctx, d)
+	if err != nil || len(snap.Targets) == 0 {
 		return snap, err
 	}
-	index := make(map[string]int, len(targets))
-	for i, t := range targets {
-		index[t.Instance.ID] = i
+	if readings == nil {
+		readings = everything
 	}
-	whose := sampled
-	if whose == nil {
-		whose = keys
-	}
-	some := whose(targets)
-	if len(some) == 0 {
-		return snap, nil
-	}
-	ids, err := json.Marshal(some)
-	if err != nil {
+	if err := s.samples(ctx, snap.Targets, readings(snap)); err != nil {
 		return rollout.Snapshot{}, fmt.Errorf("read the samples for deployment %s: %w", d.ID, err)
-	}
-	samples, err := sound(ctx, s, s.read, scanSample, `SELECT instance_id, since, at, sample FROM health_samples
-		WHERE `+s.engine.in("instance_id", 1)+` AND at > $2 ORDER BY instance_id, at, seq`,
-		string(ids), stamp(s.now().Add(-keptSamples)))
-	if err != nil {
-		return rollout.Snapshot{}, fmt.Errorf("read the samples for deployment %s: %w", d.ID, err)
-	}
-	for _, sample := range samples {
-		t := &targets[index[sample.InstanceID]]
-		t.Samples = append(t.Samples, sample)
 	}
 	return snap, nil
+}
+
+// samplesTogether bounds the instances whose samples are read by one statement,
+// so that a large fleet's are no statement that takes too long.
+const samplesTogether = 100
+
+// samples reads those that are asked for into the targets.
+func (s *Store) samples(ctx context.Context, targets []rollout.Target, readings []rollout.Reading) error {
+	if len(readings) == 0 {
+		return nil
+	}
+	of := make(map[string]*rollout.Target, len(targets))
+	for i := range targets {
+		of[targets[i].Instance.ID] = &targets[i]
+	}
+	kept := s.now().Add(-keptSamples)
+	for _, r := range readings {
+		from, began := r.From, r.From
+		if from.Before(kept) {
+			from = kept
+		}
+		if began.IsZero() {
+			began = time.Unix(0, 0)
+		}
+		for some := range slices.Chunk(r.Instances, samplesTogether) {
+			_, err := collect(ctx, s.read, shown(ctx, s, sampleInto(of, r.Coarse)), `SELECT instance_id, since, at, sample FROM health_samples
+				WHERE `+s.engine.in("instance_id", 1)+` AND at >= $2 AND since >= $3 ORDER BY instance_id, at, seq`, asJSON(some), stamp(from), stamp(began))
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // DeploymentTargets reads a deployment's targets without their samples.
@@ -67,44 +71,37 @@ func (s *Store) DeploymentTargets(ctx context.Context, id string) ([]rollout.Tar
 	return s.targets(ctx, d)
 }
 
-func (s *Store) targets(ctx context.Context, d rollout.Deployment) ([]rollout.Target, error) {
-	instances, err := collect(ctx, s.read, shown(ctx, s, scanInstance), `SELECT `+instanceColumns+` FROM service_instances
-		WHERE service_name = $1 AND environment = $2 ORDER BY hostname, instance_id`, d.Selector.Service, d.Selector.Environment)
-	if err != nil {
-		return nil, fmt.Errorf("read the instances of deployment %s: %w", d.ID, err)
-	}
-	assignments, err := collect(ctx, s.read, scanAssignment,
-		`SELECT `+assignmentColumns+` FROM config_assignments a WHERE a.config_name = $1`, d.Profile)
-	if err != nil {
-		return nil, fmt.Errorf("read the assignments of deployment %s: %w", d.ID, err)
-	}
-	of := make(map[string]fleet.Assignment, len(assignments))
-	for _, a := range assignments {
-		of[a.InstanceID] = a
-	}
-	var targets []rollout.Target
-	for _, i := range instances {
-		if d.Selector.Matches(i) {
-			targets = append(targets, rollout.Target{Instance: i, Assignment: of[i.ID]})
-		}
-	}
-	return targets, nil
-}
-
-func keys(targets []rollout.Target) []string {
-	ids := make([]string, len(targets))
-	for i, t := range targets {
+// everything asks for all samples of all targets.
+func everything(snap rollout.Snapshot) []rollout.Reading {
+	ids := make([]string, len(snap.Targets))
+	for i, t := range snap.Targets {
 		ids[i] = t.Instance.ID
 	}
-	return ids
+	return []rollout.Reading{{Instances: ids}}
 }
 
-func scanSample(row scanner) (fleet.Sample, error) {
-	var id string
-	var since, taken time.Time
-	var s fleet.Sample
-	var bad damage
-	err := row.Scan(&id, at(&since), at(&taken), bad.json(&s))
-	s.InstanceID, s.Since, s.At = id, since, taken
-	return s, bad.of("health_samples", id, err)
+// sampleInto scans a sample and gives it to its target: of those of a large
+// fleet no second copy is held. One that cannot be read is left out. Where coarse
+// it is joined to the one before, if that is of the same minute.
+func sampleInto(of map[string]*rollout.Target, coarse bool) func(scanner) (struct{}, error) {
+	return func(row scanner) (struct{}, error) {
+		var id string
+		var since, taken time.Time
+		var s fleet.Sample
+		var bad damage
+		err := row.Scan(&id, at(&since), at(&taken), bad.json(&s))
+		if err = bad.of("health_samples", id, err); err != nil {
+			return struct{}{}, err
+		}
+		t := of[id]
+		s.InstanceID, s.Since, s.At = t.Instance.ID, since, taken
+		if last := len(t.Samples) - 1; coarse && last >= 0 && t.Samples[last].Since.Truncate(time.Minute).Equal(since.Truncate(time.Minute)) {
+			if joined, ok := t.Samples[last].Join(s); ok {
+				t.Samples[last] = joined
+				return struct{}{}, nil
+			}
+		}
+		t.Samples = append(t.Samples, s)
+		return struct{}{}, nil
+	}
 }

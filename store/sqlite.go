@@ -83,7 +83,7 @@ func (s *Store) connectSQLite(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	s.write = pools{usual: db, reserved: db, engine: sqliteEngine, lane: newLane()}
+	s.write = pools{usual: db, steps: db, orders: db, engine: sqliteEngine, lane: newLane(), ahead: &s.ahead}
 	db.SetMaxOpenConns(1) // the engine has one writer at a time anyway
 	if err := db.PingContext(ctx); err != nil {
 		return err
@@ -91,7 +91,8 @@ func (s *Store) connectSQLite(ctx context.Context, path string) (err error) {
 	return s.connectSQLiteReader(ctx, path)
 }
 
-// Readers of the embedded database at once: for everybody, and for rollouts.
+// Readers of the embedded database at once: for everybody, and for rollouts and
+// for orders each.
 const (
 	sqliteReaders         = 8
 	sqliteReadersReserved = 2
@@ -107,16 +108,18 @@ func (s *Store) connectSQLiteReader(ctx context.Context, path string) error {
 		db.SetMaxIdleConns(most)
 		return db, db.PingContext(ctx)
 	}
-	usual, err := open(sqliteReaders)
-	s.read = pools{usual: usual, reserved: usual, engine: sqliteEngine}
-	if err != nil {
-		return err
+	s.read = pools{engine: sqliteEngine, ahead: &s.ahead}
+	for _, pool := range []struct {
+		db   **sql.DB
+		most int
+	}{{&s.read.usual, sqliteReaders}, {&s.read.steps, sqliteReadersReserved}, {&s.read.orders, sqliteReadersReserved}} {
+		db, err := open(pool.most)
+		*pool.db = db // to be closed in any case
+		if err != nil {
+			return err
+		}
 	}
-	reserved, err := open(sqliteReadersReserved)
-	if reserved != nil {
-		s.read.reserved = reserved
-	}
-	return err
+	return nil
 }
 
 // sqliteReaderDSN is for connections that never write, nor make a file.

@@ -1,70 +1,40 @@
 package store_test
 
 import (
-	"errors"
+	"reflect"
 	"testing"
-	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
-	"github.com/sluicehq/sluice/store"
 )
 
-// The stable version is the last one that completed, and nothing of a profile that has none or is
-// retired. When it becomes another, the profile was written later.
-func TestStable(t *testing.T) {
+// Stable is what completed last: no version before its first completion, not the one that is
+// under way, and the retired profile's is told as such.
+func TestStableVersions(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, w *world) {
-		w.putProfile("other.production")
-		if _, err := w.StableOf(t.Context(), payments); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("before the first version completed: %v", err)
-		}
-		before, err := w.ProfilesChangedAt(t.Context())
-		w.must(err)
-		w.advance(time.Millisecond)
-		d := w.deployment("1.1.0")
-		w.must(w.Create(t.Context(), rollout.Decision{Next: d, Changed: true, Current: d.Version}))
-		got, err := w.StableOf(t.Context(), payments)
-		w.must(err)
-		if got.Version != "1.1.0" || got.Hash != d.Hash || got.Service == "" || got.Environment != profile.Production || !got.ChangedAt.After(before) {
-			t.Errorf("the stable version is %+v", got)
-		}
-		last, err := w.ProfilesChangedAt(t.Context())
-		w.must(err)
-		if !last.Equal(got.ChangedAt) {
-			t.Errorf("written last at %s, not %s", last, got.ChangedAt)
-		}
-		for _, c := range []struct {
-			scope       profile.Scope
-			service     string
-			environment profile.Environment
-			want        int
-		}{
-			{want: 1},
-			{service: got.Service, environment: profile.Production, want: 1},
-			{service: got.Service, environment: profile.Staging},
-			{service: "nobody"},
-			{scope: profile.Scope{Profiles: []string{"other.*"}}},
-		} {
-			all, err := w.Stables(t.Context(), c.scope, c.service, c.environment)
+		stable := func(want ...profile.Stable) {
+			t.Helper()
+			got, err := w.StableVersions(t.Context())
 			w.must(err)
-			if len(all) != c.want {
-				t.Errorf("%+v: %+v", c, all)
+			if len(got) != len(want) || len(want) > 0 && !reflect.DeepEqual(got, want) {
+				t.Errorf("stable are %+v, want %+v", got, want)
 			}
 		}
-		standings, err := w.Standings(t.Context())
-		w.must(err)
-		if len(standings) != 2 || standings[0].Profile != "other.production" || standings[0].Version != "" || standings[1].Version != "1.1.0" {
-			t.Errorf("standings %+v", standings)
-		}
-		w.must(w.InTx(t.Context(), func(tx *store.Tx) error { return tx.RetireProfile(t.Context(), payments) }))
-		if _, err := w.StableOf(t.Context(), payments); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("retired: %v", err)
-		}
-		if _, err := w.StableOf(t.Context(), uuid.NewString()); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("no profile: %v", err)
-		}
+		w.putProfile("another.production") // without any version
+		stable()
+		d := w.create("1.0.0")
+		stable()
+		d.State, d.FinishedAt = rollout.Completed, w.clock()
+		w.must(w.Order(t.Context(), rollout.Decision{Next: d, Changed: true, Current: "1.0.0"}))
+		first := profile.Stable{Profile: payments, Service: "payment-service", Environment: profile.Production, Version: "1.0.0", Hash: d.Hash}
+		stable(first)
+		w.create("1.1.0")
+		stable(first)
+		w.must(w.raw(`UPDATE config_profiles SET target_labels = '{"region":"eu"}', retired = true WHERE name = '` + payments + `'`))
+		first.Targets.Labels, first.Retired = map[string]string{"region": "eu"}, true
+		stable(first)
+		w.must(w.raw(`UPDATE config_profiles SET target_labels = '["region"]' WHERE name = '` + payments + `'`))
+		stable() // whom it is for cannot be read: nobody is told
 	})
 }

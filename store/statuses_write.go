@@ -19,10 +19,7 @@ func (tx *Tx) writeStatuses(ctx context.Context) error {
 	if len(tx.statuses) == 0 && len(tx.complete) == 0 {
 		return nil
 	}
-	if err := tx.lockCommits(ctx, tx.spokenOf()); err != nil {
-		return err
-	}
-	before, revisions, err := tx.setStatuses(ctx, tx.statuses)
+	before, revisions, err := tx.setStatuses(ctx, tx.spokenOf(), tx.statuses)
 	if err != nil {
 		return err
 	}
@@ -94,47 +91,46 @@ var statusesBefore = text{
 		 AND c.context = json_extract(j.value, '$.Context')`,
 	postgres: `SELECT c.source_id, c.commit_sha, c.context, c.state
 		FROM json_to_recordset($1::json) AS j("Source" text, "Commit" text, "Context" text)
-		JOIN commit_statuses c ON c.source_id = j."Source" AND c.commit_sha = j."Commit" AND c.context = j."Context"`,
+		CROSS JOIN LATERAL (SELECT * FROM commit_statuses
+			WHERE source_id = j."Source" AND commit_sha = j."Commit" AND context = j."Context"` + eachByItself + `) AS c`,
 }
 
 // putStatus is the statement that keeps what changed.
-var putStatus = bulk{
-	insert:  `INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, revision, updated_at)`,
-	columns: 8,
-	after: `ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
+var putStatus = into("commit_statuses", `source_id, commit_sha, context, state, description, deployment_id, revision bigint, updated_at timestamptz`,
+	`ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
 		 deployment_id = excluded.deployment_id, revision = commit_statuses.revision + 1, updated_at = excluded.updated_at
 		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description
-		RETURNING source_id, commit_sha, context, revision`,
-}
+		RETURNING source_id, commit_sha, context, revision`)
 
-// setStatuses writes statuses, and tells the states they were in and the revisions of
-// those that changed.
-func (tx *Tx) setStatuses(ctx context.Context, statuses []saying) (before map[statusKey]rollout.StatusState, revisions map[statusKey]int64, err error) {
+// setStatuses locks commits and writes statuses, and tells the states they were in and
+// the revisions of those that changed.
+func (tx *Tx) setStatuses(ctx context.Context, commits []commitOf, statuses []saying) (before map[statusKey]rollout.StatusState, revisions map[statusKey]int64, err error) {
 	if len(statuses) == 0 {
-		return nil, nil, nil
+		return nil, nil, tx.tx.together(ctx, tx.lockingCommits(commits)...)
 	}
-	if before, err = tx.statesOf(ctx, statuses); err != nil {
+	if before, err = tx.statesOf(ctx, commits, statuses); err != nil {
 		return nil, nil, err
 	}
 	revisions, err = tx.putStatuses(ctx, statuses)
 	return before, revisions, err
 }
 
-// statesOf reads what states the statuses are in; one that is new is in none.
-func (tx *Tx) statesOf(ctx context.Context, statuses []saying) (map[statusKey]rollout.StatusState, error) {
-	type found struct {
-		key   statusKey
-		state rollout.StatusState
-	}
-	rows, err := collect(ctx, tx.tx, func(row scanner) (f found, err error) {
-		return f, row.Scan(&f.key.source, &f.key.commit, &f.key.context, &f.state)
-	}, tx.s.engine.pick(statusesBefore), asJSON(statuses))
-	if err != nil {
+// statesOf locks commits and reads what states the statuses are in; one that is new
+// is in none.
+func (tx *Tx) statesOf(ctx context.Context, commits []commitOf, statuses []saying) (map[statusKey]rollout.StatusState, error) {
+	out := make(map[statusKey]rollout.StatusState, len(statuses))
+	questions := append(tx.lockingCommits(commits), question{
+		text: tx.s.engine.pick(statusesBefore), args: []any{asJSON(statuses)},
+		row: func(row scanner) error {
+			var key statusKey
+			var state rollout.StatusState
+			err := row.Scan(&key.source, &key.commit, &key.context, &state)
+			out[key] = state
+			return err
+		},
+	})
+	if err := tx.tx.together(ctx, questions...); err != nil {
 		return nil, fmt.Errorf("read the %d statuses that are set: %w", len(statuses), err)
-	}
-	out := make(map[statusKey]rollout.StatusState, len(rows))
-	for _, row := range rows {
-		out[row.key] = row.state
 	}
 	return out, nil
 }

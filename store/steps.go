@@ -62,14 +62,14 @@ func (s *Store) giveBack(ctx context.Context, claim rollout.Claim) error {
 }
 
 func (s *Store) step(ctx context.Context, claim rollout.Claim, dec rollout.Decision) error {
-	return s.decided(ctx, dec, func(tx *Tx, op string) (int64, error) { return tx.step(ctx, claim, dec, op) })
+	return s.decided(ctx, dec, func(tx *Tx, op string) question { return tx.step(claim, dec, op) })
 }
 
-// step writes the deployment's own row.
-func (tx *Tx) step(ctx context.Context, claim rollout.Claim, dec rollout.Decision, op string) (int64, error) {
+// step is the question that writes the deployment's own row.
+func (tx *Tx) step(claim rollout.Claim, dec rollout.Decision, op string) question {
 	next := dec.Next
 	if !dec.Changed {
-		return tx.exec(ctx, `UPDATE config_deployments SET owner = '', lease_until = NULL, attempts = 0, op_id = $6,
+		return ask(`UPDATE config_deployments SET owner = '', lease_until = NULL, attempts = 0, op_id = $6,
 			next_step_at = CASE WHEN woken THEN CAST($7 AS TIMESTAMPTZ) ELSE CAST($5 AS TIMESTAMPTZ) END
 			WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4`,
 			next.ID, next.Revision, claim.Epoch, claim.Owner, stamp(dec.Wake), op, stamp(tx.now()))
@@ -78,7 +78,7 @@ func (tx *Tx) step(ctx context.Context, claim rollout.Claim, dec rollout.Decisio
 	if next.State.Final() {
 		wake = time.Time{}
 	}
-	return tx.exec(ctx, `UPDATE config_deployments SET body = $5, status = $6, targets = $7, applied = $8, finished_at = $9,
+	return ask(`UPDATE config_deployments SET body = $5, status = $6, targets = $7, applied = $8, finished_at = $9,
 		next_step_at = CASE WHEN woken AND CAST($9 AS TIMESTAMPTZ) IS NULL THEN CAST($12 AS TIMESTAMPTZ) ELSE CAST($10 AS TIMESTAMPTZ) END, op_id = $11, revision = revision + 1,
 		owner = '', lease_until = NULL, attempts = 0
 		WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4 AND finished_at IS NULL
@@ -91,22 +91,26 @@ func (tx *Tx) step(ctx context.Context, claim rollout.Claim, dec rollout.Decisio
 // step in flight loses, and ends a quarantine. It returns rollout.ErrStale when
 // the deployment changed.
 func (s *Store) Order(ctx context.Context, dec rollout.Decision) error {
-	return s.decided(ctx, dec, func(tx *Tx, op string) (int64, error) { return tx.order(ctx, dec.Next, op) })
+	return s.decided(ctx, dec, func(tx *Tx, op string) question { return tx.order(dec, op) })
 }
 
-func (tx *Tx) order(ctx context.Context, next rollout.Deployment, op string) (int64, error) {
-	// Looked at again at once: what happened since the order's reading of the
-	// fleet is not in it.
-	var wake time.Time
-	if !next.State.Final() {
-		wake = tx.now()
+func (tx *Tx) order(dec rollout.Decision, op string) question {
+	next := dec.Next
+	// Looked at again at once when anything happened since the order's reading of
+	// the fleet: that is not in it.
+	now, wake := tx.now(), dec.Wake
+	switch {
+	case next.State.Final():
+		now, wake = time.Time{}, time.Time{}
+	case wake.IsZero():
+		wake = now
 	}
-	return tx.exec(ctx, `UPDATE config_deployments SET body = $3, status = $4, targets = $5, applied = $6, finished_at = $7,
-		next_step_at = $8, op_id = $9, revision = revision + 1, epoch = epoch + 1, owner = '', lease_until = NULL, attempts = 0,
-		quarantined = ''
+	return ask(`UPDATE config_deployments SET body = $3, status = $4, targets = $5, applied = $6, finished_at = $7,
+		next_step_at = CASE WHEN woken OR epoch <> $11 THEN CAST($10 AS TIMESTAMPTZ) ELSE CAST($8 AS TIMESTAMPTZ) END, op_id = $9,
+		revision = revision + 1, epoch = epoch + 1, owner = '', lease_until = NULL, attempts = 0, quarantined = ''
 		WHERE deployment_id = $1 AND revision = $2 AND finished_at IS NULL`,
 		next.ID, next.Revision, asJSON(next), next.State, next.Progress.Targets, next.Progress.Applied,
-		stamp(next.FinishedAt), stamp(wake), op)
+		stamp(next.FinishedAt), stamp(wake), op, stamp(now), next.Epoch)
 }
 
 // OrderExclusive reads a deployment and its fleet, decides, and stores the
@@ -123,19 +127,15 @@ func (s *Store) OrderExclusive(ctx context.Context, id string, decide rollout.De
 		if before, err = deployment(ctx, tx.tx, id); err != nil { // as it is now that it cannot change
 			return err
 		}
-		snap, err := s.Snapshot(ctx, before, nil)
+		snap, err := s.Snapshot(ctx, before, rollout.OrderReadings(before))
 		if err != nil {
 			return err
 		}
 		if dec, err = decide(before, snap, tx.now()); err != nil || !dec.Changed {
 			return err
 		}
-		n, err := tx.order(ctx, dec.Next, op)
-		if err != nil {
+		if err := tx.tx.together(ctx, orStale(tx.order(dec, op))); err != nil {
 			return err
-		}
-		if n == 0 {
-			return rollout.ErrStale
 		}
 		return tx.apply(ctx, dec)
 	})
@@ -148,18 +148,11 @@ func (s *Store) OrderExclusive(ctx context.Context, id string, decide rollout.De
 // decided runs update under compare-and-set and applies the rest of the
 // decision in the same transaction. When the outcome of the commit is not
 // known, the row says whether it was stored.
-func (s *Store) decided(ctx context.Context, dec rollout.Decision, update func(tx *Tx, op string) (int64, error)) error {
+func (s *Store) decided(ctx context.Context, dec rollout.Decision, update func(tx *Tx, op string) question) error {
 	op := uuid.NewString()
 	err := s.InTx(ctx, func(tx *Tx) error {
-		if err := tx.lockProfile(ctx, dec.Next.Profile); err != nil {
+		if err := tx.tx.together(ctx, append(tx.locking(`name = $1`, dec.Next.Profile), orStale(update(tx, op)))...); err != nil {
 			return err
-		}
-		n, err := update(tx, op)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return rollout.ErrStale
 		}
 		return tx.apply(ctx, dec)
 	})
@@ -167,6 +160,17 @@ func (s *Store) decided(ctx context.Context, dec rollout.Decision, update func(t
 		return s.outcome(ctx, dec.Next, op, err)
 	}
 	return err
+}
+
+// orStale is ErrStale where the question changed no row.
+func orStale(q question) question {
+	q.done = func(n int64) error {
+		if n == 0 {
+			return rollout.ErrStale
+		}
+		return nil
+	}
+	return q
 }
 
 // outcome says what became of an uncertain commit: nil when it was stored, its
@@ -260,10 +264,8 @@ func (tx *Tx) apply(ctx context.Context, dec rollout.Decision) error {
 		return err
 	}
 	if dec.Current != "" {
-		if _, err := tx.exec(ctx, `UPDATE config_profiles SET current_version = $2, updated_at = $3 WHERE name = $1`,
-			d.Profile, dec.Current, stamp(tx.now())); err != nil {
-			return fmt.Errorf("set the current version of %s: %w", d.Profile, err)
-		}
+		tx.runs = append(tx.runs, ask(`UPDATE config_profiles SET current_version = $2, updated_at = $3 WHERE name = $1`,
+			d.Profile, dec.Current, stamp(tx.now())))
 	}
 	if dec.Hold != nil {
 		if err := tx.beginHold(ctx, *dec.Hold); err != nil {

@@ -17,8 +17,18 @@ var errApart = errors.New("to be stored by itself")
 
 // Steps stores what was decided about several deployments in one transaction,
 // each as Step does, and gives what became of each. A transaction that fails is
-// done again step by step, so that each has its own error.
+// done again step by step, so that each has its own error. One that meets a
+// person's order ends early, so that the order does not wait for all of them.
 func (s *Store) Steps(ctx context.Context, steps []rollout.Step) []error {
+	var errs []error
+	for len(errs) < len(steps) {
+		errs = append(errs, s.someSteps(ctx, steps[len(errs):])...)
+	}
+	return errs
+}
+
+// someSteps stores the first of the steps, at least one.
+func (s *Store) someSteps(ctx context.Context, steps []rollout.Step) []error {
 	op := uuid.NewString()
 	var errs []error
 	err := s.InTx(ctx, func(tx *Tx) (err error) {
@@ -28,7 +38,7 @@ func (s *Store) Steps(ctx context.Context, steps []rollout.Step) []error {
 	if err != nil && errs == nil {
 		errs = make([]error, len(steps))
 	}
-	for i, step := range steps {
+	for i, step := range steps[:len(errs)] {
 		switch {
 		case errors.Is(err, errCommit) && errs[i] == nil:
 			errs[i] = s.outcome(ctx, step.Decision.Next, op, err)
@@ -50,17 +60,20 @@ func (tx *Tx) steps(ctx context.Context, steps []rollout.Step, op string) ([]err
 	}
 	errs := make([]error, len(steps))
 	for i, step := range steps {
+		if i > 0 && tx.s.ahead.underWay() != nil {
+			return errs[:i], nil
+		}
 		if !ours(step) {
 			errs[i] = errApart
 			continue
 		}
-		n, err := tx.step(ctx, step.Claim, step.Decision, op)
+		err := tx.tx.together(ctx, orStale(tx.step(step.Claim, step.Decision, op)))
+		if errors.Is(err, rollout.ErrStale) {
+			errs[i] = err
+			continue
+		}
 		if err != nil {
 			return nil, err
-		}
-		if n == 0 {
-			errs[i] = rollout.ErrStale
-			continue
 		}
 		if err := tx.apply(spans.With(ctx, step.Decision.Next.Span()), step.Decision); err != nil {
 			return nil, err

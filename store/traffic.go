@@ -18,12 +18,17 @@ import (
 // nothing to be taken.
 func (s *Store) Traffic(ctx context.Context, name string) (t rollout.Traffic, err error) {
 	t.Acked = true
-	err = s.read.QueryRowContext(ctx, `SELECT active_group, acked_revision >= revision, error FROM config_traffic WHERE config_name = $1`, name).
-		Scan(&t.Group, &t.Acked, &t.Error)
+	err = scanTraffic(s.read.QueryRowContext(ctx, trafficOf, name), &t)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return t, fmt.Errorf("read where the requests of %s go: %w", name, err)
 	}
 	return t, nil
+}
+
+const trafficOf = `SELECT active_group, acked_revision >= revision, error FROM config_traffic WHERE config_name = $1`
+
+func scanTraffic(row scanner, t *rollout.Traffic) error {
+	return row.Scan(&t.Group, &t.Acked, &t.Error)
 }
 
 // switchTraffic sends a profile's requests to a group: its instances learn it by

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/fleet"
@@ -43,17 +45,43 @@ type Given struct {
 type given struct {
 	generation int64
 	Given
+	alike bool // nothing else was given of it
 }
 
+// givenRows has one row for each profile: the first of what was given, and who was given just that,
+// one in a line after the number of all who were given anything. Nearly always a fleet is given one
+// thing at once, and then nobody needs to sort what it was given.
 var givenRows = text{
+	sqlite: `SELECT g.name, g.generation, COALESCE(f.version, ''), COALESCE(f.config_hash, ''), COALESCE(f.generation, 0), COALESCE(f.deployment_id, ''),
+		  COALESCE(f.traceparent, ''), COALESCE(t.active_group, ''),
+		  (SELECT count(*) || char(10) || COALESCE(group_concat(a.instance_id, char(10)) FILTER (WHERE ` + likeFirst + `), '')
+		     FROM config_assignments a WHERE a.config_name = g.name AND a.generation > g.seen)
+		 FROM (SELECT p.name, p.generation, j.value AS seen,
+		         (SELECT a.rowid FROM config_assignments a WHERE a.config_name = p.name AND a.generation > j.value LIMIT 1) AS first
+		         FROM json_each($1) j JOIN config_profiles p ON p.name = j.key) g
+		 LEFT JOIN config_assignments f ON f.rowid = g.first
+		 LEFT JOIN config_traffic t ON t.config_name = g.name`,
+	postgres: `SELECT p.name, p.generation, COALESCE(f.version, ''), COALESCE(f.config_hash, ''), COALESCE(f.generation, 0), COALESCE(f.deployment_id, ''),
+		  COALESCE(f.traceparent, ''), COALESCE(t.active_group, ''),
+		  (SELECT count(*) || chr(10) || COALESCE(string_agg(a.instance_id, chr(10)) FILTER (WHERE ` + likeFirst + `), '')
+		     FROM config_assignments a WHERE a.config_name = p.name AND a.generation > j.value::bigint)
+		 FROM json_each_text($1::json) AS j(key, value) JOIN config_profiles p ON p.name = j.key
+		 LEFT JOIN LATERAL (SELECT * FROM config_assignments a WHERE a.config_name = p.name AND a.generation > j.value::bigint LIMIT 1) f ON true
+		 LEFT JOIN config_traffic t ON t.config_name = p.name`,
+}
+
+const likeFirst = `(a.generation, a.version, a.config_hash, a.deployment_id, a.traceparent) = (f.generation, f.version, f.config_hash, f.deployment_id, f.traceparent)`
+
+// givenApart has a row for each thing that was given of a profile.
+var givenApart = text{
 	sqlite: `SELECT p.name, p.generation, COALESCE(a.version, ''), COALESCE(a.config_hash, ''), COALESCE(a.generation, 0), COALESCE(a.deployment_id, ''),
-		  COALESCE(a.traceparent, ''), COALESCE(t.active_group, ''), json_group_array(a.instance_id) FILTER (WHERE a.instance_id IS NOT NULL)
+		  COALESCE(a.traceparent, ''), COALESCE(t.active_group, ''), count(a.instance_id) || char(10) || COALESCE(group_concat(a.instance_id, char(10)), '')
 		 FROM json_each($1) j JOIN config_profiles p ON p.name = j.key
 		 LEFT JOIN config_assignments a ON a.config_name = p.name AND a.generation > j.value
 		 LEFT JOIN config_traffic t ON t.config_name = p.name
 		GROUP BY p.name, a.generation, a.version, a.config_hash, a.deployment_id, a.traceparent`,
 	postgres: `SELECT p.name, p.generation, COALESCE(a.version, ''), COALESCE(a.config_hash, ''), COALESCE(a.generation, 0), COALESCE(a.deployment_id, ''),
-		  COALESCE(a.traceparent, ''), COALESCE(t.active_group, ''), COALESCE(json_agg(a.instance_id) FILTER (WHERE a.instance_id IS NOT NULL), '[]')
+		  COALESCE(a.traceparent, ''), COALESCE(t.active_group, ''), count(a.instance_id) || chr(10) || COALESCE(string_agg(a.instance_id, chr(10)), '')
 		 FROM json_each_text($1::json) AS j(key, value) JOIN config_profiles p ON p.name = j.key
 		 LEFT JOIN config_assignments a ON a.config_name = p.name AND a.generation > j.value::bigint
 		 LEFT JOIN config_traffic t ON t.config_name = p.name
@@ -64,30 +92,42 @@ var givenRows = text{
 // has in seen, and the generations that they have now. Assignments of a whole
 // fleet are few rows: what it was given together is told together.
 func (s *Store) GivenSince(ctx context.Context, seen map[string]int64) (since []Given, generations map[string]int64, err error) {
-	if len(seen) == 0 {
-		return nil, nil, nil
-	}
-	rows, err := collect(ctx, s.read, scanGiven, s.engine.pick(givenRows), asJSON(seen))
-	if err != nil {
-		return nil, nil, fmt.Errorf("read what was assigned of %d profiles: %w", len(seen), err)
-	}
 	generations = make(map[string]int64, len(seen))
-	for _, g := range rows {
-		generations[g.Profile] = g.generation
-		if len(g.Instances) > 0 {
-			since = append(since, g.Given)
+	for _, rows := range []text{givenRows, givenApart} {
+		if len(seen) == 0 {
+			break
 		}
+		found, err := collect(ctx, s.read, scanGiven, s.engine.pick(rows), asJSON(seen))
+		if err != nil {
+			return nil, nil, fmt.Errorf("read what was assigned of %d profiles: %w", len(seen), err)
+		}
+		apart := map[string]int64{}
+		for _, g := range found {
+			generations[g.Profile] = g.generation
+			if !g.alike {
+				apart[g.Profile] = seen[g.Profile]
+			} else if len(g.Instances) > 0 {
+				since = append(since, g.Given)
+			}
+		}
+		seen = apart
 	}
 	return since, generations, nil
 }
 
 func scanGiven(row scanner) (g given, err error) {
-	var instances []byte
+	var instances string
 	a := &g.Assignment
 	if err := row.Scan(&a.Profile, &g.generation, &a.Version, &a.Hash, &a.Generation, &a.DeploymentID, &a.TraceParent, &a.ActiveGroup, &instances); err != nil {
 		return g, err
 	}
-	return g, json.Unmarshal(instances, &g.Instances)
+	all, list, _ := strings.Cut(instances, "\n")
+	if list != "" {
+		g.Instances = strings.Split(list, "\n")
+	}
+	n, err := strconv.Atoi(all)
+	g.alike = n == len(g.Instances)
+	return g, err
 }
 
 // VersionData reads a version's canonical data by its hash.

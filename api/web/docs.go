@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	_ "embed" // the page and its style
 
@@ -24,7 +25,7 @@ var DocsStyle string
 //go:embed docs.html
 var docsHTML string
 
-var docs = template.Must(template.New("docs").Parse(docsHTML))
+var docs = sync.OnceValue(func() *template.Template { return template.Must(template.New("docs").Parse(docsHTML)) })
 
 // Docs writes an API's description as a page that needs no script and nothing
 // from elsewhere. All of it is there at once, for a browser's search and for
@@ -56,7 +57,7 @@ func Docs(d *openapi.Document) ([]byte, error) {
 		page.Errors = append(page.Errors, docsError{Name: name, Text: r.Description, Codes: codesOf(r)})
 	}
 	var b bytes.Buffer
-	if err := docs.Execute(&b, page); err != nil {
+	if err := docs().Execute(&b, page); err != nil {
 		return nil, fmt.Errorf("page of the API's description: %w", err)
 	}
 	return b.Bytes(), nil

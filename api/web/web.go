@@ -8,13 +8,17 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"sync"
 	"time"
 )
 
 //go:embed pages/*.html
 var pages embed.FS
 
-var templates = template.Must(template.New("").Funcs(funcs).ParseFS(pages, "pages/*.html"))
+// templates are parsed for the first page: most processes show none.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(funcs).ParseFS(pages, "pages/*.html"))
+})
 
 // Page is one page of the dashboard.
 type Page struct {
@@ -124,7 +128,7 @@ type shown struct {
 }
 
 func execute(w io.Writer, name string, value any) error {
-	if err := templates.ExecuteTemplate(w, name, value); err != nil {
+	if err := templates().ExecuteTemplate(w, name, value); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice/api"
-	"github.com/sluicehq/sluice/api/compat"
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/internal/settings"
 	"github.com/sluicehq/sluice/notify"
@@ -45,7 +43,7 @@ func newServeCommand(sh *shell) *cobra.Command {
 }
 
 // serve puts the daemon together and runs it until ctx ends. Read it from top
-// to bottom: this is all the wiring there is, but for that of the role watch.
+// to bottom: this is all the wiring there is, but for what every role has.
 func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if conf.Role == settings.RoleWatch {
 		return serveWatch(ctx, sh, conf)
@@ -54,22 +52,17 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
-	log, registry := p.log, p.registry
-	defer func() { err = errors.Join(err, bounded(ctx, p.end)) }()
-
-	replicas, err := openCoordination(ctx, conf, log, registry)
+	deployments := newDeploymentMetrics(p.registry)
+	b, err := p.open(ctx, sh, conf, deployments.finished)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, replicas.close()) }()
-	deployments := newDeploymentMetrics(registry)
+	defer func() { err = errors.Join(err, b.close()) }()
+	log, registry, replicas, db := b.log, b.registry, b.replicas, b.db
+
+	isAdmin := lookUpAdmin(ctx, db, conf.AdminPassword.Reveal())
+	defer isAdmin() //nolint:errcheck // firstUsers takes the error; here it is waited for
 	validated := validationMetrics(registry)
-	db, err := openStore(ctx, conf, log, deployments.finished)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-
 	replica := uuid.NewString()
 	measurer, reach, err := openMeasurer(conf, log, registry)
 	if err != nil {
@@ -83,13 +76,9 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
-	keeper, keepSecrets, err := openSecrets(conf, sh, db, log, registry)
-	if err != nil {
-		return err
-	}
 	synced := sourceMetrics(registry, conf, validated)
 	sources, err := openSources(ctx, conf, db, sourceParts{
-		forges: forges, engine: engine, locker: replicas.locker, reach: reach, log: log, keeper: keeper,
+		forges: forges, engine: engine, locker: replicas.locker, reach: reach, log: log, keeper: b.keeper,
 		metrics: synced, git: gitMetrics(registry, conf),
 	})
 	if err != nil {
@@ -101,14 +90,8 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
-	heartbeats := store.NewHeartbeatWriter(db, 0)
-	databaseMetrics(registry, db, heartbeats)
 	deliveries := store.NewDeliveryWriter(db, 0)
 	webhooks, err := openWebhooks(conf, deliveries, sources, log, registry)
-	if err != nil {
-		return err
-	}
-	keys, err := sessionKeys(ctx, db, conf)
 	if err != nil {
 		return err
 	}
@@ -116,29 +99,15 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
-	proxies, err := prefixes("trusted_proxies", conf.TrustedProxies)
-	if err != nil {
-		return err
-	}
-	limits, err := conf.LimitsOfOperations()
-	if err != nil {
-		return fmt.Errorf("rate_limits: %w", err)
-	}
-	if _, err := compat.Named(conf.Clients...); err != nil {
-		return err
-	}
 	// Last, so that what is wrong with the settings is said before a password is shown once.
-	if err := firstUsers(ctx, sh, db, conf); err != nil {
+	if err := firstUsers(ctx, sh, db, conf, isAdmin); err != nil {
 		return err
 	}
-	door, err := api.New(api.Options{
-		Secrets: keeper,
-		Store:   db, Engine: engine, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
-		SyncSource: sources.wake, Preview: sources.preview, TestNotification: notifier.Test, TrustedProxies: proxies,
-		SecureCookies: strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != "", LimitFactor: conf.RateLimitFactor, Limits: limits, Clients: conf.Clients, ApolloKeys: conf.ApolloKeys(),
-		SessionLife: conf.SessionLifetime, SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, SSO: provider,
-		SharedLimits: replicas.limits, Degraded: replicas.degraded, Webhooks: webhooks, LogLevels: p.levels, Validated: validated, Uploaded: func() { synced.VersionsMade(noSource, 1) },
-	})
+	b.door.Engine, b.door.SSO, b.door.Webhooks, b.door.TestNotification = engine, provider, webhooks, notifier.Test
+	b.door.SyncSource, b.door.Preview = sources.wake, sources.preview
+	b.door.Validated, b.door.Uploaded = validated, func() { synced.VersionsMade(noSource, 1) }
+	b.door.SecureCookies = strings.HasPrefix(conf.ExternalURL, "https://") || conf.TLSCertFile != ""
+	door, err := api.New(b.door)
 	if err != nil {
 		return err
 	}
@@ -157,10 +126,10 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 		return err
 	}
 	d.deciding = []func(context.Context) error{
-		func(ctx context.Context) error { return engine.Run(store.Urgent(ctx)) }, woken(engine, replicas.bus),
+		func(ctx context.Context) error { return engine.Run(store.Stepping(ctx)) }, woken(engine, replicas.bus),
 		sources.run, sweeper(db, log), retention(db, conf, registry, log), snapshots,
 	}
-	d.keeping = append(d.keeping, outbox.Run, heartbeats.Run, deliveries.Run, keepSecrets, logging{db, p.levels, log}.follow(replicas.bus))
+	d.keeping = append(append(d.keeping, outbox.Run, deliveries.Run), b.keeping...)
 	return d.run(ctx, conf, log.With("replica", replica, "sources", len(conf.Sources)))
 }
 

@@ -45,7 +45,7 @@ func openSnapshots(conf settings.Settings, db *store.Store, locker coord.Locker,
 	if err != nil {
 		return nil, fmt.Errorf("snapshots.signing_key: %w", err)
 	}
-	made := snapshotMetrics(registry)
+	made := snapshotMetrics(registry, time.Duration(c.MaxAge))
 	return func(ctx context.Context) error {
 		var group errgroup.Group
 		for name, place := range places {
@@ -61,21 +61,25 @@ func openSnapshots(conf settings.Settings, db *store.Store, locker coord.Locker,
 
 // snapshotMetrics tell of passes over a place. They are times and no ages: of several
 // replicas only one makes a pass, and the newest time is the one that counts.
-func snapshotMetrics(registry prometheus.Registerer) func(place string) func(publish.Pass) {
+func snapshotMetrics(registry prometheus.Registerer, maxAge time.Duration) func(place string) func(publish.Pass) {
 	files := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_snapshots_total", Help: "Bootstrap snapshots that were written, removed, or could not be, by where they are kept.",
 	}, []string{"place", "outcome"})
 	oldest := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "sluice_snapshot_oldest_timestamp_seconds", Help: "When the oldest bootstrap snapshot was written that this daemon saw at its last pass, by where it is kept; 0 for none.",
 	}, []string{"place"})
+	refusedAt := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "sluice_snapshot_max_age_seconds", Help: "Age at which instances refuse a bootstrap snapshot, by where it is kept.",
+	}, []string{"place"})
 	complete := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "sluice_snapshots_complete_timestamp_seconds", Help: "When this daemon last left all bootstrap snapshots as they should be, by where they are kept; 0 for never.",
 	}, []string{"place"})
-	registry.MustRegister(files, oldest, complete)
+	registry.MustRegister(files, oldest, refusedAt, complete)
 	return func(place string) func(publish.Pass) {
 		written, removed, failed := files.WithLabelValues(place, "written"), files.WithLabelValues(place, "removed"), files.WithLabelValues(place, "failed")
 		complete.WithLabelValues(place)
 		oldest.WithLabelValues(place)
+		refusedAt.WithLabelValues(place).Set(maxAge.Seconds())
 		return func(p publish.Pass) {
 			written.Add(float64(p.Written))
 			removed.Add(float64(p.Removed))

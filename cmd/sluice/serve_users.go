@@ -24,8 +24,8 @@ const (
 )
 
 // firstUsers makes the first sign-in and the first registration possible.
-func firstUsers(ctx context.Context, sh *shell, db *store.Store, conf settings.Settings) error {
-	if err := firstAdmin(ctx, sh, db, conf.AdminPassword.Reveal()); err != nil {
+func firstUsers(ctx context.Context, sh *shell, db *store.Store, conf settings.Settings, is func() (admin, error)) error {
+	if err := firstAdmin(ctx, sh, db, conf.AdminPassword.Reveal(), is); err != nil {
 		return err
 	}
 	return registration(ctx, db, conf)
@@ -64,18 +64,43 @@ func identityProvider(conf settings.Settings) (*sso.Provider, error) {
 	}), nil
 }
 
+// admin is what is known of the user admin at the start.
+type admin struct{ known, hasPassword bool }
+
+// lookUpAdmin sees whether the user admin has the password, if one is set. Nothing else takes as
+// long at a start, so it goes on beside the rest; is waits for it.
+func lookUpAdmin(ctx context.Context, db *store.Store, password string) (is func() (admin, error)) {
+	done := make(chan struct{})
+	var found admin
+	var failed error
+	go func() {
+		defer close(done)
+		user, err := db.User(ctx, adminUser)
+		switch {
+		case err == nil:
+			found = admin{known: true, hasPassword: password == "" || api.VerifyPassword(user.PasswordHash, password)}
+		case !errors.Is(err, store.ErrNotFound):
+			failed = err
+		}
+	}()
+	return func() (admin, error) {
+		<-done
+		return found, failed
+	}
+}
+
 // firstAdmin makes the user admin, and prints a password that nobody chose. A
 // password that is set replaces the one of before.
-func firstAdmin(ctx context.Context, sh *shell, db *store.Store, password string) error {
-	user, err := db.User(ctx, adminUser)
-	known, madeUp := err == nil, false
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+func firstAdmin(ctx context.Context, sh *shell, db *store.Store, password string, is func() (admin, error)) error {
+	found, err := is()
+	if err != nil {
 		return err
 	}
+	madeUp := false
 	switch {
-	case known && (password == "" || api.VerifyPassword(user.PasswordHash, password)):
+	case found.hasPassword:
 		return nil
-	case !known && password == "":
+	case !found.known && password == "":
 		users, err := db.CountUsers(ctx)
 		if err != nil || users > 0 {
 			return err
@@ -87,7 +112,7 @@ func firstAdmin(ctx context.Context, sh *shell, db *store.Store, password string
 	if err != nil {
 		return fmt.Errorf("admin_password: %w", err)
 	}
-	if known {
+	if found.known {
 		return db.SetPassword(ctx, adminUser, hash)
 	}
 	err = db.CreateUser(ctx, store.User{Name: adminUser, Role: string(api.Admin), PasswordHash: hash})

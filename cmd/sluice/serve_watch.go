@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/sluicehq/sluice/api"
-	"github.com/sluicehq/sluice/api/compat"
 	"github.com/sluicehq/sluice/coord"
 	"github.com/sluicehq/sluice/internal/settings"
 	"github.com/sluicehq/sluice/rollout"
@@ -28,56 +26,23 @@ func serveWatch(ctx context.Context, sh *shell, conf settings.Settings) (err err
 	if err != nil {
 		return err
 	}
-	log, registry := p.log, p.registry
-	defer func() { err = errors.Join(err, bounded(ctx, p.end)) }()
+	b, err := p.open(ctx, sh, conf, func(rollout.Deployment) {}) // none ends here
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
 
-	replicas, err := openCoordination(ctx, conf, log, registry)
+	b.door.WatchOnly, b.door.Wake = true, wakesOthers(b.replicas.bus)
+	door, err := api.New(b.door)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, replicas.close()) }()
-	db, err := openStore(ctx, conf, log, func(rollout.Deployment) {}) // none ends here
+	d, err := openDaemon(ctx, conf, door, b.log, b.registry)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-
-	keeper, keepSecrets, err := openSecrets(conf, sh, db, log, registry)
-	if err != nil {
-		return err
-	}
-	heartbeats := store.NewHeartbeatWriter(db, 0)
-	databaseMetrics(registry, db, heartbeats)
-	keys, err := sessionKeys(ctx, db, conf)
-	if err != nil {
-		return err
-	}
-	proxies, err := prefixes("trusted_proxies", conf.TrustedProxies)
-	if err != nil {
-		return err
-	}
-	limits, err := conf.LimitsOfOperations()
-	if err != nil {
-		return fmt.Errorf("rate_limits: %w", err)
-	}
-	if _, err := compat.Named(conf.Clients...); err != nil {
-		return fmt.Errorf("clients: %w", err)
-	}
-	door, err := api.New(api.Options{
-		WatchOnly: true, Clients: conf.Clients, ApolloKeys: conf.ApolloKeys(), Wake: wakesOthers(replicas.bus),
-		Store: db, Bus: replicas.bus, Cache: replicas.cache, Heartbeats: heartbeats, Registry: registry, Logger: log.With("component", "api"),
-		Secrets: keeper, TrustedProxies: proxies, LimitFactor: conf.RateLimitFactor, Limits: limits, SharedLimits: replicas.limits,
-		SessionLife: conf.SessionLifetime, SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL, Degraded: replicas.degraded,
-	})
-	if err != nil {
-		return err
-	}
-	d, err := openDaemon(ctx, conf, door, log, registry)
-	if err != nil {
-		return err
-	}
-	d.keeping = append(d.keeping, heartbeats.Run, keepSecrets, logging{db, p.levels, log}.follow(replicas.bus))
-	return d.run(ctx, conf, log)
+	d.keeping = append(d.keeping, b.keeping...)
+	return d.run(ctx, conf, b.log)
 }
 
 // dueTopic is the message "a deployment may be due": an instance came, went or

@@ -93,7 +93,7 @@ var rows = []row{
 		{title: "Alone", help: "Daemons that go on without what replicas share.", kind: number, width: 4, unit: "none", amber: 1, queries: []query{{"sum(sluice_coordination_degraded{$i})", ""}}},
 		{title: "Longest wait for a connection", help: "On average, now.", kind: number, width: 8, unit: "s",
 			queries: []query{{"max(rate(go_sql_wait_duration_seconds_total{$i}[$__rate_interval]) / (rate(go_sql_wait_count_total{$i}[$__rate_interval]) > 0) or go_sql_in_use_connections{$i} * 0)", ""}}},
-		{title: "Connections in use", help: "By pool: the reserved ones are for rollouts and emergencies.", kind: lines, unit: "none", queries: []query{{"sum by (db_name) (go_sql_in_use_connections{$i})", "{{db_name}}"}}},
+		{title: "Connections in use", help: "By pool: the reserved ones are for rollouts, those of orders for emergencies.", kind: lines, unit: "none", queries: []query{{"sum by (db_name) (go_sql_in_use_connections{$i})", "{{db_name}}"}}},
 		{title: "Connections open", kind: lines, unit: "none", queries: []query{{"sum by (db_name) (go_sql_open_connections{$i})", "{{db_name}}"}}},
 		{title: "Time waited for connections", kind: lines, unit: "s", queries: []query{{"sum by (db_name) (rate(go_sql_wait_duration_seconds_total{$i}[$__rate_interval]))", "{{db_name}}"}}},
 		{title: "Engine", help: "99 of 100 steps and claims are quicker.", kind: lines, unit: "s", queries: []query{

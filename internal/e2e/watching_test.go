@@ -207,7 +207,7 @@ func (w *watched) figures() {
 		`sluice_redis_up`:                                                                        is(1),
 		`sum(sluice_redis_command_duration_seconds_count)`:                                       atLeast(1),
 		`sum(sluice_redis_pool_connections)`:                                                     atLeast(1),
-		`count(go_sql_open_connections)`:                                                         is(4),
+		`count(go_sql_open_connections)`:                                                         is(6),
 		`sum(sluice_outbox_attempt_duration_seconds_count{outcome="sent"})`:                      atLeast(3),
 		`sum(sluice_engine_step_duration_seconds_count)`:                                         atLeast(3),
 		`sluice_heartbeat_batch_size_sum`:                                                        atLeast(members),

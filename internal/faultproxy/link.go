@@ -15,6 +15,8 @@ type link struct {
 	client *net.TCPConn
 	muted  atomic.Pointer[trap] // ends the connection at the target's next byte
 
+	answered atomic.Bool // the target spoke last
+
 	mu     sync.Mutex
 	server *net.TCPConn
 	once   sync.Once
@@ -28,10 +30,27 @@ func (l *link) run() {
 		return
 	}
 	var both sync.WaitGroup
-	both.Go(func() { l.pump(l.server, l.client, l.fromClient()) })
-	both.Go(func() { l.pump(l.client, l.server, l.fromServer) })
+	both.Go(func() { l.pump(l.server, l.client, l.asking(l.fromClient())) })
+	both.Go(func() { l.pump(l.client, l.server, l.answering(l.fromServer)) })
 	both.Wait()
 	l.end(closed, closed)
+}
+
+// asking counts a round trip when the client speaks after the target did.
+func (l *link) asking(forward func(io.Writer, []byte) bool) func(io.Writer, []byte) bool {
+	return func(to io.Writer, chunk []byte) bool {
+		if l.answered.Swap(false) {
+			l.proxy.roundTrips.Add(1)
+		}
+		return forward(to, chunk)
+	}
+}
+
+func (l *link) answering(forward func(io.Writer, []byte) bool) func(io.Writer, []byte) bool {
+	return func(to io.Writer, chunk []byte) bool {
+		l.answered.Store(true)
+		return forward(to, chunk)
+	}
 }
 
 // dial connects to the target; where that refuses, the client is reset.

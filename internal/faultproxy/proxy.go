@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -15,6 +16,8 @@ type Proxy struct {
 	ctx      context.Context // ends with Close
 	stop     context.CancelFunc
 	running  sync.WaitGroup
+
+	roundTrips atomic.Int64
 
 	mu      sync.Mutex
 	mode    mode
@@ -45,6 +48,10 @@ func New(t testing.TB, target string) *Proxy {
 	t.Cleanup(p.Close)
 	return p
 }
+
+// RoundTrips is how often clients have asked anew after an answer: what they send
+// together is one.
+func (p *Proxy) RoundTrips() int { return int(p.roundTrips.Load()) }
 
 // Addr is where the proxy listens.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }

@@ -17,7 +17,7 @@ type Settings struct {
 	DatabaseURL Secret `key:"database_url" help:"database: postgres://USER:PASSWORD@HOST/DATABASE, or a file path or sqlite:PATH; empty is sluice.db in data_dir"`
 	Migrate     string `key:"migrate" default:"auto" help:"bring the database schema up to date at start: true, false, or auto, which does so for the embedded database only"`
 
-	DatabaseConnections int `key:"database_connections" default:"16" help:"most connections to PostgreSQL, beside 4 that are reserved for rollouts"`
+	DatabaseConnections int `key:"database_connections" default:"16" help:"most connections to PostgreSQL, beside 8 that are reserved for rollouts and for orders"`
 
 	RedisURL    Secret `key:"redis_url" help:"Redis that replicas share, redis:// or rediss://; empty is none"`
 	RedisCAFile string `key:"redis_ca_file" help:"certificates that sign the one of redis_url; empty is the system's"`

@@ -69,7 +69,7 @@ func (s *sim) share(d rollout.Deployment) {
 // that began after it.
 func (s *sim) refusedStaysAway(h rollout.Hold) {
 	for _, m := range s.members {
-		assigned, err := s.db.InstanceAssignments(s.ctx, m.id)
+		assigned, err := s.db.AssignmentsOf(s.ctx, m.id)
 		s.must(err)
 		for _, a := range assigned {
 			if a.Hash == h.RefusedHash && a.AssignedAt.After(h.CreatedAt) {
@@ -123,7 +123,7 @@ func (s *sim) rest() {
 	s.must(err)
 	stopped := len(last) > 0 && last[0].State == rollout.Failed // it stays where people stopped it
 	for _, m := range s.members {
-		assigned, err := s.db.InstanceAssignments(s.ctx, m.id)
+		assigned, err := s.db.AssignmentsOf(s.ctx, m.id)
 		s.must(err)
 		if len(assigned) == 0 && r.CurrentVersion == "" {
 			continue

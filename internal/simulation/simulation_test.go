@@ -386,13 +386,15 @@ func (s *sim) apply() {
 		if m.silent || m.stuck {
 			continue
 		}
-		assigned, err := s.db.InstanceAssignments(s.ctx, m.id)
+		assigned, err := s.db.AssignmentsOf(s.ctx, m.id)
 		s.must(err)
 		for _, a := range assigned {
 			if a.Generation < m.generation {
 				s.wrong("%s was given generation %d after %d", m.host, a.Generation, m.generation)
 			}
-			if digest(string(a.Data)) != a.Hash {
+			data, err := s.db.VersionData(s.ctx, a.Profile, a.Version, a.Hash)
+			s.must(err)
+			if digest(string(data)) != a.Hash {
 				s.wrong("%s was given data with another hash", m.host)
 			}
 			if a.Acknowledged() || a.ApplyError != "" {
@@ -400,13 +402,13 @@ func (s *sim) apply() {
 			}
 			m.generation = a.Generation
 			ack := fleet.Ack{InstanceID: m.id, Profile: name, Version: a.Version, Hash: a.Hash, Generation: a.Generation, OK: true}
-			if strings.Contains(string(a.Data), "refused") {
+			if strings.Contains(string(data), "refused") {
 				ack.OK, ack.Error = false, "the value is refused"
 			} else {
-				m.version, m.hash, m.hurts = a.Version, a.Hash, strings.Contains(string(a.Data), "hurts")
+				m.version, m.hash, m.hurts = a.Version, a.Hash, strings.Contains(string(data), "hurts")
 			}
 			m.told = ack
-			_, _, err := s.db.Acknowledge(s.ctx, ack)
+			_, _, err = s.db.Acknowledge(s.ctx, ack)
 			s.must(err)
 		}
 	}
@@ -582,7 +584,7 @@ func (s *sim) emergency() {
 		_, err = s.engines[1].RollbackProfile(s.ctx, rollout.Back{Record: r, To: to, Refused: from, ID: s.newID(), Actor: "ann", Reason: "emergency"})
 		s.must(err)
 		for _, m := range s.members {
-			assigned, err := s.db.InstanceAssignments(s.ctx, m.id)
+			assigned, err := s.db.AssignmentsOf(s.ctx, m.id)
 			s.must(err)
 			if len(assigned) != 1 || assigned[0].Version != number {
 				s.wrong("after the emergency rollback %s is assigned %+v", m.host, assigned)

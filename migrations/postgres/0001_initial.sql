@@ -50,7 +50,7 @@ CREATE TABLE config_profiles (
     created_at       TIMESTAMPTZ NOT NULL,
     updated_at       TIMESTAMPTZ NOT NULL,
     created_by       TEXT NOT NULL DEFAULT ''
-);
+) WITH (fillfactor = 50); -- what is said of a profile changes in its page, and no index is told
 CREATE INDEX config_profiles_source ON config_profiles (source_id);
 CREATE INDEX config_profiles_service ON config_profiles (service, environment);
 -- Watch streams ask every second whether any generation rose: this answers without the wide rows.
@@ -85,7 +85,6 @@ CREATE TABLE config_versions (
 -- sync from being stored twice is that the source's head, or its count of parts, moves in the same transaction.
 CREATE INDEX config_versions_commit ON config_versions (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_versions_newest ON config_versions (config_name, seq DESC);
-CREATE INDEX config_versions_hash ON config_versions (config_name, config_hash);
 
 -- +goose StatementBegin
 CREATE FUNCTION config_versions_immutable() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -126,7 +125,7 @@ CREATE INDEX sealed_uses_of ON sealed_uses (config_name, sealed_id);
 CREATE TABLE config_deployments (
     seq            BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     deployment_id  TEXT COLLATE "C" NOT NULL UNIQUE,
-    config_name    TEXT COLLATE "C" NOT NULL REFERENCES config_profiles (name),
+    config_name    TEXT COLLATE "C" NOT NULL, -- of a profile: its version is of one
     config_version TEXT COLLATE "C" NOT NULL,
     config_hash    TEXT COLLATE "C" NOT NULL,
     kind           TEXT NOT NULL CHECK (kind IN ('Forward', 'Rollback', 'Retirement')),
@@ -153,27 +152,28 @@ CREATE TABLE config_deployments (
     FOREIGN KEY (config_name, config_version) REFERENCES config_versions (config_name, version),
     CHECK ((finished_at IS NOT NULL) = (status IN ('Completed', 'Failed', 'RolledBack', 'Superseded', 'Cancelled'))),
     CHECK (status <> 'Completed' OR kind = 'Retirement' OR applied >= targets)
-);
+) WITH (fillfactor = 60); -- a claim too
 CREATE UNIQUE INDEX config_deployments_active ON config_deployments (config_name) WHERE finished_at IS NULL;
 CREATE INDEX config_deployments_newest ON config_deployments (config_name, seq DESC);
-CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL;
+-- Not for whoever asks for active ones alone.
+CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL AND next_step_at IS NOT NULL;
 CREATE INDEX config_deployments_commit ON config_deployments (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_deployments_status ON config_deployments (status);
 CREATE INDEX config_deployments_ended ON config_deployments (finished_at) WHERE finished_at IS NOT NULL;
 
+-- Once for all rows of a statement: a first sync brings thousands.
 -- +goose StatementBegin
 CREATE FUNCTION config_deployments_validated() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT EXISTS (SELECT 1 FROM config_versions v
-                    WHERE v.config_name = NEW.config_name AND v.version = NEW.config_version
-                      AND v.config_hash = NEW.config_hash AND v.validated_at IS NOT NULL) THEN
+    IF EXISTS (SELECT 1 FROM added a WHERE (SELECT v.validated_at FROM config_versions v
+                WHERE v.config_name = a.config_name AND v.version = a.config_version AND v.config_hash = a.config_hash) IS NULL) THEN
         RAISE EXCEPTION 'a deployment needs a version that was validated';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$;
 -- +goose StatementEnd
-CREATE TRIGGER config_deployments_validated BEFORE INSERT ON config_deployments
-    FOR EACH ROW EXECUTE FUNCTION config_deployments_validated();
+CREATE TRIGGER config_deployments_validated AFTER INSERT ON config_deployments REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION config_deployments_validated();
 
 CREATE TABLE deployment_checks (
     deployment_id TEXT COLLATE "C" NOT NULL REFERENCES config_deployments (deployment_id),
@@ -242,7 +242,7 @@ CREATE INDEX service_instances_service ON service_instances (service_name, envir
 
 CREATE TABLE config_assignments (
     instance_id        TEXT COLLATE "C" NOT NULL REFERENCES service_instances (instance_id) ON DELETE CASCADE,
-    config_name        TEXT COLLATE "C" NOT NULL REFERENCES config_profiles (name),
+    config_name        TEXT COLLATE "C" NOT NULL, -- of a profile: its version is of one
     version            TEXT COLLATE "C" NOT NULL,
     config_hash        TEXT COLLATE "C" NOT NULL,
     generation         BIGINT NOT NULL,
@@ -258,7 +258,7 @@ CREATE TABLE config_assignments (
     traceparent        TEXT NOT NULL DEFAULT '', -- of the deployment's span
     PRIMARY KEY (instance_id, config_name),
     FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version)
-);
+) WITH (fillfactor = 50); -- a whole fleet is assigned, and acknowledges, within its pages
 
 -- An instance refuses an older generation: nothing may take its row back to one.
 -- +goose StatementBegin
@@ -284,7 +284,7 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 CREATE TRIGGER config_deployments_acknowledged BEFORE UPDATE OF status ON config_deployments
-    FOR EACH ROW WHEN (NEW.status = 'Completed' AND OLD.status <> 'Completed' AND NEW.kind <> 'Retirement')
+    FOR EACH ROW WHEN (NEW.status = 'Completed' AND OLD.status <> 'Completed' AND NEW.kind <> 'Retirement' AND NEW.targets > 0)
     EXECUTE FUNCTION config_deployments_acknowledged();
 
 CREATE TABLE health_samples (
@@ -349,7 +349,8 @@ CREATE TABLE commit_statuses (
     tally           TEXT NOT NULL DEFAULT '', -- of an aggregate: how many profiles are in which state; '' when not counted
     PRIMARY KEY (source_id, commit_sha, context)
 );
-CREATE INDEX commit_statuses_pending ON commit_statuses (source_id)
+-- With the whole key, or a look at one that is pending might be one at all that are.
+CREATE INDEX commit_statuses_pending ON commit_statuses (source_id, commit_sha, context)
     WHERE revision > posted_revision AND revision > refused_revision;
 CREATE INDEX commit_statuses_commit ON commit_statuses (commit_sha);
 CREATE INDEX commit_statuses_wrong ON commit_statuses (source_id, commit_sha, state, context)

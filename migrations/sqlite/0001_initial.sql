@@ -85,7 +85,6 @@ CREATE TABLE config_versions (
 -- sync from being stored twice is that the source's head, or its count of parts, moves in the same transaction.
 CREATE INDEX config_versions_commit ON config_versions (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_versions_newest ON config_versions (config_name, seq DESC);
-CREATE INDEX config_versions_hash ON config_versions (config_name, config_hash);
 
 -- +goose StatementBegin
 CREATE TRIGGER config_versions_immutable BEFORE UPDATE OF config_name, version, config_data, config_hash, size_bytes,
@@ -124,7 +123,7 @@ CREATE INDEX sealed_uses_of ON sealed_uses (config_name, sealed_id);
 CREATE TABLE config_deployments (
     seq            INTEGER PRIMARY KEY AUTOINCREMENT,
     deployment_id  TEXT NOT NULL UNIQUE,
-    config_name    TEXT NOT NULL REFERENCES config_profiles (name),
+    config_name    TEXT NOT NULL, -- of a profile: its version is of one
     config_version TEXT NOT NULL,
     config_hash    TEXT NOT NULL,
     kind           TEXT NOT NULL CHECK (kind IN ('Forward', 'Rollback', 'Retirement')),
@@ -154,7 +153,8 @@ CREATE TABLE config_deployments (
 );
 CREATE UNIQUE INDEX config_deployments_active ON config_deployments (config_name) WHERE finished_at IS NULL;
 CREATE INDEX config_deployments_newest ON config_deployments (config_name, seq DESC);
-CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL;
+-- Not for whoever asks for active ones alone.
+CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL AND next_step_at IS NOT NULL;
 CREATE INDEX config_deployments_commit ON config_deployments (commit_sha) WHERE commit_sha <> '';
 CREATE INDEX config_deployments_status ON config_deployments (status);
 CREATE INDEX config_deployments_ended ON config_deployments (finished_at) WHERE finished_at IS NOT NULL;
@@ -236,7 +236,7 @@ CREATE INDEX service_instances_service ON service_instances (service_name, envir
 
 CREATE TABLE config_assignments (
     instance_id        TEXT NOT NULL REFERENCES service_instances (instance_id) ON DELETE CASCADE,
-    config_name        TEXT NOT NULL REFERENCES config_profiles (name),
+    config_name        TEXT NOT NULL, -- of a profile: its version is of one
     version            TEXT NOT NULL,
     config_hash        TEXT NOT NULL,
     generation         INTEGER NOT NULL,
@@ -268,7 +268,7 @@ CREATE INDEX config_assignments_profile ON config_assignments (config_name);
 -- +goose StatementBegin
 CREATE TRIGGER config_deployments_acknowledged BEFORE UPDATE OF status ON config_deployments
 WHEN NEW.status = 'Completed' AND OLD.status <> 'Completed' AND NEW.kind <> 'Retirement'
- AND NEW.targets > (SELECT count(*) FROM config_assignments a
+ AND NEW.targets > 0 AND NEW.targets > (SELECT count(*) FROM config_assignments a
                      WHERE a.config_name = NEW.config_name AND a.version = NEW.config_version AND a.applied = a.version
                        AND a.applied_hash = NEW.config_hash AND a.applied_generation >= a.generation)
 BEGIN
@@ -336,7 +336,8 @@ CREATE TABLE commit_statuses (
     tally           TEXT NOT NULL DEFAULT '', -- of an aggregate: how many profiles are in which state; '' when not counted
     PRIMARY KEY (source_id, commit_sha, context)
 );
-CREATE INDEX commit_statuses_pending ON commit_statuses (source_id)
+-- With the whole key, or a look at one that is pending might be one at all that are.
+CREATE INDEX commit_statuses_pending ON commit_statuses (source_id, commit_sha, context)
     WHERE revision > posted_revision AND revision > refused_revision;
 CREATE INDEX commit_statuses_commit ON commit_statuses (commit_sha);
 CREATE INDEX commit_statuses_wrong ON commit_statuses (source_id, commit_sha, state, context)
