@@ -7,7 +7,7 @@ import (
 )
 
 // rowsOfArrays is how many rows one statement takes as arrays.
-const rowsOfArrays = 1000
+const rowsOfArrays = 200
 
 // arrays says that many rows go in as an array of each column: COPY knows nothing of
 // what stands behind the values, and PostgreSQL plans and takes a few arrays sooner

@@ -123,6 +123,9 @@ func TestMoreRowsThanAStatementTakes(t *testing.T) {
 		profiles, kept := w.rows("config_profiles"), w.rows("config_versions")
 		records, versions, _ := manyNew(n)
 		records[n-1].Description, versions[n-1].Message = foul, foul
+		for i := range 100 {
+			versions[i].Message = strings.Repeat("a long story ", 10_000)
+		}
 		for range 2 { // to add them, and to change them
 			w.must(w.tx(func(tx *store.Tx) error { return tx.PutProfiles(ctx, records) }))
 		}
