@@ -40,6 +40,7 @@ var scenarios = []struct {
 	{"Import of versions", benchImport},
 	{"Heartbeats", benchHeartbeats},
 	{"Live deployments", benchDeployments},
+	{"A gate check of a big fleet", benchGate},
 	{"From webhook and rollback to the last instance", benchWhole},
 	{"The API", benchAPI},
 	{"Rollback", benchRollback},

@@ -25,7 +25,7 @@ import (
 const childEnv = "SLUICE_BENCH_CHILD"
 
 // children are what it can be.
-var children = map[string]func(ctx context.Context) (serving, error){"bare": bareServer, "sluice": sluiceServer, "readers": readersProcess, "syncer": syncer}
+var children = map[string]func(ctx context.Context) (serving, error){"bare": bareServer, "sluice": sluiceServer, "readers": readersProcess, "syncer": syncer, "onlooker": onlooker}
 
 // serving is a server, if it is one, and what it does at a command of the test: each gives a number,
 // which for a time is its nanoseconds.

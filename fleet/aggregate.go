@@ -30,16 +30,16 @@ type adder struct {
 type mean struct{ sum, n float64 }
 
 func (a *adder) add(s *Sample) {
-	w := &a.w
-	w.Samples++
+	w, beats := &a.w, s.beats()
+	w.Samples += beats
 	switch s.Status {
 	case StatusUnhealthy:
-		w.Unhealthy++
+		w.Unhealthy += beats
 	case StatusUnknown, "":
-		w.Unknown++
+		w.Unknown += beats
 	}
 	if s.Counted {
-		w.Counted++
+		w.Counted += beats
 		w.Requests = plus(w.Requests, s.Requests)
 		w.Errors = plus(w.Errors, min(s.Errors, s.Requests))
 	} else if s.ErrorRate != nil {

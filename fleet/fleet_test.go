@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -136,5 +137,63 @@ func TestP99(t *testing.T) {
 	}
 	if _, ok := (fleet.Window{}).P99(); ok {
 		t.Error("nothing is known of nothing")
+	}
+}
+
+// Samples of an instance that are joined say together what they said one by one,
+// and where they would not they stay apart.
+func TestJoinedSamplesAddUpToTheSame(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	beat := func(change func(s *fleet.Sample)) func(at time.Time) fleet.Sample {
+		return func(at time.Time) fleet.Sample {
+			s := fleet.Sample{
+				InstanceID: "i-1", Since: at, At: at.Add(5 * time.Second), Status: fleet.StatusHealthy, Counted: true, Requests: 20, Errors: 3,
+				Latency: fleet.Histogram{Bounds: []float64{10, 20}, Counts: []uint64{12, 7, 1}},
+			}
+			change(&s)
+			return s
+		}
+	}
+	same := beat(func(*fleet.Sample) {})
+	for name, c := range map[string]struct {
+		beat func(time.Time) fleet.Sample
+		want int // samples left of six, each second of which is this one
+	}{
+		"alike":                      {same, 1},
+		"unhealthy":                  {beat(func(s *fleet.Sample) { s.Status = fleet.StatusUnhealthy }), 6},
+		"says not how it is":         {beat(func(s *fleet.Sample) { s.Status = "" }), 6},
+		"more errors than requests":  {beat(func(s *fleet.Sample) { s.Errors = 90 }), 1},
+		"other bounds":               {beat(func(s *fleet.Sample) { s.Latency.Bounds = []float64{15, 30} }), 1},
+		"no latencies":               {beat(func(s *fleet.Sample) { s.Latency = fleet.Histogram{} }), 1},
+		"a p99 beside its latencies": {beat(func(s *fleet.Sample) { s.P99 = new(70.0) }), 1},
+		"a p99 instead of them":      {beat(func(s *fleet.Sample) { s.P99, s.Latency = new(70.0), fleet.Histogram{} }), 6},
+		"rates":                      {beat(func(s *fleet.Sample) { s.Counted, s.ErrorRate = false, new(2.0) }), 6},
+		"a custom metric":            {beat(func(s *fleet.Sample) { s.Custom = map[string]float64{"queue": 4} }), 6},
+		"of another":                 {beat(func(s *fleet.Sample) { s.InstanceID = "i-2" }), 6},
+		"after a gap":                {beat(func(s *fleet.Sample) { s.Since = s.Since.Add(time.Second) }), 4},
+	} {
+		var apart, joined []fleet.Sample
+		for i := range 6 {
+			make := same
+			if i%2 == 1 {
+				make = c.beat
+			}
+			at := began.Add(time.Duration(i) * 5 * time.Second)
+			apart = append(apart, make(at))
+			if last := len(joined) - 1; last >= 0 {
+				if one, ok := joined[last].Join(make(at)); ok {
+					joined[last] = one
+					continue
+				}
+			}
+			joined = append(joined, make(at))
+		}
+		if len(joined) != c.want {
+			t.Errorf("%s: %d are left, want %d", name, len(joined), c.want)
+		}
+		if got, want := fleet.Aggregate(joined), fleet.Aggregate(apart); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: they add up to %+v, want %+v", name, got, want)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -78,10 +79,26 @@ func HashCanonical(text []byte) string {
 
 // Canonical returns d as JSON with sorted keys, no white space and numbers normalised (1.0 is 1). Nil data is {}. It
 // panics on a value that JSON does not have, which only a programmer can put there.
-func Canonical(d Data) []byte {
-	var b bytes.Buffer
-	writeMap(&b, d)
-	return b.Bytes()
+func Canonical(d Data) (text []byte) {
+	written(d, func(b []byte) { text = bytes.Clone(b) })
+	return text
+}
+
+// room is what canonical JSON is written in, so that what is kept of it is as large as it is.
+var room = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxRoom bounds what is kept to write in.
+const maxRoom = 64 << 10
+
+// written shows canonical JSON, which is gone afterwards.
+func written(d Data, show func(text []byte)) {
+	b := room.Get().(*bytes.Buffer)
+	b.Reset()
+	writeMap(b, d)
+	show(b.Bytes())
+	if b.Cap() <= maxRoom {
+		room.Put(b)
+	}
 }
 
 func writeValue(b *bytes.Buffer, v any) {
@@ -107,6 +124,10 @@ func writeValue(b *bytes.Buffer, v any) {
 		b.WriteByte(']')
 	default:
 		n, ok := numberText(v)
+		if ok && smallInteger(n) {
+			b.WriteString(n)
+			return
+		}
 		if !ok || checkNumber(n) != nil {
 			panic(fmt.Sprintf("profile: %T %v is not a JSON value", v, v))
 		}
@@ -115,8 +136,8 @@ func writeValue(b *bytes.Buffer, v any) {
 }
 
 func writeMap(b *bytes.Buffer, m map[string]any) {
-	var room [16]string
-	keys := room[:0]
+	var few [16]string
+	keys := few[:0]
 	for k := range m {
 		keys = append(keys, k)
 	}

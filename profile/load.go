@@ -43,13 +43,15 @@ type Loader struct {
 	root    string
 	lim     Limits
 	schemas map[[sha256.Size]byte]*Schema
+	places  map[string][]string // where each schema is looked for
+	deps    []string            // of the profile before: those of the next are mostly the same
 	// Keeper says which secrets will open; nil says nothing.
 	Keeper Keeper
 }
 
 // NewLoader returns a Loader for the profiles below root.
 func NewLoader(root string, lim Limits) *Loader {
-	return &Loader{root: root, lim: lim, schemas: map[[sha256.Size]byte]*Schema{}}
+	return &Loader{root: root, lim: lim, schemas: map[[sha256.Size]byte]*Schema{}, places: map[string][]string{}}
 }
 
 // maxCachedSchemas bounds what a Loader remembers; past it, it starts anew.
@@ -58,11 +60,16 @@ const maxCachedSchemas = 1_000
 // Load is the function Load with the schemas remembered. Each call may bring other files: those of the next commit.
 func (c *Loader) Load(files Files, path string) (Profile, error) {
 	l := newLoader(files, c.root, c.lim)
-	l.schemas, l.keeper = c.schemas, c.Keeper
-	if len(l.schemas) > maxCachedSchemas {
+	l.schemas, l.places, l.keeper = c.schemas, c.places, c.Keeper
+	if len(l.schemas) > maxCachedSchemas || len(l.places) > maxCachedSchemas {
 		clear(l.schemas)
+		clear(l.places)
 	}
 	p, err := l.profile(path)
+	if slices.Equal(p.Dependencies, c.deps) {
+		p.Dependencies = c.deps
+	}
+	c.deps = p.Dependencies
 	if err != nil {
 		return p, fmt.Errorf("load %s: %w", path, err)
 	}
@@ -111,7 +118,10 @@ type loader struct {
 	stack []string         // files being extended, to see a cycle
 	bytes int
 
+	mayHold bool // whether the effective data may hold secrets
+
 	schemas map[[sha256.Size]byte]*Schema // compiled before; nil remembers none
+	places  map[string][]string           // where the schemas are looked for; nil remembers none
 	keeper  Keeper                        // nil knows nothing
 }
 
@@ -165,7 +175,9 @@ func (l *loader) profile(file string) (p Profile, err error) {
 func (l *loader) effective(at place, p *Profile, data *tree) bool {
 	l.checkSecrets(p.Name, data, "", "$.data")
 	d, _ := data.value().(map[string]any)
-	if size := len(Canonical(d)); size > l.lim.MaxBytes {
+	size := 0
+	written(d, func(text []byte) { size, l.mayHold = len(text), MayHoldSecrets(text) })
+	if size > l.lim.MaxBytes {
 		l.out.add(at.problem("$.data", fmt.Sprintf("effective data has %d bytes, at most %d are read", size, l.lim.MaxBytes)))
 		return false
 	}
@@ -378,7 +390,7 @@ func (l *loader) checkSchema(root *tree, p *Profile, data *tree) error {
 	if slices.ContainsFunc(l.out.errors, func(p Problem) bool { return p.Field == "" }) {
 		return nil // some values could not be read at all, and judging what stands for them would mislead
 	}
-	for _, e := range schema.Validate(p.Data) {
+	for _, e := range schema.validate(p.Data, l.mayHold) {
 		at := data.find(e.keys)
 		if e.aboutKey {
 			at = data.findKey(e.keys)
@@ -419,12 +431,30 @@ func SchemaPaths(root, id string) []string {
 	return out
 }
 
-func (l *loader) schemaFile(id string, at place) (file string, src []byte, err error) {
-	for _, name := range SchemaPaths(l.root, id) {
+// schemaPaths returns where a schema is looked for, if all of that can be a path.
+func (l *loader) schemaPaths(id string) ([]string, error) {
+	if names, known := l.places[id]; known {
+		return names, nil
+	}
+	names := SchemaPaths(l.root, id)
+	for _, name := range names {
 		if err := ValidPath(name); err != nil {
-			l.out.add(at.problem("$.schema", err.Error()))
-			return "", nil, nil
+			return nil, err
 		}
+	}
+	if l.places != nil {
+		l.places[id] = names
+	}
+	return names, nil
+}
+
+func (l *loader) schemaFile(id string, at place) (file string, src []byte, err error) {
+	names, err := l.schemaPaths(id)
+	if err != nil {
+		l.out.add(at.problem("$.schema", err.Error()))
+		return "", nil, nil
+	}
+	for _, name := range names {
 		l.deps[name] = true
 		src, err := l.files.ReadFile(name)
 		switch {

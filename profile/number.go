@@ -14,9 +14,25 @@ const maxNumberLength = 128
 
 var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 
+// smallInteger says that s is a number as canonical JSON has it, without a look at its digits: most are.
+func smallInteger(s string) bool {
+	if s == "" || len(s) > 15 || s[0] == '0' && len(s) > 1 {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
 // checkNumber returns why s is not a number that every consumer can hold, or nil. Digits beyond a float64's precision
 // are kept as they were written; only the range is checked.
 func checkNumber(s string) error {
+	if smallInteger(s) {
+		return nil
+	}
 	if len(s) > maxNumberLength {
 		return fmt.Errorf("number has %d characters, at most %d are read", len(s), maxNumberLength)
 	}

@@ -213,7 +213,7 @@ func (p *parser) sequence(n *yaml.Node, depth int) *tree {
 	if n.Style&yaml.TaggedStyle != 0 && n.Tag != "!!seq" {
 		return p.badTag(n)
 	}
-	t := &tree{at: p.place(n), kind: listTree, size: 1}
+	t := &tree{at: p.place(n), kind: listTree, items: make([]*tree, 0, len(n.Content)), size: 1}
 	for _, c := range n.Content {
 		item := p.build(c, depth+1)
 		if item == nil {
@@ -234,19 +234,28 @@ func (p *parser) badTag(n *yaml.Node) *tree {
 }
 
 func (p *parser) scalar(n *yaml.Node) *tree {
+	v, ok := p.scalarValue(n)
+	if !ok {
+		return nil
+	}
+	return &tree{at: p.place(n), scalar: v, size: 1}
+}
+
+func (p *parser) scalarValue(n *yaml.Node) (v any, ok bool) {
 	if n.Style&yaml.TaggedStyle != 0 {
 		switch n.Tag {
 		case "!!str", "!!int", "!!float", "!!bool", "!!null":
 		default:
-			return p.badTag(n)
+			p.badTag(n)
+			return nil, false
 		}
 	}
 	v, err := resolveScalar(n)
 	if err != nil {
 		p.fail(n.Line, n.Column, err.Error())
-		return nil
+		return nil, false
 	}
-	return &tree{at: p.place(n), scalar: v, size: 1}
+	return v, true
 }
 
 func (p *parser) mapping(n *yaml.Node, depth int) *tree {
@@ -256,7 +265,7 @@ func (p *parser) mapping(n *yaml.Node, depth int) *tree {
 	if len(n.Content)/2 > p.lim.MaxKeys {
 		return p.stop(n, "map has %d keys, at most %d are read", len(n.Content)/2, p.lim.MaxKeys)
 	}
-	t := &tree{at: p.place(n), kind: mapTree, fields: make(map[string]field, len(n.Content)/2), size: 1}
+	t := &tree{at: p.place(n), kind: mapTree, fields: make(map[string]field, len(n.Content)/2), keys: make([]string, 0, len(n.Content)/2), size: 1}
 	var merges []*tree
 	merged := false
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -298,14 +307,17 @@ func (p *parser) key(n *yaml.Node) (string, bool) {
 		p.fail(n.Line, n.Column, "a key must be text")
 		return "", false
 	}
-	t := p.scalar(n)
-	if t == nil {
+	if n.Style == 0 && plainText(n.Value) && len(n.Value) <= p.lim.MaxKeyBytes {
+		return n.Value, true
+	}
+	v, ok := p.scalarValue(n)
+	if !ok {
 		return "", false
 	}
-	s, ok := t.scalar.(string)
+	s, ok := v.(string)
 	switch {
 	case !ok:
-		p.fail(n.Line, n.Column, fmt.Sprintf("key %s is a %s: quote it", shorten(n.Value), t.typeName()))
+		p.fail(n.Line, n.Column, fmt.Sprintf("key %s is a %s: quote it", shorten(n.Value), (&tree{scalar: v}).typeName()))
 	case len(s) > p.lim.MaxKeyBytes:
 		p.fail(n.Line, n.Column, fmt.Sprintf("key has %d bytes, at most %d are read", len(s), p.lim.MaxKeyBytes))
 		return "", false

@@ -53,6 +53,20 @@ func resolveScalar(n *yaml.Node) (any, error) {
 	return v, nil
 }
 
+// plainText says that unquoted text is a string, at its first look; false is not certain.
+func plainText(s string) bool {
+	switch s {
+	case "", "~", "null", "Null", "NULL", "true", "True", "TRUE", "false", "False", "FALSE":
+		return false
+	}
+	return !strings.ContainsRune("+-.0123456789", rune(s[0])) || strings.ContainsFunc(s, inNoNumber)
+}
+
+// inNoNumber says that no number, nor what looks like one, has the rune in it.
+func inNoNumber(r rune) bool {
+	return (r < '0' || r > '9') && !strings.ContainsRune("+-._abcdefABCDEFoxinIN", r)
+}
+
 // resolvePlain returns the JSON value of unquoted text.
 func resolvePlain(s string) (any, error) {
 	switch s {
@@ -63,7 +77,7 @@ func resolvePlain(s string) (any, error) {
 	case "false", "False", "FALSE":
 		return false, nil
 	}
-	if !strings.ContainsRune("+-.0123456789", rune(s[0])) {
+	if plainText(s) {
 		return s, nil
 	}
 	switch {

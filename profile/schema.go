@@ -213,9 +213,14 @@ func schemaMessage(err error) string {
 
 // Validate returns what in d breaks the schema, ordered by path, at most fifty. A secret passes any schema for its
 // place, because what it holds is not known here. Messages never repeat a string from the data.
-func (s *Schema) Validate(d Data) []FieldError {
-	doc := any(cloneMap(d))
-	doc, secrets := openSecrets(doc, "", nil)
+func (s *Schema) Validate(d Data) []FieldError { return s.validate(d, true) }
+
+// validate does so; mayHold is false for data that certainly holds no secrets.
+func (s *Schema) validate(d Data, mayHold bool) []FieldError {
+	doc, secrets := any(map[string]any(d)), map[string]bool(nil)
+	if mayHold || d == nil {
+		doc, secrets = openSecrets(any(cloneMap(d)), "", nil)
+	}
 	if err := checkCost(s.compiled, doc); err != nil {
 		return []FieldError{{Path: "$", Message: err.Error()}}
 	}

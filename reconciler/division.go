@@ -62,8 +62,7 @@ func (p *planner) isNew(s sighting) bool {
 	_, stored := p.st.Files[s.Profile.Name]
 	_, foreign := p.st.Foreign[s.Profile.Name]
 	_, broken := p.st.Problems[s.Path]
-	_, err := nextVersion(&work{}, s)
-	return !stored && !foreign && !broken && err == nil
+	return !stored && !foreign && !broken
 }
 
 // part plans the next newcomers, and lets go of what was read of them; ok is false when
@@ -82,6 +81,7 @@ func (d *division) part() (p plan, ok bool) {
 // part plans some newcomers: all that there is to say of them, and nothing else.
 func (p *planner) part(obs observation, some []sighting) plan {
 	p.plan, p.works, p.statuses = plan{Source: p.st.Source}, make(map[string]*work, len(some)), make(map[statusKey]int)
+	clear(p.owners) // nobody asks any more who lay where
 	for _, s := range some {
 		p.accept(obs, s)
 	}

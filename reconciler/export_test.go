@@ -7,3 +7,6 @@ var (
 	Block     = block
 	Printable = printable
 )
+
+// InPartsOf has first syncs stored in parts of so many profiles.
+func (r *Reconciler) InPartsOf(n int) { r.partSize = n }

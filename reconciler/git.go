@@ -63,6 +63,7 @@ type commitFiles struct {
 	mu       sync.Mutex // guards what follows
 	memo     map[string][]byte
 	bytes    int
+	hashes   map[string]string                // of the schemas, by ID
 	editions map[string]profile.SchemaEdition // those that answered, by ID
 	both     map[string]bool                  // whether a schema that the commit has is registered too, by ID
 }
@@ -70,7 +71,7 @@ type commitFiles struct {
 func newCommitFiles(ctx context.Context, git Git, schemas SchemaStore, commit string) *commitFiles {
 	return &commitFiles{
 		ctx: ctx, git: git, commit: commit, memo: make(map[string][]byte),
-		schemas: schemas, editions: make(map[string]profile.SchemaEdition), both: make(map[string]bool),
+		schemas: schemas, hashes: make(map[string]string), editions: make(map[string]profile.SchemaEdition), both: make(map[string]bool),
 	}
 }
 

@@ -47,7 +47,7 @@ func (o *observer) see(files *commitFiles, s *sighting) error {
 	if _, stored := o.stored[p.Name]; o.lean && !stored {
 		s.Profile.Data = nil // nothing is there to compare it with
 	}
-	s.SchemaHash, err = schemaHash(files, o.root, p.Schema)
+	s.SchemaHash, err = files.schemaHash(o.root, p.Schema)
 	if err != nil {
 		return err
 	}
@@ -86,10 +86,25 @@ func (o *observer) load(files *commitFiles, file string, src []byte) (p profile.
 }
 
 // schemaHash is the SHA-256 of the schema file that Load used for id.
-func schemaHash(files *commitFiles, root, id string) (string, error) {
+func (f *commitFiles) schemaHash(root, id string) (hash string, err error) {
 	if id == "" {
 		return "", nil
 	}
+	f.mu.Lock()
+	hash, known := f.hashes[id]
+	f.mu.Unlock()
+	if known {
+		return hash, nil
+	}
+	if hash, err = hashOfSchema(f, root, id); err == nil {
+		f.mu.Lock()
+		f.hashes[id] = hash
+		f.mu.Unlock()
+	}
+	return hash, err
+}
+
+func hashOfSchema(files profile.Files, root, id string) (string, error) {
 	for _, file := range profile.SchemaPaths(root, id) {
 		src, err := files.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -144,12 +144,7 @@ func (st *state) loadNamed(ctx context.Context, store Reads, names []string) err
 		if err != nil {
 			return fmt.Errorf("owners of %d profiles: %w", len(others), err)
 		}
-		for name, source := range foreign {
-			if source == st.Source { // since the source's profiles were listed
-				return fmt.Errorf("profile %s: %w: %w", name, errOvertaken, rollout.ErrStale)
-			}
-			st.Foreign[name] = source
-		}
+		maps.Copy(st.Foreign, foreign)
 	}
 	return nil
 }

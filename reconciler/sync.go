@@ -18,7 +18,7 @@ import (
 // errOvertaken is why a plan of a first sync is stale: another replica stored a part of it.
 var errOvertaken = errors.New("another replica is at the first sync")
 
-// ErrPanic is wrapped by Sync's error when the pass panicked. Nothing was written.
+// ErrPanic is wrapped by Sync's error when the pass panicked. Nothing was written but whole parts of a first sync.
 var ErrPanic = errors.New("sync panicked")
 
 // Result says what one pass did.

@@ -55,11 +55,12 @@ type step struct {
 	snap Snapshot
 	// targets are those of snap: a fleet of thousands is not copied at each turn.
 	targets []*Target
+	places  []*Target // the same in the order of the queue, sorted when it is first asked for; nobody changes it
 	now     time.Time
 	how     Strategy
 	dec     Decision
 	wake    time.Time
-	needs   map[*Target]time.Time // whose samples are looked at, from when on; nil when they are there
+	needs   map[*Target]need // whose samples are looked at, from when on; nil when they are there
 }
 
 func newStep(d Deployment, snap Snapshot, now time.Time) *step {

@@ -45,7 +45,7 @@ type Switch struct {
 // Target is one instance with what it should run, what it said and how it does.
 type Target struct {
 	Instance   fleet.Instance
-	Assignment fleet.Assignment // of the deployment's profile; zero when it has none
+	Assignment fleet.Assignment // of the deployment's profile, as much of it as is decided on; zero when it has none
 	Samples    []fleet.Sample   // oldest first, at most 15 minutes
 }
 

@@ -112,6 +112,10 @@ func (s *step) rollBack(by, actor, reason string) {
 	s.stand(AwaitingAcks, "going back to %s: %s", s.next.Previous, reason)
 	s.fact(FactRollback, actor, map[string]any{"reason": reason, "by": by, "to": s.next.Previous, "instances": len(s.dec.Assign)})
 	s.hold(actor, reason)
+	if len(s.dec.Assign) == 0 { // nobody has to answer first
+		s.wakeAt(s.now)
+		return
+	}
 	s.wakeAt(s.now.Add(time.Second))
 }
 

@@ -80,6 +80,9 @@ func (e evidence) over(enough func(fleet.Window) bool) (updated, control *side) 
 	return e.whole, e.wholeCtrl
 }
 
+// part says that not every updated instance was looked at.
+func (e evidence) part() bool { return len(e.whole.groups) < e.judged }
+
 // ever says whether a kind of figure was reported by anybody.
 func (e evidence) ever(reported func(fleet.Window) bool) bool {
 	return reported(e.whole.window()) || reported(e.wholeCtrl.window()) || reported(e.baseline)

@@ -26,7 +26,7 @@ const maxExposures = 100
 func exposedBy(d Deployment, version string) func(Snapshot) []Reading {
 	return func(snap Snapshot) []Reading {
 		s := newStep(d, snap, time.Time{})
-		s.needs = map[*Target]time.Time{}
+		s.needs = map[*Target]need{}
 		s.needExposed(version)
 		return s.readings()
 	}

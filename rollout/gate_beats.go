@@ -42,8 +42,8 @@ func (s *step) heard(c crowd) MetricCheck {
 
 // of says of how many instances the value is, where those are not all.
 func (m MetricCheck) of(e evidence) MetricCheck {
-	if looked := len(e.whole.groups); looked < e.judged && m.Value != nil && m.Reason != "" {
-		m.Reason += fmt.Sprintf(" (looked at %d of %d instances)", looked, e.judged)
+	if e.part() && m.Value != nil && m.Reason != "" {
+		m.Reason += fmt.Sprintf(" (looked at %d of %d instances)", len(e.whole.groups), e.judged)
 	}
 	return m
 }

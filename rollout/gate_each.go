@@ -32,9 +32,9 @@ func judgeEach(e evidence, h profile.Health, judge judging) MetricCheck {
 	case m.Outcome == Fail || len(ill) == 0:
 		return m
 	case share > h.FailedCheckThreshold:
-		m.Outcome, m.Reason, m.P = Fail, few(ill, n), ill[0].P
+		m.Outcome, m.Reason, m.P = Fail, e.few(ill), ill[0].P
 	default:
-		m.Reason = strings.TrimPrefix(m.Reason+"; "+few(ill, n), "; ")
+		m.Reason = strings.TrimPrefix(m.Reason+"; "+e.few(ill), "; ")
 	}
 	return m
 }
@@ -47,12 +47,16 @@ type loner struct {
 }
 
 // few names those that fail alone, with the numbers of the first.
-func few(ill []loner, n int) string {
+func (e evidence) few(ill []loner) string {
 	var names []string
 	for _, l := range ill[:min(3, len(ill))] {
 		names = append(names, l.name)
 	}
-	return fmt.Sprintf("on %d of %d instances, %s: %s", len(ill), n, strings.Join(names, ", "), ill[0].Reason)
+	of := fmt.Sprintf("%d instances", len(e.whole.groups))
+	if e.part() {
+		of += " looked at"
+	}
+	return fmt.Sprintf("on %d of %s, %s: %s", len(ill), of, strings.Join(names, ", "), ill[0].Reason)
 }
 
 // loners finds the updated instances that fail by themselves, by the threshold

@@ -21,30 +21,34 @@ func (s *step) look() (baseline fleet.Window, ill map[string]fleet.Window, worst
 	var ids []string
 	for _, t := range s.known() {
 		if previous == "" || t.Assignment.Applied == previous {
-			s.need(t, from)
+			s.needSum(t, from)
 			all.add(since(t.Samples, later(t.Assignment.AppliedAt, from)))
 			ids = append(ids, t.Instance.ID)
 		}
 	}
-	each := make([]fleet.Window, len(ids))
+	each, figures := make([]fleet.Window, len(ids)), make([]Figures, len(ids))
 	for i, samples := range all.groups {
-		each[i] = fleet.Aggregate(samples)
+		if len(samples) > 0 {
+			each[i] = fleet.Aggregate(samples)
+			figures[i] = figuresOf(each[i])
+		}
 	}
-	middle := middleOf(each)
+	middle := middleOf(figures)
 	var well side
-	for i, w := range each {
-		if !middle.passed(figuresOf(w), h) {
+	for i, f := range figures {
+		if !middle.passed(f, h) {
 			well.add(all.groups[i])
 		}
 	}
 	ill = map[string]fleet.Window{}
-	for i, w := range each {
-		f := figuresOf(w)
-		one := &side{groups: all.groups[i : i+1]}
-		e := evidence{recent: one, whole: one, control: &side{}, wholeCtrl: &side{}, baseline: well.window()}
-		if h.Enabled && middle.passed(f, h) && e.failing(h) {
-			ill[ids[i]] = w
-			continue
+	for i, f := range figures {
+		if h.Enabled && middle.passed(f, h) {
+			one := &side{groups: all.groups[i : i+1]}
+			e := evidence{recent: one, whole: one, control: &side{}, wholeCtrl: &side{}, baseline: well.window()}
+			if e.failing(h) {
+				ill[ids[i]] = each[i]
+				continue
+			}
 		}
 		worst = worst.or(f)
 	}
@@ -70,11 +74,11 @@ func figuresOf(w fleet.Window) (f Figures) {
 
 // middleOf is what instances are usually like: half are worse. One that is ill
 // does not change it.
-func middleOf(each []fleet.Window) Figures {
+func middleOf(each []Figures) Figures {
+	all := make([]float64, len(each))
 	median := func(figure func(Figures) float64) float64 {
-		var all []float64
-		for _, w := range each {
-			all = append(all, figure(figuresOf(w)))
+		for i, f := range each {
+			all[i] = figure(f)
 		}
 		slices.Sort(all)
 		if len(all) == 0 {
@@ -130,15 +134,4 @@ func (d Deployment) past(targets []*Target) fleet.Window {
 		w = w.Plus(d.Ill[t.Instance.ID])
 	}
 	return w
-}
-
-// illLast orders those that were ill behind the others.
-func illLast(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
 }

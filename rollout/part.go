@@ -10,11 +10,12 @@ import (
 // larger one a random part, which is large enough that no more of them would
 // change what is seen.
 const (
-	wholeFleet   = 1000
-	mostUpdated  = 500 // of those that run the version; more where few may fail
-	mostControl  = 200 // of those without it
-	fewToFail    = 50  // as many must fail in a part as would fail the metric
-	knownClosely = 100 // updated instances up to which all is looked at that they have said
+	wholeFleet   = 500
+	mostUpdated  = 500             // of those that run the version; more where few may fail
+	mostControl  = 200             // of those without it
+	fewToFail    = 50              // as many must fail in a part as would fail the metric
+	knownClosely = 100             // updated instances up to which all is looked at that they have said
+	lookedBack   = 6 * time.Minute // at more of them: twice as long as the recent time is at the most
 )
 
 // lot is what an instance draws in a deployment, from 0 to 1: another thing than
@@ -74,5 +75,5 @@ func (s *step) beginning(updated int) time.Time {
 	if !s.many() || updated <= knownClosely {
 		return time.Time{}
 	}
-	return s.now.Add(-2 * s.sliding())
+	return s.now.Add(-lookedBack)
 }

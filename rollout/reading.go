@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// Reading is the samples of some instances that were taken at a time or later.
+// Reading is the samples of some instances whose time begins at From or later.
 type Reading struct {
 	Instances []string
 	From      time.Time // zero: all that are kept
+	Coarse    bool      // nobody looks into a minute of them: those of one may be joined
 }
 
 // Readings says which samples Decide looks at, for somebody who has read
@@ -19,7 +20,7 @@ type Reading struct {
 func Readings(d Deployment, now time.Time) func(Snapshot) []Reading {
 	return func(snap Snapshot) []Reading {
 		s := newStep(d, snap, now)
-		s.needs = map[*Target]time.Time{}
+		s.needs = map[*Target]need{}
 		s.decide()
 		return s.readings()
 	}
@@ -37,14 +38,31 @@ func noReadings(Deployment, time.Time) func(Snapshot) []Reading {
 // from, it says what they counted.
 func OrderReadings(d Deployment) func(Snapshot) []Reading { return exposedBy(d, d.Version) }
 
-// need notes that the samples of a target from a time on are looked at.
-func (s *step) need(t *Target, from time.Time) {
+// need is from when on the samples of a target are looked at, and whether they
+// are only added up.
+type need struct {
+	from   time.Time
+	coarse bool
+}
+
+// need notes that samples of a target are looked at, one by one.
+func (s *step) need(t *Target, from time.Time) { s.note(t, need{from, false}) }
+
+// needSum notes that they are added up, which of a large fleet are too many to
+// hold one by one.
+func (s *step) needSum(t *Target, from time.Time) { s.note(t, need{from, s.many()}) }
+
+func (s *step) note(t *Target, n need) {
 	if s.needs == nil {
 		return
 	}
-	if before, ok := s.needs[t]; !ok || from.Before(before) {
-		s.needs[t] = from
+	if before, ok := s.needs[t]; ok {
+		n.coarse = n.coarse && before.coarse
+		if before.from.Before(n.from) {
+			n.from = before.from
+		}
 	}
+	s.needs[t] = n
 }
 
 // fewNeeded is of how many instances all samples are read from the same time on:
@@ -57,20 +75,20 @@ func (s *step) readings() []Reading {
 		return nil
 	}
 	var out []Reading
-	at := map[time.Time]int{}
-	first := slices.MinFunc(slices.Collect(maps.Values(s.needs)), time.Time.Compare)
+	at := map[need]int{}
+	first := slices.MinFunc(slices.Collect(maps.Values(s.needs)), func(a, b need) int { return a.from.Compare(b.from) })
 	for _, t := range s.targets {
-		from, ok := s.needs[t]
+		n, ok := s.needs[t]
 		if !ok {
 			continue
 		}
 		if len(s.needs) <= fewNeeded {
-			from = first
+			n.from = first.from
 		}
-		i, ok := at[from]
+		i, ok := at[n]
 		if !ok {
 			i = len(out)
-			at[from], out = i, append(out, Reading{From: from})
+			at[n], out = i, append(out, Reading{From: n.from, Coarse: n.coarse})
 		}
 		out[i].Instances = append(out[i].Instances, t.Instance.ID)
 	}

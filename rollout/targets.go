@@ -57,24 +57,41 @@ func (c crowd) turn(group string) []*Target {
 // queue is the targets in the order of the deployment's queue: those that were ill
 // before it come last.
 func (s *step) queue() []*Target {
+	if s.places == nil {
+		s.places = inOrder(s.next.ID, s.targets)
+	}
+	if len(s.next.Ill) == 0 {
+		return s.places
+	}
+	queue, ill := make([]*Target, 0, len(s.places)), []*Target(nil)
+	for _, t := range s.places {
+		if s.next.wasIll(t) {
+			ill = append(ill, t)
+		} else {
+			queue = append(queue, t)
+		}
+	}
+	return append(queue, ill...)
+}
+
+// inOrder sorts targets by their places. Each place is worked out once.
+func inOrder(deploymentID string, targets []*Target) []*Target {
 	type place struct {
-		ill   bool
 		order uint64
 		of    *Target
 	}
-	places := make([]place, len(s.targets))
-	for i, t := range s.targets {
-		places[i] = place{s.next.wasIll(t), order(s.next.ID, t.Instance.ID), t}
+	places := make([]place, len(targets))
+	for i, t := range targets {
+		places[i] = place{order(deploymentID, t.Instance.ID), t}
 	}
 	slices.SortFunc(places, func(a, b place) int {
-		return cmp.Or(illLast(a.ill, b.ill), cmp.Compare(a.order, b.order),
-			cmp.Compare(a.of.Instance.ID, b.of.Instance.ID))
+		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.of.Instance.ID, b.of.Instance.ID))
 	})
-	queue := make([]*Target, len(places))
+	sorted := make([]*Target, len(places))
 	for i, p := range places {
-		queue[i] = p.of
+		sorted[i] = p.of
 	}
-	return queue
+	return sorted
 }
 
 func (s *step) sortTargets() crowd {

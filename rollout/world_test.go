@@ -211,6 +211,9 @@ func (w *world) order(o rollout.Order, actor, reason string) error {
 		decide = rollout.PromoteAll
 	}
 	dec, err := decide(w.d, w.snapshot(), actor, reason, w.now)
+	if with, _ := decide(w.d, read(w.snapshot(), rollout.OrderReadings(w.d)), actor, reason, w.now); !reflect.DeepEqual(with, dec) {
+		panic(fmt.Sprintf("%s with all samples:\n%+v\nwith those that are read for it:\n%+v", o, dec, with))
+	}
 	if err != nil || !dec.Changed {
 		return err
 	}
@@ -257,7 +260,7 @@ func read(snap rollout.Snapshot, readings func(rollout.Snapshot) []rollout.Readi
 		for _, id := range r.Instances {
 			i := slices.IndexFunc(bare.Targets, func(t rollout.Target) bool { return t.Instance.ID == id })
 			all := snap.Targets[i].Samples
-			from, _ := slices.BinarySearchFunc(all, r.From, func(s fleet.Sample, at time.Time) int { return s.At.Compare(at) })
+			from, _ := slices.BinarySearchFunc(all, r.From, func(s fleet.Sample, at time.Time) int { return s.Since.Compare(at) })
 			bare.Targets[i].Samples = all[from:]
 		}
 	}

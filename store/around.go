@@ -8,11 +8,13 @@ import (
 	"github.com/sluicehq/sluice/rollout"
 )
 
-// around reads what stands around a profile's targets, and the database's clock.
-func (s *Store) around(ctx context.Context, name string) (snap rollout.Snapshot, err error) {
+// around reads a deployment's targets with what stands around them, and then the
+// database's clock.
+func (s *Store) around(ctx context.Context, d rollout.Deployment) (snap rollout.Snapshot, err error) {
 	snap.Traffic.Acked = true
 	questions := []question{
-		{text: trafficOf, args: []any{name}, row: func(row scanner) error { return scanTraffic(row, &snap.Traffic) }},
+		s.askingTargets(ctx, d, &snap.Targets),
+		{text: trafficOf, args: []any{d.Profile}, row: func(row scanner) error { return scanTraffic(row, &snap.Traffic) }},
 		{text: freezeNow, row: func(row scanner) error {
 			f, err := scanFreeze(row)
 			snap.Freeze = &f
@@ -23,7 +25,7 @@ func (s *Store) around(ctx context.Context, name string) (snap rollout.Snapshot,
 		questions = append(questions, s.askingClock())
 	}
 	if err := s.read.together(ctx, questions...); err != nil {
-		return snap, fmt.Errorf("read what stands around the targets of %s: %w", name, err)
+		return snap, fmt.Errorf("read the targets of deployment %s of %s: %w", d.ID, d.Profile, err)
 	}
 	return snap, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/fleet"
@@ -38,17 +39,43 @@ func scanAssignment(row scanner) (a fleet.Assignment, err error) {
 	return a, row.Scan(assignmentDest(&a)...)
 }
 
-// assignRows are the assignments in the JSON array $5.
-var assignRows = text{
-	sqlite: `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at, traceparent)
-		SELECT i.instance_id, $1, json_extract(j.value, '$.Version'), json_extract(j.value, '$.Hash'), $2, $3, $4, $6
-		  FROM json_each($5) j JOIN service_instances i ON i.instance_id = json_extract(j.value, '$.InstanceID')
-		 WHERE true`,
-	postgres: `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at, traceparent)
-		SELECT i.instance_id, $1, j."Version", j."Hash", $2::bigint, $3, $4::timestamptz, $6
-		  FROM json_to_recordset($5::json) AS j("InstanceID" text, "Version" text, "Hash" text)
-		  JOIN service_instances i ON i.instance_id = j."InstanceID"
-		 ORDER BY i.instance_id`,
+// manyInstances is from how many on PostgreSQL is better off with all instances
+// than with those that are named.
+const manyInstances = 500
+
+// assignRows gives a version to the n instances in the JSON array $8.
+func (e *engine) assignRows(n int) string {
+	named := e.in("i.instance_id", 8)
+	if n >= manyInstances && !e.serial {
+		named = `i.instance_id IN (SELECT json_array_elements_text($8::json))`
+	}
+	return `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at, traceparent)
+		SELECT i.instance_id, $1, $2, $3, CAST($4 AS BIGINT), $5, CAST($6 AS TIMESTAMPTZ), $7
+		  FROM service_instances i WHERE ` + named + ` ORDER BY i.instance_id
+		ON CONFLICT (instance_id, config_name) DO UPDATE SET version = excluded.version, config_hash = excluded.config_hash,
+		 generation = excluded.generation, deployment_id = excluded.deployment_id, assigned_at = excluded.assigned_at, traceparent = excluded.traceparent, apply_error = ''
+		 WHERE config_assignments.generation < excluded.generation`
+}
+
+// gift is one version for some instances.
+type gift struct {
+	version, hash string
+	instances     []string
+}
+
+// gifts puts together who gets the same: a fleet of thousands gets one or two
+// versions.
+func gifts(assigns []rollout.Assign) []gift {
+	var all []gift
+	for _, a := range assigns {
+		i := slices.IndexFunc(all, func(g gift) bool { return g.version == a.Version && g.hash == a.Hash })
+		if i < 0 {
+			i = len(all)
+			all = append(all, gift{version: a.Version, hash: a.Hash})
+		}
+		all[i].instances = append(all[i].instances, a.InstanceID)
+	}
+	return all
 }
 
 // assign gives versions to instances under one new generation of the profile.
@@ -57,7 +84,8 @@ func (tx *Tx) assign(ctx context.Context, d rollout.Deployment, assigns []rollou
 	if len(assigns) == 0 {
 		return nil
 	}
-	if err := tx.assignable(ctx, d.Profile, assigns); err != nil {
+	all := gifts(assigns)
+	if err := tx.assignable(ctx, d.Profile, all); err != nil {
 		return err
 	}
 	var generation int64
@@ -65,38 +93,28 @@ func (tx *Tx) assign(ctx context.Context, d rollout.Deployment, assigns []rollou
 		d.Profile).Scan(&generation); err != nil {
 		return fmt.Errorf("raise the generation of %s: %w", d.Profile, notFoundOr(err))
 	}
-	rows, err := json.Marshal(assigns)
-	if err != nil {
-		return fmt.Errorf("assign %s: %w", d.Profile, err)
-	}
-	// An instance that went away meanwhile is no target any more.
-	if _, err := tx.exec(ctx, tx.s.engine.pick(assignRows)+`
-		ON CONFLICT (instance_id, config_name) DO UPDATE SET version = excluded.version, config_hash = excluded.config_hash,
-		 generation = excluded.generation, deployment_id = excluded.deployment_id, assigned_at = excluded.assigned_at, traceparent = excluded.traceparent, apply_error = ''
-		 WHERE config_assignments.generation < excluded.generation`,
-		d.Profile, generation, d.ID, stamp(tx.now()), string(rows), d.Span()); err != nil {
-		return fmt.Errorf("assign %s: %w", d.Profile, err)
+	for _, g := range all {
+		// An instance that went away meanwhile is no target any more.
+		if _, err := tx.exec(ctx, tx.s.engine.assignRows(len(g.instances)),
+			d.Profile, g.version, g.hash, generation, d.ID, stamp(tx.now()), d.Span(), asJSON(g.instances)); err != nil {
+			return fmt.Errorf("assign %s: %w", d.Profile, err)
+		}
 	}
 	return nil
 }
 
 // assignable refuses a version that does not exist, was not validated, or has
 // another hash: an instance would refuse it, or worse, take it.
-func (tx *Tx) assignable(ctx context.Context, name string, assigns []rollout.Assign) error {
-	checked := map[string]string{}
-	for _, a := range assigns {
-		if hash, ok := checked[a.Version]; ok && hash == a.Hash {
-			continue
-		}
+func (tx *Tx) assignable(ctx context.Context, name string, all []gift) error {
+	for _, g := range all {
 		n, err := count(ctx, tx.tx, `SELECT count(*) FROM config_versions
-			WHERE config_name = $1 AND version = $2 AND config_hash = $3 AND validated_at IS NOT NULL`, name, a.Version, a.Hash)
+			WHERE config_name = $1 AND version = $2 AND config_hash = $3 AND validated_at IS NOT NULL`, name, g.version, g.hash)
 		if err == nil && n == 0 {
-			err = fmt.Errorf("no validated version with the hash %s: %w", a.Hash, ErrHashMismatch)
+			err = fmt.Errorf("no validated version with the hash %s: %w", g.hash, ErrHashMismatch)
 		}
 		if err != nil {
-			return fmt.Errorf("assign version %s of %s: %w", a.Version, name, err)
+			return fmt.Errorf("assign version %s of %s: %w", g.version, name, err)
 		}
-		checked[a.Version] = a.Hash
 	}
 	return nil
 }

@@ -39,10 +39,7 @@ func (tx *Tx) Record(ctx context.Context, f rollout.Fact) error {
 }
 
 // insertFacts is the statement that adds audit events.
-var insertFacts = bulk{
-	table:   "config_audit_logs",
-	columns: columnsOf(`id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at`),
-}
+var insertFacts = into("config_audit_logs", `id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at`, "")
 
 // writeFacts links what was recorded to the audit log. From here to the commit
 // this transaction is the only one that does.

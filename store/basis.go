@@ -49,20 +49,24 @@ func (s *Store) Ground(ctx context.Context, name string) (g Ground, err error) {
 	return g, notFound(err, ErrNotFound, "profile", name)
 }
 
-// rests is rollout.ErrStale when what a deployment was decided on is not so any
-// more. The profile is locked.
-func (tx *Tx) rests(ctx context.Context, name string, on *rollout.Basis) error {
-	if on == nil {
+// resting is the question whether what a deployment was decided on is still so:
+// rollout.ErrStale when it is not. The profile is locked before.
+func resting(name string, on rollout.Basis) question {
+	return question{text: basisOf, args: []any{name}, row: func(row scanner) error {
+		var now rollout.Basis
+		if err := row.Scan(&now.Current, &now.Newest); err != nil {
+			return err
+		}
+		if now != on {
+			return fmt.Errorf("%s runs %s, and its newest deployment is %s: %w", name, now.Current, now.Newest, rollout.ErrStale)
+		}
 		return nil
-	}
-	now, err := basis(ctx, tx.tx, name)
-	if err != nil {
-		return err
-	}
-	if now != *on {
-		return fmt.Errorf("deploy to %s: it runs %s, and its newest deployment is %s: %w", name, now.Current, now.Newest, rollout.ErrStale)
-	}
-	return nil
+	}, done: func(n int64) error {
+		if n == 0 {
+			return notFound(sql.ErrNoRows, ErrNotFound, "profile", name)
+		}
+		return nil
+	}}
 }
 
 // BroughtBy reads the deployment that last made a version the one that its

@@ -15,18 +15,23 @@ const maxRowArguments = 640
 // bulk is an INSERT of many rows, several in a statement: a first sync brings ten
 // thousand of each kind.
 type bulk struct {
-	table   string
-	columns []string
-	after   string // what stands behind the values
+	table          string
+	columns, types []string
+	after          string // what stands behind the values
 }
 
-// columnsOf are the names in a list of columns.
-func columnsOf(list string) []string {
-	names := strings.Split(list, ",")
-	for i, name := range names {
-		names[i] = strings.TrimSpace(name)
+// into is a bulk for a table. Where something stands behind the values, columns that are
+// no text have their type behind their name.
+func into(table, columns, after string) bulk {
+	b := bulk{table: table, after: after}
+	for column := range strings.SplitSeq(columns, ",") {
+		name, kind, typed := strings.Cut(strings.TrimSpace(column), " ")
+		if !typed {
+			kind = "text"
+		}
+		b.columns, b.types = append(b.columns, name), append(b.types, kind)
 	}
-	return names
+	return b
 }
 
 // whole is how many rows go into one statement.
@@ -125,7 +130,13 @@ func (b bulk) chunks(ctx context.Context, tx session, n int, values func(i int) 
 		}
 		return tx.explain(err)
 	}
-	prepared, err := tx.PrepareContext(ctx, b.text(tx.engine, whole))
+	text := ""
+	if b.arrays(tx.engine) {
+		whole, text = rowsOfArrays, b.arraysText()
+	} else {
+		text = b.text(tx.engine, whole)
+	}
+	prepared, err := tx.PrepareContext(ctx, text)
 	if err != nil {
 		return tx.explain(err)
 	}
@@ -145,7 +156,7 @@ func (b bulk) chunks(ctx context.Context, tx session, n int, values func(i int) 
 			return next.err
 		}
 		var by statement = prepared
-		if next.rows < whole {
+		if next.rows < whole && !b.arrays(tx.engine) {
 			by = unprepared{tx.Tx, b.text(tx.engine, next.rows)}
 		}
 		if err := run(by, next.args); err != nil {
@@ -183,7 +194,9 @@ func (b bulk) ahead(ctx context.Context, e *engine, n, whole int, values func(i 
 		}()
 		for from := 0; from < n; from += whole {
 			c := chunk{rows: min(whole, n-from)}
-			c.args, c.err = b.arguments(e, from, c.rows, values)
+			if c.args, c.err = b.arguments(e, from, c.rows, values); c.err == nil && b.arrays(e) {
+				c.args, c.err = b.byColumn(c.args)
+			}
 			if !give(c) || c.err != nil {
 				return
 			}

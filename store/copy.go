@@ -6,11 +6,14 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// rowsOfCopy bounds one COPY, so that it stays far within the time of a statement.
-const rowsOfCopy = 5000
+// Bounds on one COPY, so that it stays far within the time of a statement: a version may
+// have a mebibyte.
+const (
+	rowsOfCopy  = 2000
+	bytesOfCopy = 8 << 20
+)
 
 // copies says that the rows go in by COPY: PostgreSQL then parses and plans nothing for
 // them, and writes a page of them at a time.
@@ -18,7 +21,7 @@ func (b bulk) copies(tx session) bool { return tx.engine == postgresEngine && b.
 
 // copyRows writes n rows, the values of which it asks for as the server takes them.
 func (b bulk) copyRows(ctx context.Context, tx session, n int, values func(i int) []any) (written int64, err error) {
-	for from := 0; from < n; from += rowsOfCopy {
+	for from := 0; from < n; {
 		source := &copySource{b: b, engine: tx.engine, next: from, end: min(n, from+rowsOfCopy), values: values}
 		more, err := copyFrom(ctx, tx.conn, pgx.Identifier{b.table}, b.columns, source)
 		written += more
@@ -30,6 +33,7 @@ func (b bulk) copyRows(ctx context.Context, tx session, n int, values func(i int
 		case err != nil:
 			return written, tx.explain(err)
 		}
+		from = source.next
 	}
 	return written, nil
 }
@@ -39,12 +43,10 @@ func copyFrom(ctx context.Context, conn *sql.Conn, table pgx.Identifier, columns
 	// An error of the function would have the connection closed, which waits for the
 	// end of the transaction.
 	if raw := conn.Raw(func(driver any) error {
-		c, ok := driver.(*stdlib.Conn)
-		if !ok {
-			err = fmt.Errorf("COPY by a connection of %T", driver)
-			return nil
+		var c *pgx.Conn
+		if c, err = wireOf(driver); err == nil {
+			n, err = c.CopyFrom(ctx, table, columns, source)
 		}
-		n, err = c.Conn().CopyFrom(ctx, table, columns, source)
 		return nil
 	}); raw != nil {
 		return 0, raw
@@ -58,6 +60,7 @@ type copySource struct {
 	engine    *engine
 	next, end int
 	values    func(i int) []any
+	bytes     int // of texts, that were given
 
 	row      []any
 	err      error
@@ -66,7 +69,7 @@ type copySource struct {
 
 // Next makes the next row, if there is one.
 func (c *copySource) Next() bool {
-	if c.next == c.end {
+	if c.next == c.end || c.bytes >= bytesOfCopy {
 		return false
 	}
 	defer func() {
@@ -76,6 +79,11 @@ func (c *copySource) Next() bool {
 	}()
 	c.row, c.err = c.b.arguments(c.engine, c.next, 1, c.values)
 	c.next++
+	for _, value := range c.row {
+		if text, ok := value.(string); ok {
+			c.bytes += len(text)
+		}
+	}
 	return c.err == nil
 }
 

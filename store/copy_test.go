@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -109,4 +110,96 @@ func TestTheOutboxHasNoIndexesThatNobodyAsks(t *testing.T) {
 		}
 		w.must(w.Migrate(t.Context())) // of which another replica was before
 	})
+}
+
+// More rows than one statement takes are as many, and text that PostgreSQL does not take
+// is cleaned of what it cannot hold, however it goes in.
+func TestMoreRowsThanAStatementTakes(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		const n, facts = 1003, 5003
+		const foul = "a\x00b\xffc"
+		ctx := t.Context()
+		profiles, kept := w.rows("config_profiles"), w.rows("config_versions")
+		records, versions, _ := manyNew(n)
+		records[n-1].Description, versions[n-1].Message = foul, foul
+		for i := range 100 {
+			versions[i].Message = strings.Repeat("a long story ", 10_000)
+		}
+		for range 2 { // to add them, and to change them
+			w.must(w.tx(func(tx *store.Tx) error { return tx.PutProfiles(ctx, records) }))
+		}
+		w.must(w.tx(func(tx *store.Tx) error {
+			for i := range facts {
+				w.must(tx.Record(ctx, rollout.Fact{Type: "test.happened", EntityID: foul, Actor: fmt.Sprint(i)}))
+			}
+			return tx.InsertVersions(ctx, versions)
+		}))
+		if profiles, kept := w.rows("config_profiles")-profiles, w.rows("config_versions")-kept; profiles != n || kept != n {
+			t.Errorf("%d profiles with %d versions are stored, of %d", profiles, kept, n)
+		}
+		if seen, broken, err := w.VerifyAudit(ctx); err != nil || broken != nil || seen < facts {
+			t.Errorf("the audit log holds %d of %d: %v, %v", seen, facts, broken, err)
+		}
+		r, err := w.Profile(ctx, records[n-1].Name)
+		w.must(err)
+		v, err := w.Version(ctx, records[n-1].Name, "1.0.0")
+		w.must(err)
+		if want := w.either(foul, "ab\uFFFDc"); r.Description != want || v.Message != want {
+			t.Errorf("the texts are %q and %q, want %q", r.Description, v.Message, want)
+		}
+	})
+}
+
+// What was just filled has no statistics, and is looked up by its keys all the same.
+func TestFreshTablesAreNotReadWhole(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		if w.sqlite() {
+			return // TestHotStatementsUseIndexes
+		}
+		records, versions, decisions := manyNew(600)
+		w.must(w.tx(func(tx *store.Tx) error {
+			return errors.Join(tx.PutProfiles(t.Context(), records), tx.InsertVersions(t.Context(), versions), tx.CreateDeployments(t.Context(), decisions))
+		}))
+		index := map[string]string{
+			"statuses": "context = ", "unapproved": "config_name = ", "pending": "context = ", "active deployment": "config_name = ",
+		}
+		for name, statement := range store.OfManyRows() {
+			plan := w.explained(statement)
+			if strings.Contains(plan, "Seq Scan on config_versions") || strings.Contains(plan, "Seq Scan on commit_statuses") ||
+				strings.Contains(plan, "Seq Scan on config_deployments") || !regexp.MustCompile(`Index Cond: .*`+index[name]).MatchString(plan) {
+				t.Errorf("%s: %s", name, plan)
+			}
+		}
+	})
+}
+
+// explained is PostgreSQL's plan for a statement whose arguments it does not know.
+func (w *world) explained(statement string) string {
+	w.t.Helper()
+	db := w.connect()
+	defer func() { w.must(db.Close()) }()
+	db.SetMaxOpenConns(1)
+	ctx := w.t.Context()
+	for _, setting := range []string{`SET plan_cache_mode = force_generic_plan`, `PREPARE asked AS ` + statement} {
+		if _, err := db.ExecContext(ctx, setting); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	arguments := make([]string, len(regexp.MustCompile(`\$\d`).FindAllString(statement, -1)))
+	for i := range arguments {
+		arguments[i] = "NULL"
+	}
+	rows, err := db.QueryContext(ctx, `EXPLAIN EXECUTE asked (`+strings.Join(arguments, ", ")+`)`)
+	w.must(err)
+	defer func() { w.must(rows.Close()) }()
+	var plan strings.Builder
+	for rows.Next() {
+		var line string
+		w.must(rows.Scan(&line))
+		plan.WriteString(line + "\n")
+	}
+	w.must(rows.Err())
+	return plan.String()
 }

@@ -24,21 +24,17 @@ func (tx *Tx) CreateDeployments(ctx context.Context, decisions []rollout.Decisio
 	for i, dec := range decisions {
 		names[i] = dec.Next.Profile
 	}
-	if err := tx.lockNamed(ctx, names); err != nil {
+	held, active, err := tx.lockAndLook(ctx, names, decisions)
+	if err != nil {
 		return err
 	}
-	for _, dec := range decisions {
-		if err := tx.rests(ctx, dec.Next.Profile, dec.Basis); err != nil {
-			return err
-		}
-	}
-	if err := tx.unheld(ctx, names, decisions); err != nil {
+	if err := tx.unheld(ctx, held, decisions); err != nil {
 		return err
 	}
 	if err := tx.schemasApproved(ctx, decisions); err != nil {
 		return err
 	}
-	if err := tx.supersedeBy(ctx, names, decisions); err != nil {
+	if err := tx.supersedeBy(ctx, active, decisions); err != nil {
 		return err
 	}
 	if err := tx.insertDeployments(ctx, decisions); err != nil {
@@ -52,28 +48,43 @@ func (tx *Tx) CreateDeployments(ctx context.Context, decisions []rollout.Decisio
 	return nil
 }
 
-// among says which of the profiles a query gives that ends in the condition on their
-// names. For one, that is a condition which no engine takes for one on many.
-func (tx *Tx) among(ctx context.Context, names []string, query string) (map[string]bool, error) {
+// lockAndLook locks the profiles and, once it has them, looks what the decisions rest
+// on: rollout.ErrStale when that is not so any more. It says which profiles are on
+// hold, and which have an active deployment.
+func (tx *Tx) lockAndLook(ctx context.Context, names []string, decisions []rollout.Decision) (held, active map[string]bool, err error) {
+	held, active = map[string]bool{}, map[string]bool{}
+	questions := tx.lockingNamed(names)
+	for _, dec := range decisions {
+		if dec.Basis != nil {
+			questions = append(questions, resting(dec.Next.Profile, *dec.Basis))
+		}
+	}
+	questions = append(questions,
+		tx.among(held, names, `SELECT config_name FROM config_holds WHERE released_at IS NULL AND `),
+		tx.among(active, names, `SELECT config_name FROM config_deployments WHERE finished_at IS NULL AND `))
+	if err := tx.tx.together(ctx, questions...); err != nil {
+		return nil, nil, fmt.Errorf("deploy to %s: %w", andMore(names[0], len(names)), err)
+	}
+	return held, active, nil
+}
+
+// among is the question which of the profiles a query gives that ends in the condition
+// on their names. For one, that is a condition which no engine takes for one on many.
+func (tx *Tx) among(found map[string]bool, names []string, query string) question {
 	condition, arg := tx.s.engine.in("config_name", 1), any(asJSON(names))
 	if len(names) == 1 {
 		condition, arg = "config_name = $1", names[0]
 	}
-	found, err := collect(ctx, tx.tx, scanName, query+condition, arg)
-	out := make(map[string]bool, len(found))
-	for _, name := range found {
-		out[name] = true
-	}
-	return out, err
+	return question{text: query + condition, args: []any{arg}, row: func(row scanner) error {
+		name, err := scanName(row)
+		found[name] = true
+		return err
+	}}
 }
 
 // unheld is nil when no hold in force refuses a deployment's content, or when its
 // decision ends that hold.
-func (tx *Tx) unheld(ctx context.Context, names []string, decisions []rollout.Decision) error {
-	held, err := tx.among(ctx, names, `SELECT config_name FROM config_holds WHERE released_at IS NULL AND `)
-	if err != nil {
-		return fmt.Errorf("look for holds: %w", err)
-	}
+func (tx *Tx) unheld(ctx context.Context, held map[string]bool, decisions []rollout.Decision) error {
 	for _, dec := range decisions {
 		if !held[dec.Next.Profile] || dec.Next.Kind != rollout.Forward {
 			continue
@@ -139,11 +150,7 @@ func (tx *Tx) schemasApproved(ctx context.Context, decisions []rollout.Decision)
 }
 
 // supersedeBy ends the active deployments of the profiles that get a new one.
-func (tx *Tx) supersedeBy(ctx context.Context, names []string, decisions []rollout.Decision) error {
-	active, err := tx.among(ctx, names, `SELECT config_name FROM config_deployments WHERE finished_at IS NULL AND `)
-	if err != nil {
-		return fmt.Errorf("look for active deployments: %w", err)
-	}
+func (tx *Tx) supersedeBy(ctx context.Context, active map[string]bool, decisions []rollout.Decision) error {
 	for _, dec := range decisions {
 		if !active[dec.Next.Profile] {
 			continue

@@ -146,11 +146,8 @@ func (s *Store) deploymentsOf(ctx context.Context, source, condition, arg string
 }
 
 // insertDeployments is the statement that adds deployments.
-var insertDeployments = bulk{
-	table: "config_deployments",
-	columns: columnsOf(`deployment_id, config_name, config_version, config_hash, kind, environment, strategy, status, commit_sha, targets, applied,
-		body, created_at, finished_at, revision, epoch, op_id, next_step_at`),
-}
+var insertDeployments = into("config_deployments", `deployment_id, config_name, config_version, config_hash, kind, environment, strategy, status,
+	commit_sha, targets, applied, body, created_at, finished_at, revision, epoch, op_id, next_step_at`, "")
 
 // insertDeployments adds the rows; the rest of a decision is apply's.
 func (tx *Tx) insertDeployments(ctx context.Context, decisions []rollout.Decision) error {

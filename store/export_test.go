@@ -44,6 +44,16 @@ func (s *Store) NotificationsPending(ctx context.Context) (int, error) {
 	return k.Notifications, err
 }
 
+// OfManyRows are the statements that look up one row of many, or some of a list.
+func OfManyRows() map[string]string {
+	return map[string]string{
+		"statuses":          statusesBefore.postgres,
+		"unapproved":        unapproved.postgres,
+		"pending":           `SELECT count(*) FROM commit_statuses` + saidStatuses.where + ` AND ` + pendingStatus,
+		"active deployment": `SELECT config_name FROM config_deployments WHERE finished_at IS NULL AND config_name = $1`,
+	}
+}
+
 // LetBy waits while orders are under way, as what can wait does.
 func (s *Store) LetBy(ctx context.Context) { s.ahead.letBy(ctx) }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -87,6 +88,8 @@ func TestSamplesOfSome(t *testing.T) {
 		w.advance(time.Minute)
 		later, err := w.Now(t.Context())
 		w.must(err)
+		w.must(h.Record(t.Context(), "i-1", fleet.Sample{Status: fleet.StatusHealthy})) // of a time that began before
+		w.advance(time.Second)
 		w.must(h.Record(t.Context(), "i-1", fleet.Sample{Status: fleet.StatusHealthy}))
 		of := func(from time.Time, ids ...string) rollout.Reading {
 			return rollout.Reading{Instances: ids, From: from}
@@ -97,7 +100,7 @@ func TestSamplesOfSome(t *testing.T) {
 		}{
 			{[]rollout.Reading{of(time.Time{}, "i-2")}, [2]int{0, 1}},
 			{nil, [2]int{}},
-			{[]rollout.Reading{of(time.Time{}, "i-1", "i-2")}, [2]int{2, 1}},
+			{[]rollout.Reading{of(time.Time{}, "i-1", "i-2")}, [2]int{3, 1}},
 			{[]rollout.Reading{of(later, "i-1"), of(time.Time{}, "i-2")}, [2]int{1, 1}},
 			{[]rollout.Reading{of(later, "i-1", "i-2")}, [2]int{1, 0}},
 		} {
@@ -111,6 +114,35 @@ func TestSamplesOfSome(t *testing.T) {
 			if got := [2]int{len(snap.Targets[0].Samples), len(snap.Targets[1].Samples)}; got != c.want {
 				t.Errorf("of %v: %v samples, want %v", c.named, got, c.want)
 			}
+		}
+	})
+}
+
+// Samples that are only added up are not all held: those of a minute are one.
+func TestSamplesAddedUp(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		w.register("i-1")
+		h, _ := w.writer(time.Millisecond)
+		for range 30 {
+			w.advance(10 * time.Second)
+			w.must(h.Record(t.Context(), "i-1", fleet.Sample{
+				Status: fleet.StatusHealthy, Counted: true, Requests: 10, Errors: 1, Latency: fleet.Histogram{Bounds: []float64{5, 10}, Counts: []uint64{7, 2, 1}},
+			}))
+		}
+		read := func(coarse bool) []fleet.Sample {
+			snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"), func(rollout.Snapshot) []rollout.Reading {
+				return []rollout.Reading{{Instances: []string{"i-1"}, Coarse: coarse}}
+			})
+			w.must(err)
+			return snap.Targets[0].Samples
+		}
+		fine, coarse := read(false), read(true)
+		if len(fine) != 30 || len(coarse) > 7 {
+			t.Errorf("%d samples, added up %d", len(fine), len(coarse))
+		}
+		if got, want := fleet.Aggregate(coarse), fleet.Aggregate(fine); !reflect.DeepEqual(got, want) {
+			t.Errorf("they add up to %+v, want %+v", got, want)
 		}
 	})
 }

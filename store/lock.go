@@ -13,12 +13,29 @@ func (tx *Tx) lockProfile(ctx context.Context, name string) error {
 	return tx.lockProfiles(ctx, `name = $1`, name)
 }
 
-// lockNamed does so for several profiles.
+// lockNamed does so for several profiles. Those that the transaction wrote are locked.
 func (tx *Tx) lockNamed(ctx context.Context, names []string) error {
-	if len(names) == 1 {
-		return tx.lockProfile(ctx, names[0])
+	if err := tx.tx.together(ctx, tx.lockingNamed(names)...); err != nil {
+		return fmt.Errorf("lock profiles: %w", err)
 	}
-	return tx.lockProfiles(ctx, tx.s.engine.in("name", 1), asJSON(names))
+	return nil
+}
+
+// lockingNamed asks nothing where there is nothing left to lock.
+func (tx *Tx) lockingNamed(names []string) []question {
+	open := make([]string, 0, len(names))
+	for _, name := range names {
+		if !tx.written[name] {
+			open = append(open, name)
+		}
+	}
+	switch len(open) {
+	case 0:
+		return nil
+	case 1:
+		return tx.locking(`name = $1`, open[0])
+	}
+	return tx.locking(tx.s.engine.in("name", 1), asJSON(open))
 }
 
 // lockProfilesOf does so for every profile of an instance's service.

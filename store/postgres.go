@@ -77,8 +77,12 @@ func (s *Store) openPostgres(ctx context.Context, opts Options) error {
 
 // openPools makes pools of one kind, the usual one of at most n connections.
 func (s *Store) openPools(n int, readOnly bool) pools {
+	var clock *dbClock
+	if !s.ownClock() {
+		clock = &s.db
+	}
 	return pools{
-		usual: s.config.open(n, readOnly), steps: s.config.open(reserved/4, readOnly), orders: s.config.open(reserved/4, readOnly),
+		usual: s.config.open(n, readOnly, clock), steps: s.config.open(reserved/4, readOnly, clock), orders: s.config.open(reserved/4, readOnly, clock),
 		engine: postgresEngine, ahead: &s.ahead,
 	}
 }
@@ -129,13 +133,17 @@ func patience(statement string) time.Duration {
 
 func milliseconds(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 
-// open makes a pool of at most n connections.
-func (c pgConfig) open(n int, readOnly bool) *sql.DB {
+// open makes a pool of at most n connections, whose transactions hear the clock.
+func (c pgConfig) open(n int, readOnly bool, clock *dbClock) *sql.DB {
 	config := c.Copy()
 	if readOnly {
 		config.RuntimeParams["default_transaction_read_only"] = "on"
 	}
-	db := stdlib.OpenDB(*config)
+	connector := stdlib.GetConnector(*config)
+	if clock != nil {
+		connector = clocked{connector, clock}
+	}
+	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
 	db.SetConnMaxLifetime(connectionMaxLife)

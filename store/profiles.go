@@ -34,18 +34,16 @@ func (tx *Tx) PutProfile(ctx context.Context, r profile.Record) error {
 }
 
 // putProfiles is the statement that writes profiles.
-var putProfiles = bulk{
-	table: "config_profiles",
-	columns: columnsOf(`name, description, service, environment, service_type, schema_id, target_labels, default_strategy, health, windows,
-		settings, origin, source_id, path, dependencies, desired_version, retired, created_at, updated_at, created_by`),
-	after: `ON CONFLICT (name) DO UPDATE SET description = excluded.description, service = excluded.service,
+var putProfiles = into("config_profiles", `name, description, service, environment, service_type, schema_id, target_labels json,
+	default_strategy json, health json, windows json, settings json, origin, source_id, path, dependencies json, desired_version,
+	retired boolean, created_at timestamptz, updated_at timestamptz, created_by`,
+	`ON CONFLICT (name) DO UPDATE SET description = excluded.description, service = excluded.service,
 		 environment = excluded.environment, service_type = excluded.service_type, schema_id = excluded.schema_id,
 		 target_labels = excluded.target_labels, default_strategy = excluded.default_strategy, health = excluded.health,
 		 windows = excluded.windows, settings = excluded.settings, origin = excluded.origin, source_id = excluded.source_id,
 		 path = excluded.path, dependencies = excluded.dependencies, desired_version = excluded.desired_version,
 		 retired = excluded.retired, updated_at = excluded.updated_at
-		WHERE config_profiles.origin = excluded.origin AND config_profiles.source_id = excluded.source_id`,
-}
+		WHERE config_profiles.origin = excluded.origin AND config_profiles.source_id = excluded.source_id`)
 
 // PutProfiles does so for several profiles of different names.
 func (tx *Tx) PutProfiles(ctx context.Context, records []profile.Record) error {
@@ -65,6 +63,9 @@ func (tx *Tx) PutProfiles(ctx context.Context, records []profile.Record) error {
 	}
 	if err != nil {
 		return fmt.Errorf("write profile %s: %w", andMore(first.Name, len(records)), err)
+	}
+	for _, r := range records {
+		tx.written[r.Name] = true
 	}
 	return nil
 }

@@ -16,19 +16,14 @@ const keptSamples = 15 * time.Minute
 // samples that readings asks for once it knows these, or all of the last 15
 // minutes when it is nil. The database's clock is heard with what readings is given.
 func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment, readings func(rollout.Snapshot) []rollout.Reading) (rollout.Snapshot, error) {
-	targets, err := s.targets(ctx, d)
-	if err != nil {
-		return rollout.Snapshot{}, err
-	}
-	snap, err := s.around(ctx, d.Profile)
-	snap.Targets = targets
-	if err != nil || len(targets) == 0 {
+	snap, err := s.around(ctx, d)
+	if err != nil || len(snap.Targets) == 0 {
 		return snap, err
 	}
 	if readings == nil {
 		readings = everything
 	}
-	if err := s.samples(ctx, targets, readings(snap)); err != nil {
+	if err := s.samples(ctx, snap.Targets, readings(snap)); err != nil {
 		return rollout.Snapshot{}, fmt.Errorf("read the samples for deployment %s: %w", d.ID, err)
 	}
 	return snap, nil
@@ -49,13 +44,16 @@ func (s *Store) samples(ctx context.Context, targets []rollout.Target, readings 
 	}
 	kept := s.now().Add(-keptSamples)
 	for _, r := range readings {
-		from := r.From
+		from, began := r.From, r.From
 		if from.Before(kept) {
 			from = kept
 		}
+		if began.IsZero() {
+			began = time.Unix(0, 0)
+		}
 		for some := range slices.Chunk(r.Instances, samplesTogether) {
-			_, err := collect(ctx, s.read, shown(ctx, s, sampleInto(of)), `SELECT instance_id, since, at, sample FROM health_samples
-				WHERE `+s.engine.in("instance_id", 1)+` AND at >= $2 ORDER BY instance_id, at, seq`, asJSON(some), stamp(from))
+			_, err := collect(ctx, s.read, shown(ctx, s, sampleInto(of, r.Coarse)), `SELECT instance_id, since, at, sample FROM health_samples
+				WHERE `+s.engine.in("instance_id", 1)+` AND at >= $2 AND since >= $3 ORDER BY instance_id, at, seq`, asJSON(some), stamp(from), stamp(began))
 			if err != nil {
 				return err
 			}
@@ -73,30 +71,6 @@ func (s *Store) DeploymentTargets(ctx context.Context, id string) ([]rollout.Tar
 	return s.targets(ctx, d)
 }
 
-func (s *Store) targets(ctx context.Context, d rollout.Deployment) ([]rollout.Target, error) {
-	instances, err := collect(ctx, s.read, shown(ctx, s, scanInstance), `SELECT `+instanceColumns+` FROM service_instances
-		WHERE service_name = $1 AND environment = $2 ORDER BY hostname, instance_id`, d.Selector.Service, d.Selector.Environment)
-	if err != nil {
-		return nil, fmt.Errorf("read the instances of deployment %s: %w", d.ID, err)
-	}
-	assignments, err := collect(ctx, s.read, scanAssignment,
-		`SELECT `+assignmentColumns+` FROM config_assignments a WHERE a.config_name = $1`, d.Profile)
-	if err != nil {
-		return nil, fmt.Errorf("read the assignments of deployment %s: %w", d.ID, err)
-	}
-	of := make(map[string]fleet.Assignment, len(assignments))
-	for _, a := range assignments {
-		of[a.InstanceID] = a
-	}
-	var targets []rollout.Target
-	for _, i := range instances {
-		if d.Selector.Matches(i) {
-			targets = append(targets, rollout.Target{Instance: i, Assignment: of[i.ID]})
-		}
-	}
-	return targets, nil
-}
-
 // everything asks for all samples of all targets.
 func everything(snap rollout.Snapshot) []rollout.Reading {
 	ids := make([]string, len(snap.Targets))
@@ -107,8 +81,9 @@ func everything(snap rollout.Snapshot) []rollout.Reading {
 }
 
 // sampleInto scans a sample and gives it to its target: of those of a large
-// fleet no second copy is held. One that cannot be read is left out.
-func sampleInto(of map[string]*rollout.Target) func(scanner) (struct{}, error) {
+// fleet no second copy is held. One that cannot be read is left out. Where coarse
+// it is joined to the one before, if that is of the same minute.
+func sampleInto(of map[string]*rollout.Target, coarse bool) func(scanner) (struct{}, error) {
 	return func(row scanner) (struct{}, error) {
 		var id string
 		var since, taken time.Time
@@ -120,6 +95,12 @@ func sampleInto(of map[string]*rollout.Target) func(scanner) (struct{}, error) {
 		}
 		t := of[id]
 		s.InstanceID, s.Since, s.At = t.Instance.ID, since, taken
+		if last := len(t.Samples) - 1; coarse && last >= 0 && t.Samples[last].Since.Truncate(time.Minute).Equal(since.Truncate(time.Minute)) {
+			if joined, ok := t.Samples[last].Join(s); ok {
+				t.Samples[last] = joined
+				return struct{}{}, nil
+			}
+		}
 		t.Samples = append(t.Samples, s)
 		return struct{}{}, nil
 	}

@@ -96,14 +96,11 @@ var statusesBefore = text{
 }
 
 // putStatus is the statement that keeps what changed.
-var putStatus = bulk{
-	table:   "commit_statuses",
-	columns: columnsOf(`source_id, commit_sha, context, state, description, deployment_id, revision, updated_at`),
-	after: `ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
+var putStatus = into("commit_statuses", `source_id, commit_sha, context, state, description, deployment_id, revision bigint, updated_at timestamptz`,
+	`ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
 		 deployment_id = excluded.deployment_id, revision = commit_statuses.revision + 1, updated_at = excluded.updated_at
 		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description
-		RETURNING source_id, commit_sha, context, revision`,
-}
+		RETURNING source_id, commit_sha, context, revision`)
 
 // setStatuses locks commits and writes statuses, and tells the states they were in and
 // the revisions of those that changed.

@@ -91,22 +91,26 @@ func (tx *Tx) step(claim rollout.Claim, dec rollout.Decision, op string) questio
 // step in flight loses, and ends a quarantine. It returns rollout.ErrStale when
 // the deployment changed.
 func (s *Store) Order(ctx context.Context, dec rollout.Decision) error {
-	return s.decided(ctx, dec, func(tx *Tx, op string) question { return tx.order(dec.Next, op) })
+	return s.decided(ctx, dec, func(tx *Tx, op string) question { return tx.order(dec, op) })
 }
 
-func (tx *Tx) order(next rollout.Deployment, op string) question {
-	// Looked at again at once: what happened since the order's reading of the
-	// fleet is not in it.
-	var wake time.Time
-	if !next.State.Final() {
-		wake = tx.now()
+func (tx *Tx) order(dec rollout.Decision, op string) question {
+	next := dec.Next
+	// Looked at again at once when anything happened since the order's reading of
+	// the fleet: that is not in it.
+	now, wake := tx.now(), dec.Wake
+	switch {
+	case next.State.Final():
+		now, wake = time.Time{}, time.Time{}
+	case wake.IsZero():
+		wake = now
 	}
 	return ask(`UPDATE config_deployments SET body = $3, status = $4, targets = $5, applied = $6, finished_at = $7,
-		next_step_at = $8, op_id = $9, revision = revision + 1, epoch = epoch + 1, owner = '', lease_until = NULL, attempts = 0,
-		quarantined = ''
+		next_step_at = CASE WHEN woken OR epoch <> $11 THEN CAST($10 AS TIMESTAMPTZ) ELSE CAST($8 AS TIMESTAMPTZ) END, op_id = $9,
+		revision = revision + 1, epoch = epoch + 1, owner = '', lease_until = NULL, attempts = 0, quarantined = ''
 		WHERE deployment_id = $1 AND revision = $2 AND finished_at IS NULL`,
 		next.ID, next.Revision, asJSON(next), next.State, next.Progress.Targets, next.Progress.Applied,
-		stamp(next.FinishedAt), stamp(wake), op)
+		stamp(next.FinishedAt), stamp(wake), op, stamp(now), next.Epoch)
 }
 
 // OrderExclusive reads a deployment and its fleet, decides, and stores the
@@ -130,7 +134,7 @@ func (s *Store) OrderExclusive(ctx context.Context, id string, decide rollout.De
 		if dec, err = decide(before, snap, tx.now()); err != nil || !dec.Changed {
 			return err
 		}
-		if err := tx.tx.together(ctx, orStale(tx.order(dec.Next, op))); err != nil {
+		if err := tx.tx.together(ctx, orStale(tx.order(dec, op))); err != nil {
 			return err
 		}
 		return tx.apply(ctx, dec)
@@ -260,10 +264,8 @@ func (tx *Tx) apply(ctx context.Context, dec rollout.Decision) error {
 		return err
 	}
 	if dec.Current != "" {
-		if _, err := tx.exec(ctx, `UPDATE config_profiles SET current_version = $2, updated_at = $3 WHERE name = $1`,
-			d.Profile, dec.Current, stamp(tx.now())); err != nil {
-			return fmt.Errorf("set the current version of %s: %w", d.Profile, err)
-		}
+		tx.runs = append(tx.runs, ask(`UPDATE config_profiles SET current_version = $2, updated_at = $3 WHERE name = $1`,
+			d.Profile, dec.Current, stamp(tx.now())))
 	}
 	if dec.Hold != nil {
 		if err := tx.beginHold(ctx, *dec.Hold); err != nil {

@@ -22,8 +22,12 @@ type question struct {
 func ask(text string, args ...any) question { return question{text: text, args: args} }
 
 // together asks several questions, in their order, and waits for all answers once. After
-// a question that fails no other is asked.
+// one that the database refuses no other is carried out. After one whose answer row or
+// done refuses they may be: the transaction is to be rolled back then.
 func (s session) together(ctx context.Context, questions ...question) error {
+	if len(questions) == 0 {
+		return nil
+	}
 	if s.engine == postgresEngine {
 		return s.engine.explain(sendTogether(ctx, s.conn, s.engine, questions))
 	}
@@ -79,12 +83,11 @@ func sendTogether(ctx context.Context, conn *sql.Conn, e *engine, questions []qu
 		batch.Queue(q.text, e.values(q.args)...)
 	}
 	raw := conn.Raw(func(driver any) error {
-		c, ok := driver.(interface{ Conn() *pgx.Conn })
-		if !ok {
-			err = fmt.Errorf("a connection of %T sends nothing together", driver)
+		var c *pgx.Conn
+		if c, err = wireOf(driver); err != nil {
 			return nil
 		}
-		answers := c.Conn().SendBatch(ctx, &batch)
+		answers := c.SendBatch(ctx, &batch)
 		for _, q := range questions {
 			if err = q.answer(answers); err != nil {
 				break
@@ -96,6 +99,15 @@ func sendTogether(ctx context.Context, conn *sql.Conn, e *engine, questions []qu
 		return nil // which of the errors breaks the connection is known to the connection
 	})
 	return errors.Join(raw, err)
+}
+
+// wireOf is what a connection of database/sql speaks to PostgreSQL by.
+func wireOf(conn any) (*pgx.Conn, error) {
+	c, ok := conn.(interface{ Conn() *pgx.Conn })
+	if !ok {
+		return nil, fmt.Errorf("a connection of %T is none to PostgreSQL", conn)
+	}
+	return c.Conn(), nil
 }
 
 // answer takes the answer to a question from those that come.

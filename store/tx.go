@@ -18,6 +18,10 @@ type Tx struct {
 	s  *Store
 	// added are the versions and deployments that the profiles' counts do not know yet.
 	added map[string]counted
+	// runs say what versions profiles run from now on, and are asked together at the end.
+	runs []question
+	// written are the profiles that PutProfiles wrote.
+	written map[string]bool
 	// statuses are written once, before the commit, and what follows from them;
 	// said finds each.
 	statuses []saying
@@ -110,12 +114,7 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	own := &Tx{tx: session{tx, s.engine, conn}, s: s, said: map[statusKey]int{}, added: map[string]counted{}}
-	if !s.ownClock() {
-		if err := s.readClock(ctx, own.tx); err != nil {
-			return err
-		}
-	}
+	own := &Tx{tx: session{tx, s.engine, conn}, s: s, said: map[statusKey]int{}, added: map[string]counted{}, written: map[string]bool{}}
 	if err := fn(own); err != nil {
 		return err
 	}
@@ -157,6 +156,11 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn, lasting context.Conte
 func (tx *Tx) finish(ctx context.Context) error {
 	if err := tx.writeCounts(ctx); err != nil {
 		return err
+	}
+	if len(tx.runs) > 0 {
+		if err := tx.tx.together(ctx, tx.runs...); err != nil {
+			return fmt.Errorf("set the current versions of %d profiles: %w", len(tx.runs), err)
+		}
 	}
 	if err := tx.writeStatuses(ctx); err != nil {
 		return err

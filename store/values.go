@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // stamp is a time as the engine keeps it, NULL for the zero time.
@@ -26,6 +28,15 @@ func (t *stamp) Scan(src any) error {
 		*t = stamp(v.UTC())
 	default:
 		return fmt.Errorf("a time cannot be read from %T", src)
+	}
+	return nil
+}
+
+// ScanTimestamptz takes it from PostgreSQL past database/sql.
+func (t *stamp) ScanTimestamptz(v pgtype.Timestamptz) error {
+	*t = stamp{}
+	if v.Valid {
+		*t = stamp(v.Time.UTC())
 	}
 	return nil
 }

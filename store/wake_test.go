@@ -9,24 +9,26 @@ import (
 	"github.com/sluicehq/sluice/rollout"
 )
 
+// happenings are what a decision about a deployment with the instance i-1 may miss.
+var happenings = map[string]func(w *world){
+	"an acknowledgement": func(w *world) {
+		a, err := w.AssignmentsOf(w.t.Context(), "i-1")
+		w.must(err)
+		_, changed, err := w.Acknowledge(w.t.Context(), fleet.Ack{InstanceID: "i-1", Profile: payments,
+			Version: a[0].Version, Hash: a[0].Hash, Generation: a[0].Generation, OK: true})
+		w.must(err)
+		if !changed {
+			w.t.Error("the acknowledgement changed nothing")
+		}
+	},
+	"an instance that joins":  func(w *world) { w.register("i-2") },
+	"an instance that leaves": func(w *world) { w.must(w.DeregisterInstance(w.t.Context(), "i-1", "ada")) },
+}
+
 // A step decides on what it read. Whatever happens between its reading and its
 // writing must make the deployment due again, or it is heard of only by chance.
 func TestNothingThatHappensDuringAStepIsMissed(t *testing.T) {
 	t.Parallel()
-	happenings := map[string]func(w *world){
-		"an acknowledgement": func(w *world) {
-			a, err := w.AssignmentsOf(t.Context(), "i-1")
-			w.must(err)
-			_, changed, err := w.Acknowledge(t.Context(), fleet.Ack{InstanceID: "i-1", Profile: payments,
-				Version: a[0].Version, Hash: a[0].Hash, Generation: a[0].Generation, OK: true})
-			w.must(err)
-			if !changed {
-				t.Error("the acknowledgement changed nothing")
-			}
-		},
-		"an instance that joins":  func(w *world) { w.register("i-2") },
-		"an instance that leaves": func(w *world) { w.must(w.DeregisterInstance(t.Context(), "i-1", "ada")) },
-	}
 	for name, happen := range happenings {
 		for _, changed := range []bool{true, false} {
 			t.Run(name, func(t *testing.T) {
@@ -82,13 +84,46 @@ func TestAFinalStateIsNeverDueAgain(t *testing.T) {
 	})
 }
 
-// An order is decided on a reading of the fleet too.
-func TestAfterAnOrderTheDeploymentIsLookedAtAtOnce(t *testing.T) {
+// An order is decided on a reading of the fleet too, and a step may be claimed
+// between what happens and the order.
+func TestNothingThatHappensDuringAnOrderIsMissed(t *testing.T) {
+	t.Parallel()
+	for name, happen := range happenings {
+		for _, claimed := range []bool{true, false} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				onEach(t, func(t *testing.T, w *world) {
+					w.register("i-1")
+					d := w.create("1.1.0")
+					d.State = rollout.InProgress
+					w.must(w.Step(t.Context(), w.claimOne("a"), rollout.Decision{Next: d, Changed: true, Wake: w.clock().Add(time.Hour),
+						Assign: []rollout.Assign{{InstanceID: "i-1", Version: d.Version, Hash: d.Hash}}}))
+
+					d = w.read(d.ID)
+					happen(w)
+					if claimed {
+						w.claimOne("a")
+					}
+					d.State = rollout.Paused
+					w.must(w.Order(t.Context(), rollout.Decision{Next: d, Changed: true, Wake: w.clock().Add(time.Hour)}))
+					w.claimOne("a")
+				})
+			})
+		}
+	}
+}
+
+// A fleet of thousands is not read again while it is being told of the order.
+func TestAnOrderThatNothingDisturbsSleepsAsLongAsItAsked(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, w *world) {
 		d := w.create("1.1.0")
 		d.State = rollout.Paused
 		w.must(w.Order(t.Context(), rollout.Decision{Next: d, Changed: true, Wake: w.clock().Add(time.Hour)}))
+		if claims := w.claim("a"); len(claims) != 0 {
+			t.Errorf("claimed %d deployments, want none before the hour is over", len(claims))
+		}
+		w.advance(time.Hour)
 		w.claimOne("a")
 	})
 }

@@ -46,6 +46,34 @@ func TestTheGateJudgesWell(t *testing.T) {
 	}
 }
 
+// TestTheGateJudgesLargeFleets runs fleets of which a check looks at a part only.
+func TestTheGateJudgesLargeFleets(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		runs int
+		bad  func(tally) string
+	}{
+		"errors +7 points, one of ten": {3, caught(100, 100)},
+		"p99 +80 %, one of ten":        {3, caught(100, 100)},
+		"three in ten":                 {3, caught(100, 100)},
+		"healthy, ten instances":       {1, neverStops},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			class := classNamed(t, name)
+			draw := class.draw
+			class.draw = func(d dice) scenario {
+				s := draw(d)
+				s.instances = 1200
+				return s
+			}
+			if s := measure(class, 7, c.runs, gateAlone); c.bad(s.judges[0]) != "" || s.judges[0].waits > 0 {
+				t.Errorf("%s, %d wait:\n%s", c.bad(s.judges[0]), s.judges[0].waits, strings.Join(s.why, "\n"))
+			}
+		})
+	}
+}
+
 // caught wants so many percent caught within two checks and within five minutes.
 func caught(inTwo, inPhase float64) func(tally) string {
 	return func(t tally) string {

@@ -258,7 +258,7 @@ CREATE TABLE config_assignments (
     traceparent        TEXT NOT NULL DEFAULT '', -- of the deployment's span
     PRIMARY KEY (instance_id, config_name),
     FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version)
-);
+) WITH (fillfactor = 50); -- a whole fleet is assigned, and acknowledges, within its pages
 
 -- An instance refuses an older generation: nothing may take its row back to one.
 -- +goose StatementBegin
@@ -284,7 +284,7 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 CREATE TRIGGER config_deployments_acknowledged BEFORE UPDATE OF status ON config_deployments
-    FOR EACH ROW WHEN (NEW.status = 'Completed' AND OLD.status <> 'Completed' AND NEW.kind <> 'Retirement')
+    FOR EACH ROW WHEN (NEW.status = 'Completed' AND OLD.status <> 'Completed' AND NEW.kind <> 'Retirement' AND NEW.targets > 0)
     EXECUTE FUNCTION config_deployments_acknowledged();
 
 CREATE TABLE health_samples (

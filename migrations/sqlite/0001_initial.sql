@@ -268,7 +268,7 @@ CREATE INDEX config_assignments_profile ON config_assignments (config_name);
 -- +goose StatementBegin
 CREATE TRIGGER config_deployments_acknowledged BEFORE UPDATE OF status ON config_deployments
 WHEN NEW.status = 'Completed' AND OLD.status <> 'Completed' AND NEW.kind <> 'Retirement'
- AND NEW.targets > (SELECT count(*) FROM config_assignments a
+ AND NEW.targets > 0 AND NEW.targets > (SELECT count(*) FROM config_assignments a
                      WHERE a.config_name = NEW.config_name AND a.version = NEW.config_version AND a.applied = a.version
                        AND a.applied_hash = NEW.config_hash AND a.applied_generation >= a.generation)
 BEGIN
