@@ -52,6 +52,7 @@ func (a *API) registered(ctx context.Context, instanceID string) error {
 func (a *API) watch(c echo.Context) error {
 	id := who(c).instance.ID
 	w := &watching{a: a, id: id, changed: a.marks.join(id)}
+	w.changed.settle(c.Request().Context())
 	var err error
 	if w.set, err = w.changed.look(c.Request().Context(), a); err != nil {
 		a.marks.leave(w.changed)
@@ -167,6 +168,7 @@ func (a *API) poll(c echo.Context) error {
 	defer a.marks.leave(changed)
 	// A proxy that compresses makes the tag a weak one.
 	have := strings.TrimPrefix(c.Request().Header.Get("If-None-Match"), "W/")
+	changed.settle(ctx)
 	var looks patience
 	for {
 		set, err := changed.look(ctx, a)

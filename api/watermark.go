@@ -32,6 +32,14 @@ type watermark struct {
 	drained bool
 	atEnd   int // how many waited when it was drained
 	idle    chan struct{}
+	changed *coord.Following // nil while nobody waits
+	rounds  rounds
+}
+
+// rounds are those of run that tell of messages.
+type rounds struct {
+	begun, over int
+	end         chan struct{} // closed when one ends
 }
 
 // seat is what is known of one instance here. It stays for a while when nobody
@@ -68,7 +76,7 @@ const (
 func newWatermark(a *API) *watermark {
 	return &watermark{
 		store: a.opts.Store, bus: a.opts.Bus, delivery: a.delivery, sweepEvery: a.opts.KeepAlive, swept: a.instances.keep,
-		seats: map[string]*seat{}, idle: make(chan struct{}, 1),
+		seats: map[string]*seat{}, idle: make(chan struct{}, 1), rounds: rounds{end: make(chan struct{})},
 	}
 }
 
@@ -96,6 +104,71 @@ func (m *watermark) join(instanceID string) *waiter {
 		go m.run()
 	}
 	return w
+}
+
+// settle waits until this process has told of all that it heard before: who asks after an answer to
+// somebody else finds what that answer said.
+func (w *waiter) settle(ctx context.Context) {
+	until, end := w.marks.untold()
+	if end == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	for end != nil {
+		select {
+		case <-end:
+		case <-w.over:
+			return
+		case <-ctx.Done():
+			return // its seat has what was told last
+		}
+		end = w.marks.ending(until)
+	}
+}
+
+// untold is the round with which all is told that was heard until now, and the end of the one that
+// comes before it or is it; nil when there is nothing to tell.
+func (m *watermark) untold() (until int, end <-chan struct{}) {
+	m.mu.Lock()
+	until = m.rounds.begun
+	if m.changed != nil && m.changed.Pending() {
+		until++
+	}
+	m.mu.Unlock()
+	return until, m.ending(until)
+}
+
+// ending is closed at the end of a round that leads to another; nil when that one is over.
+func (m *watermark) ending(until int) <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.rounds.over >= until {
+		return nil
+	}
+	return m.rounds.end
+}
+
+// take begins a round with what there is to tell of, if anything.
+func (m *watermark) take() (names []string, all bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if names, all = m.changed.Take(); all || len(names) > 0 {
+		m.rounds.begun++
+	}
+	return names, all
+}
+
+// told ends the round, if there is one.
+func (m *watermark) told() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.rounds.over == m.rounds.begun {
+		return
+	}
+	m.rounds.over = m.rounds.begun
+	close(m.rounds.end)
+	m.rounds.end = make(chan struct{})
 }
 
 // look is what the instance should run now: what its seat has, or, where that
@@ -181,6 +254,7 @@ func (m *watermark) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	changed := m.bus.Follow(ctx, profileTopics)
+	m.follow(changed)
 	tick := time.NewTicker(markInterval)
 	defer tick.Stop()
 	sweep := time.NewTicker(m.sweepEvery)
@@ -188,15 +262,20 @@ func (m *watermark) run() {
 	var seen map[string]int64 // nil until the first look, which does not know what changed
 	for ok := true; ok; ok = !m.done() {
 		var err error
-		switch names, all := changed.Take(); {
+		var news []*waiter
+		switch names, all := m.take(); {
 		case seen == nil:
 			seen, err = m.begin(ctx)
 		case all || len(names) == 0:
-			err = m.catchUp(ctx, seen)
+			news, err = m.catchUp(ctx, seen)
 		default:
-			err = m.tell(ctx, seen, names)
+			news, err = m.tell(ctx, seen, names)
 		}
 		m.saw(err) // the store is asked again at the next tick: seen is as it was
+		m.told()
+		for _, w := range news { // when the mutex is free again: each takes it at once
+			w.nudge()
+		}
 		<-time.After(markGap)
 		select {
 		case <-changed.Wake:
@@ -214,9 +293,15 @@ func (m *watermark) done() bool {
 	if m.streams > 0 {
 		return false
 	}
-	m.running = false
+	m.running, m.changed = false, nil
 	clear(m.seats) // nobody keeps them up to date
 	return true
+}
+
+func (m *watermark) follow(changed *coord.Following) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.changed = changed
 }
 
 func (m *watermark) saw(err error) {
@@ -247,14 +332,14 @@ func (m *watermark) begin(ctx context.Context) (seen map[string]int64, err error
 
 // catchUp tells of what changed without a message: one number says whether
 // anything did.
-func (m *watermark) catchUp(ctx context.Context, seen map[string]int64) error {
+func (m *watermark) catchUp(ctx context.Context, seen map[string]int64) (news []*waiter, err error) {
 	now, err := look(ctx, m.store.GenerationMark)
 	if err != nil || now == sum(seen) {
-		return err
+		return nil, err
 	}
 	fresh, err := look(ctx, m.store.Generations)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for name := range seen { // those that are deleted count no more
 		if _, there := fresh[name]; !there {
@@ -277,24 +362,24 @@ func sum(generations map[string]int64) (all int64) {
 	return all
 }
 
-// tell brings to the streams what was given of some profiles since they were
-// seen, and sees them.
-func (m *watermark) tell(ctx context.Context, seen map[string]int64, names []string) error {
+// tell brings to the seats what was given of some profiles since they were
+// seen, and sees them. It lists who waits there.
+func (m *watermark) tell(ctx context.Context, seen map[string]int64, names []string) (news []*waiter, err error) {
 	before := make(map[string]int64, len(names))
 	for _, name := range names {
 		before[name] = seen[name]
 	}
 	since, generations, err := m.givenSince(ctx, before)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, one := range since {
-		m.bring(ctx, one)
+		news = append(news, m.bring(ctx, one)...)
 	}
 	for name, generation := range generations {
 		seen[name] = max(seen[name], generation)
 	}
-	return nil
+	return news, nil
 }
 
 func (m *watermark) givenSince(ctx context.Context, before map[string]int64) ([]store.Given, map[string]int64, error) {
@@ -303,14 +388,11 @@ func (m *watermark) givenSince(ctx context.Context, before map[string]int64) ([]
 	return m.store.GivenSince(ctx, before)
 }
 
-// bring gives the streams of some instances what these were given. Where it
+// bring gives the seats of some instances what these were given. Where it
 // cannot be made, each has to see for itself.
-func (m *watermark) bring(ctx context.Context, given store.Given) {
+func (m *watermark) bring(ctx context.Context, given store.Given) (waiting []*waiter) {
 	d, err := look(ctx, func(ctx context.Context) (*delivery, error) { return m.delivery(ctx, given.Assignment) })
-	// They are woken when the mutex is free again: each takes it at once.
-	for _, w := range m.give(given.Instances, d, err) {
-		w.nudge()
-	}
+	return m.give(given.Instances, d, err)
 }
 
 // give puts a delivery onto the seats of some instances, or doubts them where

@@ -37,6 +37,13 @@ func (f *Following) Take() (topics []string, all bool) {
 	return topics, all
 }
 
+// Pending says that the next Take gives something.
+func (f *Following) Pending() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.all || len(f.topics) > 0
+}
+
 func (f *Following) add(topic string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
