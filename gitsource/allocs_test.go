@@ -1,7 +1,10 @@
 package gitsource_test
 
 import (
+	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"testing"
 )
 
@@ -40,4 +43,40 @@ func TestAllocationsOfOneCommit(t *testing.T) { // not in parallel: it counts
 			t.Logf("%s takes %.0f allocations", what, allocs)
 		}
 	}
+}
+
+// What stays in memory of files that were read: a first sync reads them all, and each of them once.
+func TestMemoryOfFilesThatWereRead(t *testing.T) { // not in parallel: it weighs the heap
+	const count, size = 1000, 16 << 10
+	r := newRepo(t)
+	files, random := map[string]string{}, rand.NewChaCha8([32]byte{})
+	for i := range count {
+		text := make([]byte, size/2)
+		random.Read(text) //nolint:errcheck // it never fails
+		files[fmt.Sprintf("profiles/team-%02d/service-%04d.yaml", i/100, i)] = hex.EncodeToString(text)
+	}
+	head := r.commit("first", files)
+	m := open(t, r.options())
+	fetch(t, m)
+	before := heap()
+	for path, text := range files {
+		if read(t, m, head, path) != text {
+			t.Fatalf("%s is not as it was committed", path)
+		}
+	}
+	kept := heap() - before
+	runtime.KeepAlive(m)
+	runtime.KeepAlive(files)
+	if most := int64(4 << 20); kept > most {
+		t.Errorf("%d bytes stay of %d files of %d bytes, at most %d are meant to", kept, count, size, most)
+	}
+}
+
+// heap is how many bytes live.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // what pools hold goes with the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

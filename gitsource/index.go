@@ -30,9 +30,11 @@ type resolver struct {
 func (s *packScan) resolve(ctx context.Context, file io.ReaderAt, size int64) error {
 	r := &resolver{packScan: s, waiting: map[plumbing.Hash][]int32{}, byHash: map[plumbing.Hash]int64{}}
 	r.reader = &packReader{
-		file: file, size: size, cache: cache.NewBufferLRU(resolveCache), max: s.limits.MaxObjectBytes, spend: r.spend,
+		file: file, size: size, max: s.limits.MaxObjectBytes, spend: r.spend,
 		base: func(h plumbing.Hash) (int64, bool) { o, ok := r.byHash[h]; return o, ok },
 	}
+	r.reader.cache = cache.NewBufferLRU(resolveCache)
+	r.reader.files = r.reader.cache // each base is wanted soon, whatever it is
 	r.plan()
 	for i := range s.entries {
 		if s.entries[i].base < 0 && s.entries[i].ref < 0 {

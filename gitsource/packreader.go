@@ -21,6 +21,7 @@ type packReader struct {
 	key   int64                              // added to offsets as cache key
 	base  func(plumbing.Hash) (int64, bool)  // where a delta's base lies that is named by hash
 	cache *cache.BufferLRU                   // inflated objects; the last byte is the object's type
+	files *cache.BufferLRU                   // the same of files
 	max   int64                              // largest object
 	spend func(context.Context, int64) error // told how many bytes were made; nil: nobody counts
 }
@@ -34,7 +35,7 @@ func (p *packReader) object(ctx context.Context, offset int64) (plumbing.ObjectT
 		if len(chain) > maxDeltaDepth {
 			return 0, nil, fmt.Errorf("%w: a chain of more than %d deltas", ErrMalformed, maxDeltaDepth)
 		}
-		if b, ok := p.cache.Get(p.key + offset); ok {
+		if b, ok := p.kept(offset); ok {
 			typ, content = plumbing.ObjectType(b[len(b)-1]), b[:len(b)-1:len(b)-1]
 			break
 		}
@@ -97,8 +98,19 @@ func (p *packReader) patch(base []byte, offset int64) ([]byte, error) {
 	return out, nil
 }
 
+func (p *packReader) kept(offset int64) ([]byte, bool) {
+	if b, ok := p.files.Get(p.key + offset); ok || p.files == p.cache {
+		return b, ok
+	}
+	return p.cache.Get(p.key + offset)
+}
+
 func (p *packReader) keep(ctx context.Context, offset int64, typ plumbing.ObjectType, content []byte) error {
-	p.cache.Put(p.key+offset, append(content, byte(typ)))
+	in := p.cache
+	if typ == plumbing.BlobObject {
+		in = p.files
+	}
+	in.Put(p.key+offset, append(content, byte(typ)))
 	if p.spend == nil {
 		return nil
 	}

@@ -17,8 +17,12 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 )
 
-// readCache bounds the inflated objects that one mirror keeps in memory.
-const readCache = 16 * cache.MiByte
+// Bounds on the inflated objects that one mirror keeps in memory: trees and commits, which are read again and again,
+// and files. A tree's files are each asked for once, and what they lean on was mostly read a moment ago.
+const (
+	readCache = 14 * cache.MiByte
+	fileCache = 2 * cache.MiByte
+)
 
 const tempPrefix = "tmp_"
 
@@ -37,6 +41,7 @@ type packStore struct {
 	dir    string
 	limits Limits
 	cache  *cache.BufferLRU
+	files  *cache.BufferLRU
 
 	decoded *decoded // trees and commits
 
@@ -52,7 +57,7 @@ type packStore struct {
 // openPacks opens the packs of a folder and removes what a killed process left half written. Any damage that shows
 // without inflating objects is an error that wraps ErrCorrupt.
 func openPacks(dir string, limits Limits) (*packStore, error) {
-	s := &packStore{dir: dir, limits: limits, cache: cache.NewBufferLRU(readCache), decoded: newDecoded()}
+	s := &packStore{dir: dir, limits: limits, cache: cache.NewBufferLRU(readCache), files: cache.NewBufferLRU(fileCache), decoded: newDecoded()}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -158,7 +163,7 @@ func (s *packStore) get(ctx context.Context, want plumbing.ObjectType, h plumbin
 			continue
 		}
 		r := &packReader{
-			file: p.file, size: p.size - 20, key: p.seq << 40, cache: s.cache, max: s.limits.MaxObjectBytes,
+			file: p.file, size: p.size - 20, key: p.seq << 40, cache: s.cache, files: s.files, max: s.limits.MaxObjectBytes,
 			base: func(h plumbing.Hash) (int64, bool) { o, err := p.idx.FindOffset(h); return o, err == nil },
 		}
 		typ, content, err := r.object(ctx, offset)
