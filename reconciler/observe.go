@@ -166,10 +166,11 @@ func (o *observer) look(ctx context.Context, obs observation, affected map[strin
 	if err := o.seeAll(files, seen); err != nil {
 		return observation{}, err
 	}
-	obs.Sightings = make([]sighting, 0, len(seen))
+	obs.Sightings = seen[:0] // a whole tree's are held once
 	for _, s := range seen {
 		o.note(&obs, s)
 	}
+	clear(seen[len(obs.Sightings):])
 	if err := o.lookAtTwins(files, &obs); err != nil {
 		return observation{}, err
 	}
@@ -204,7 +205,7 @@ func (o *observer) lookAtTwins(files *commitFiles, obs *observation) error {
 	for _, s := range obs.Sightings {
 		seen[s.Path] = true
 	}
-	for _, s := range slices.Clone(obs.Sightings) {
+	for _, s := range obs.Sightings { // as they are now: a twin bears a name that is looked at already
 		if len(o.bearers[s.Profile.Name]) < 2 {
 			continue
 		}
