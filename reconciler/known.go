@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -42,13 +43,22 @@ func (o *observer) remember(file string, deps []string, broken bool) {
 	if broken && len(deps) == 0 {
 		return // too broken to say on what it rests: what was known still holds
 	}
-	o.unlink(file, k.deps)
-	k.deps = deps
 	for _, d := range deps {
-		if o.dependents[d] == nil {
-			o.dependents[d] = make(map[string]struct{})
+		if !slices.Contains(k.deps, d) {
+			o.dependents[d] = append(o.dependents[d], file)
 		}
-		o.dependents[d][file] = struct{}{}
+	}
+	k.deps = deps
+}
+
+// restingOn are the profile files that rest on one. A path may be there twice.
+func (o *observer) restingOn(path string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, file := range o.dependents[path] {
+			if k, ok := o.files[file]; ok && slices.Contains(k.deps, path) && !yield(file) {
+				return
+			}
+		}
 	}
 }
 
@@ -70,12 +80,5 @@ func (o *observer) bear(file, name string) {
 
 func (o *observer) forget(file string) {
 	o.bear(file, "")
-	o.unlink(file, o.files[file].deps)
 	delete(o.files, file)
-}
-
-func (o *observer) unlink(file string, deps []string) {
-	for _, d := range deps {
-		delete(o.dependents[d], file)
-	}
 }

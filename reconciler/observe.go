@@ -55,8 +55,8 @@ type observer struct {
 	loaders chan *profile.Loader // idle ones, which remember the schemas that they compiled
 
 	files      map[string]*known
-	bearers    map[string][]string            // name -> the sound files that may bear it
-	dependents map[string]map[string]struct{} // path -> the profile files that rest on it
+	bearers    map[string][]string // name -> the sound files that may bear it
+	dependents map[string][]string // path -> the profile files that rested on it: see restingOn
 }
 
 // observer looks at the source's commits.
@@ -74,7 +74,7 @@ func newObserver(git Git, root string, log *slog.Logger, st state, store SchemaS
 		loaders:    make(chan *profile.Loader, maxSeeing),
 		files:      make(map[string]*known, n),
 		bearers:    make(map[string][]string, n),
-		dependents: make(map[string]map[string]struct{}),
+		dependents: make(map[string][]string),
 	}
 	for file, owners := range st.owners() {
 		var deps []string
@@ -111,7 +111,7 @@ func (o *observer) commit(ctx context.Context, parent string, c gitsource.Commit
 			s.Touched, s.refused = true, ch.Reason
 			affected[ch.Path] = s
 		}
-		for file := range o.dependents[ch.Path] {
+		for file := range o.restingOn(ch.Path) {
 			s := affected[file]
 			s.Rests = true
 			affected[file] = s

@@ -139,14 +139,18 @@ func (s *Store) Profiles(ctx context.Context, f ProfileFilter) ([]profile.Record
 }
 
 // SourceProfiles reads where the files of the profiles lie that the source manages,
-// retired ones too. A corrupt one is given as far as it can be read; the next commit
+// retired ones too, in no order. A corrupt one is given as far as it can be read; the next commit
 // that touches its file writes it anew.
 func (s *Store) SourceProfiles(ctx context.Context, source string) ([]profile.Placed, error) {
-	placed, err := collect(ctx, s.read, shown(ctx, s, func(row scanner) (p profile.Placed, err error) {
-		var bad damage
-		err = row.Scan(&p.Name, &p.Environment, &p.SchemaID, &p.Path, bad.json(&p.Dependencies), &p.Retired)
+	var p profile.Placed
+	var bad damage
+	dest := []any{&p.Name, &p.Environment, &p.SchemaID, &p.Path,
+		&words[[]string]{of: map[string][]string{}, into: &p.Dependencies, bad: &bad}, &p.Retired}
+	placed, err := collect(ctx, s.read, shown(ctx, s, func(row scanner) (profile.Placed, error) {
+		p, bad = profile.Placed{}, damage{}
+		err := row.Scan(dest...)
 		return p, bad.of("config_profiles", p.Name, err)
-	}), `SELECT name, environment, schema_id, path, dependencies, retired FROM config_profiles WHERE source_id = $1 ORDER BY name`, source)
+	}), `SELECT name, environment, schema_id, path, dependencies, retired FROM config_profiles WHERE source_id = $1`, source)
 	if err != nil {
 		return nil, fmt.Errorf("read the profiles of source %s: %w", source, err)
 	}

@@ -29,17 +29,18 @@ func (r repeated) ScanBytes(src []byte) error {
 	return nil
 }
 
-// words scans labels. Many instances have the same: each text is decoded once,
-// and those who have it share what it says, which nobody changes.
-type words struct {
-	of   map[string]map[string]string
+// words scans JSON that many rows have the same of, as instances have labels: each
+// text is decoded once, and those who have it share what it says, which nobody
+// changes.
+type words[T any] struct {
+	of   map[string]T
 	last string
-	into *map[string]string
+	into *T
 	bad  *damage
 }
 
 // Scan takes the text from database/sql.
-func (w *words) Scan(src any) error {
+func (w *words[T]) Scan(src any) error {
 	if err := (repeated{&w.last}).Scan(src); err != nil {
 		return err
 	}
@@ -47,18 +48,19 @@ func (w *words) Scan(src any) error {
 }
 
 // ScanBytes takes it from PostgreSQL.
-func (w *words) ScanBytes(src []byte) error {
+func (w *words[T]) ScanBytes(src []byte) error {
 	if err := (repeated{&w.last}).ScanBytes(src); err != nil {
 		return err
 	}
 	return w.read()
 }
 
-// mostWords bounds what is kept, where each instance has words of its own.
+// mostWords bounds what is kept, where each row has words of its own.
 const mostWords = 1000
 
-func (w *words) read() error {
-	*w.into = nil // what the row before said is not said of this one
+func (w *words[T]) read() error {
+	var nothing T
+	*w.into = nothing // what the row before said is not said of this one
 	said, known := w.of[w.last]
 	if !known && w.last != "" {
 		if err := json.Unmarshal([]byte(w.last), &said); err != nil {

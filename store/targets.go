@@ -34,8 +34,8 @@ func newTargetRow(d rollout.Deployment) *targetRow {
 	i.Service, i.Environment = d.Selector.Service, d.Selector.Environment
 	of := map[string]map[string]string{}
 	r.dest = []any{
-		&i.ID, &i.Hostname, &i.Port, repeated{&i.ServiceVersion}, &words{of: of, into: &i.Labels, bad: &r.bad},
-		&words{of: of, into: &i.Metadata, bad: &r.bad}, repeated{(*string)(&i.Status)}, at(&i.LastHeartbeat),
+		&i.ID, &i.Hostname, &i.Port, repeated{&i.ServiceVersion}, &words[map[string]string]{of: of, into: &i.Labels, bad: &r.bad},
+		&words[map[string]string]{of: of, into: &i.Metadata, bad: &r.bad}, repeated{(*string)(&i.Status)}, at(&i.LastHeartbeat),
 		repeated{&a.Version}, &a.Generation, repeated{&a.DeploymentID}, repeated{&a.Applied},
 		&a.AppliedGeneration, at(&a.AppliedAt), &r.micros, repeated{&a.ApplyError},
 	}
