@@ -78,7 +78,7 @@ func (set deliveries) appendFor(b []byte, instanceID string) []byte {
 func (set deliveries) with(news deliveries) (whole, fresh deliveries) {
 	whole = set
 	for _, d := range news {
-		at, found := slices.BinarySearchFunc(whole, d.Profile, func(one *delivery, name string) int { return strings.Compare(one.Profile, name) })
+		at, found := whole.find(d.Profile)
 		switch {
 		case found && whole[at].Generation >= d.Generation:
 			continue
@@ -91,6 +91,11 @@ func (set deliveries) with(news deliveries) (whole, fresh deliveries) {
 		fresh = append(fresh, d)
 	}
 	return whole, fresh
+}
+
+// find looks a profile up: a set is in the order of their names.
+func (set deliveries) find(profileName string) (at int, found bool) {
+	return slices.BinarySearchFunc(set, profileName, func(one *delivery, name string) int { return strings.Compare(one.Profile, name) })
 }
 
 // givenIn is what the set has of the profiles that another has: what is not in a
@@ -106,7 +111,11 @@ func (set deliveries) givenIn(read deliveries) (both deliveries) {
 
 // since is what a set has that another has not.
 func (set deliveries) since(before deliveries) (fresh deliveries) {
-	_, fresh = before.with(set)
+	for _, d := range set {
+		if at, found := before.find(d.Profile); !found || before[at].Generation < d.Generation {
+			fresh = append(fresh, d)
+		}
+	}
 	return fresh
 }
 

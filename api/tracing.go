@@ -106,7 +106,7 @@ func instanceSpan(a fleet.Assignment) string {
 // over a stream or as an answer.
 func tellPushed(fresh deliveries, instanceID string, began time.Time) {
 	for _, one := range fresh {
-		if one.TraceParent == "" {
+		if !spans.Sampled(one.TraceParent) {
 			continue
 		}
 		own := one.Assignment

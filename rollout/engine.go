@@ -277,11 +277,22 @@ func (e *Engine) decide(ctx context.Context, claim Claim) (t decided, err error)
 // decideWith decides with what providers outside have answered.
 func (e *Engine) decideWith(ctx context.Context, claim Claim, measurements []Measurement) (t decided, err error) {
 	t.claim, t.began = claim, time.Now()
-	if t.read, t.snap, t.now, err = e.read(ctx, claim.DeploymentID); err != nil {
+	decided := false // of a large fleet it is not done again for nothing
+	readings := func(d Deployment, now time.Time) func(Snapshot) []Reading {
+		return func(snap Snapshot) (readings []Reading) {
+			snap.Measurements = measurements
+			t.dec, readings = decideUnread(d, snap, now)
+			decided = len(readings) == 0
+			return readings
+		}
+	}
+	if t.read, t.snap, t.now, err = e.readWith(ctx, claim.DeploymentID, readings); err != nil {
 		return t, err
 	}
 	t.snap.Measurements = measurements
-	t.dec = Decide(t.read, t.snap, t.now)
+	if !decided {
+		t.dec = Decide(t.read, t.snap, t.now)
+	}
 	return t, nil
 }
 

@@ -105,12 +105,7 @@ func (e *Engine) orderOnce(ctx context.Context, id string, read readFunc, decide
 	return next, nil
 }
 
-// read reads a deployment with what a step of it needs.
-func (e *Engine) read(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error) {
-	return e.readWith(ctx, id, Readings)
-}
-
-// readForOrder is read for an order, which is not to wait for what it does not need.
+// readForOrder reads a deployment with what an order needs, which is not to wait for more.
 func (e *Engine) readForOrder(ctx context.Context, id string) (Deployment, Snapshot, time.Time, error) {
 	return e.readWith(ctx, id, forOrder)
 }

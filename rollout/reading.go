@@ -19,11 +19,18 @@ type Reading struct {
 // whatever the samples say.
 func Readings(d Deployment, now time.Time) func(Snapshot) []Reading {
 	return func(snap Snapshot) []Reading {
-		s := newStep(d, snap, now)
-		s.needs = map[*Target]need{}
-		s.decide()
-		return s.readings()
+		_, readings := decideUnread(d, snap, now)
+		return readings
 	}
+}
+
+// decideUnread decides without samples, and says which would be looked at. Where
+// that is none, it is the decision.
+func decideUnread(d Deployment, snap Snapshot, now time.Time) (Decision, []Reading) {
+	s := newStep(d, snap, now)
+	s.needs = map[*Target]need{}
+	dec := s.decide()
+	return dec, s.readings()
 }
 
 // readingsAt is Readings, or what is in its place for who decides something else.

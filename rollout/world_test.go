@@ -251,11 +251,7 @@ func (w *world) store(dec rollout.Decision) {
 
 // read is a snapshot with the samples that are asked for, as the store reads it.
 func read(snap rollout.Snapshot, readings func(rollout.Snapshot) []rollout.Reading) rollout.Snapshot {
-	bare := snap
-	bare.Targets = slices.Clone(snap.Targets)
-	for i := range bare.Targets {
-		bare.Targets[i].Samples = nil
-	}
+	bare := unread(snap)
 	for _, r := range readings(bare) {
 		for _, id := range r.Instances {
 			i := slices.IndexFunc(bare.Targets, func(t rollout.Target) bool { return t.Instance.ID == id })
@@ -267,12 +263,25 @@ func read(snap rollout.Snapshot, readings func(rollout.Snapshot) []rollout.Readi
 	return bare
 }
 
-// step asks Decide once. With the samples that it asks for it decides as with all.
+// unread is a snapshot as it is before any samples are.
+func unread(snap rollout.Snapshot) rollout.Snapshot {
+	snap.Targets = slices.Clone(snap.Targets)
+	for i := range snap.Targets {
+		snap.Targets[i].Samples = nil
+	}
+	return snap
+}
+
+// step asks Decide once. With the samples that it asks for it decides as with all,
+// and where it asks for none as it did before it knew.
 func (w *world) step() rollout.Decision {
 	snap := w.snapshot()
 	dec := rollout.Decide(w.d, snap, w.now)
 	if with := rollout.Decide(w.d, read(snap, rollout.Readings(w.d, w.now)), w.now); !reflect.DeepEqual(with, dec) {
 		panic(fmt.Sprintf("with all samples:\n%+v\nwith those that it asks for:\n%+v", dec, with))
+	}
+	if before, asked := rollout.DecideUnread(w.d, unread(snap), w.now); len(asked) == 0 && !reflect.DeepEqual(before, dec) {
+		panic(fmt.Sprintf("with all samples:\n%+v\nwithout, and asking for none:\n%+v", dec, before))
 	}
 	if asks := rollout.Asks(w.d, snap, dec, w.now); len(asks) > 0 {
 		snap.Measurements = w.measure(asks)

@@ -46,8 +46,9 @@ const manyInstances = 500
 // assignRows gives a version to the n instances in the JSON array $8.
 func (e *engine) assignRows(n int) string {
 	named := e.in("i.instance_id", 8)
-	if n >= manyInstances && !e.serial {
-		named = `i.instance_id IN (SELECT json_array_elements_text($8::json))`
+	if e.many(n) {
+		named = `i.instance_id IN (SELECT json_array_elements_text($8::json))
+		 AND NOT EXISTS (SELECT 1 FROM config_assignments a WHERE a.instance_id = i.instance_id AND a.config_name = $1 AND a.generation >= $4)`
 	}
 	return `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at, traceparent)
 		SELECT i.instance_id, $1, $2, $3, CAST($4 AS BIGINT), $5, CAST($6 AS TIMESTAMPTZ), $7
@@ -56,6 +57,14 @@ func (e *engine) assignRows(n int) string {
 		 generation = excluded.generation, deployment_id = excluded.deployment_id, assigned_at = excluded.assigned_at, traceparent = excluded.traceparent, apply_error = ''
 		 WHERE config_assignments.generation < excluded.generation`
 }
+
+// assignAgain does so for those that have a row, as nearly all of a large fleet do:
+// an insert that finds the row there takes nearly twice as long.
+const assignAgain = `UPDATE config_assignments SET version = $2, config_hash = $3, generation = CAST($4 AS BIGINT), deployment_id = $5,
+	  assigned_at = CAST($6 AS TIMESTAMPTZ), traceparent = $7, apply_error = ''
+	WHERE config_name = $1 AND generation < $4 AND instance_id IN (SELECT json_array_elements_text($8::json))`
+
+func (e *engine) many(n int) bool { return n >= manyInstances && !e.serial }
 
 // gift is one version for some instances.
 type gift struct {
@@ -94,13 +103,24 @@ func (tx *Tx) assign(ctx context.Context, d rollout.Deployment, assigns []rollou
 		return fmt.Errorf("raise the generation of %s: %w", d.Profile, notFoundOr(err))
 	}
 	for _, g := range all {
-		// An instance that went away meanwhile is no target any more.
-		if _, err := tx.exec(ctx, tx.s.engine.assignRows(len(g.instances)),
-			d.Profile, g.version, g.hash, generation, d.ID, stamp(tx.now()), d.Span(), asJSON(g.instances)); err != nil {
+		if err := tx.give(ctx, g, generation, d); err != nil {
 			return fmt.Errorf("assign %s: %w", d.Profile, err)
 		}
 	}
 	return nil
+}
+
+// give writes the assignments. An instance that went away meanwhile is no target any more.
+func (tx *Tx) give(ctx context.Context, g gift, generation int64, d rollout.Deployment) error {
+	n, e := len(g.instances), tx.s.engine
+	args := []any{d.Profile, g.version, g.hash, generation, d.ID, stamp(tx.now()), d.Span(), asJSON(g.instances)}
+	if e.many(n) {
+		if again, err := tx.exec(ctx, assignAgain, args...); err != nil || again == int64(n) {
+			return err
+		}
+	}
+	_, err := tx.exec(ctx, e.assignRows(n), args...)
+	return err
 }
 
 // assignable refuses a version that does not exist, was not validated, or has

@@ -3,6 +3,7 @@ package spans
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -56,24 +57,37 @@ func TraceID(ctx context.Context) string {
 
 // ID is the span id of what has these names: the same names, the same id.
 func ID(names ...string) trace.SpanID {
-	h := sha256.New()
+	var room [256]byte // one is made for each of thousands, most often of a few IDs
+	text := room[:0]
 	for _, name := range names {
-		h.Write([]byte(name)) // a hash takes everything
-		h.Write([]byte{0})
+		text = append(append(text, name...), 0)
 	}
-	var id trace.SpanID
-	copy(id[:], h.Sum(nil))
-	return id
+	sum := sha256.Sum256(text)
+	return trace.SpanID(sum[:len(trace.SpanID{})])
 }
 
 // Child is the traceparent of the span with this id in the trace of another
 // traceparent, "" where that is none.
 func Child(traceparent string, id trace.SpanID) string {
+	if plain(traceparent) {
+		var own [2 * len(id)]byte
+		hex.Encode(own[:], id[:])
+		return traceparent[:spanAt] + string(own[:]) + traceparent[flagsAt:]
+	}
 	sc := trace.SpanContextFromContext(With(context.Background(), traceparent))
 	if !sc.IsValid() {
 		return ""
 	}
 	return Format(trace.ContextWithSpanContext(context.Background(), sc.WithSpanID(id)))
+}
+
+// Sampled says that what a traceparent names is exported: otherwise nobody need
+// make what would be told of it.
+func Sampled(traceparent string) bool {
+	if plain(traceparent) {
+		return (traceparent[plainLength-1]-'0')&byte(trace.FlagsSampled) != 0
+	}
+	return trace.SpanContextFromContext(With(context.Background(), traceparent)).IsSampled()
 }
 
 // Past is a span that is over.
@@ -89,11 +103,10 @@ type Past struct {
 // Tell exports a span that is over, when its trace is sampled. It returns the
 // span as a traceparent.
 func Tell(p Past) string {
-	ctx := With(context.Background(), p.Parent)
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		return ""
+	if !Sampled(p.Parent) {
+		return Child(p.Parent, p.ID)
 	}
-	ctx, span := otel.Tracer(scope).Start(withID(ctx, p.ID), p.Name, trace.WithTimestamp(p.Start), trace.WithAttributes(p.Attributes...))
+	ctx, span := otel.Tracer(scope).Start(withID(With(context.Background(), p.Parent), p.ID), p.Name, trace.WithTimestamp(p.Start), trace.WithAttributes(p.Attributes...))
 	if p.Failure != "" {
 		span.SetStatus(codes.Error, p.Failure)
 	}

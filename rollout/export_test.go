@@ -1,0 +1,4 @@
+package rollout
+
+// DecideUnread is for tests.
+var DecideUnread = decideUnread
