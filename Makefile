@@ -163,7 +163,7 @@ bench/api: test-deps ## Measure the API under a hundred canaries, on both engine
 		SLUICE_API_LATENCY=$$engine go test -timeout 30m -count=1 -v -run 'LatencyUnderConcurrentDeployments$$' ./internal/e2e 2>&1 | grep -aE '^ *(--- |ok|FAIL|panic)|_test\.go:'; done
 
 .PHONY: bench/dashboard
-bench/dashboard: test-deps ## Measure the dashboard in a browser (SIZE=1000x1000 instances and profiles; with 10,000 profiles the first sync takes minutes)
+bench/dashboard: test-deps ## Measure the dashboard in a browser (SIZE=1000x1000 instances and profiles)
 	SLUICE_DASHBOARD_SIZE=$(SIZE) go test -vet=off -timeout 20m -count=1 -v -run 'ManyOfEverything$$' ./internal/browsertest 2>&1 | grep -aE '^(--- |ok|FAIL|panic)|_test\.go:'
 
 .PHONY: cover

@@ -15,7 +15,8 @@ import (
 	"github.com/sluicehq/sluice/internal/fakeserver"
 )
 
-// simulated runs a session against a fake in simulated time.
+// simulated runs a session against a fake in simulated time. It begins when body waits for the first
+// time: what body prepares is there before.
 func simulated(t *testing.T, change func(*client.SessionOptions), c *calls, body func(f *fakeserver.Server)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -31,8 +32,9 @@ func simulated(t *testing.T, change func(*client.SessionOptions), c *calls, body
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		wg.Go(func() { _ = s.Run(ctx) })
+		waits := time.After(1)
 		wg.Go(func() { _ = s.Watch(ctx, "", func(_ context.Context, cfg client.Config) error { return c.take(cfg) }) })
+		wg.Go(func() { <-waits; _ = s.Run(ctx) })
 		body(f)
 		cancel()
 		wg.Wait()

@@ -93,8 +93,9 @@ func (s *fakeStore) begin(op string) error {
 }
 
 func (s *fakeStore) SourceHead(_ context.Context, source string) (string, error) {
+	err := s.begin("SourceHead")
 	defer s.mu.Unlock()
-	return s.data.heads[source], s.begin("SourceHead")
+	return s.data.heads[source], err
 }
 
 func (s *fakeStore) SourceParts(_ context.Context, source string) (int, error) {

@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -126,6 +128,65 @@ func TestKilledWhileAVersionIsMade(t *testing.T) {
 	s.everywhere("1.0.1")
 	s.once("1.0.1")
 	s.holds()
+}
+
+// K13: of a large first sync one part was stored, and not the next.
+func TestKilledBetweenThePartsOfAFirstSync(t *testing.T) {
+	t.Parallel()
+	const profiles, part = 1100, 500
+	s := &stage{t: t, scene: newScene(t)}
+	s.daemon = newDaemon(t, testenv.CrashingBinary(t), s.sourceArgs()...)
+	s.database = filepath.Join(s.data, "sluice.db")
+	for i := range profiles - 1 {
+		name := fmt.Sprintf("service-%04d.staging", i)
+		s.repo.Write("services/"+name+".yaml", fmt.Sprintf(`apiVersion: sluice/v1
+kind: ConfigProfile
+name: %s
+service: service-%04d
+environment: Staging
+strategy: {type: Direct}
+data: {n: %d}
+`, name, i, i))
+	}
+	s.first = s.commit("Begin", shopWith(automatic, "greeting: hello"))
+	s.dies("K13", func(*stage) {})
+	s.offline(func(db *store.Store) {
+		head, err := db.SourceHead(t.Context(), "configs")
+		if parts, partsErr := db.SourceParts(t.Context(), "configs"); err != nil || partsErr != nil || head != "" || parts != 1 {
+			t.Errorf("%d parts are stored (%v), and the head %q (%v); want one, and no head", parts, partsErr, head, err)
+		}
+		if made, deployed := counts(t, db); made != part || deployed != part {
+			t.Errorf("%d profiles and %d deployments are stored, want %d of each", made, deployed, part)
+		}
+	})
+	s.start()
+	s.api = s.signIn()
+	if c := s.status(s.first, rollout.AggregateContext); c.State != "success" {
+		t.Errorf("the commit ends with %s: %s", c.State, c.Description)
+	}
+	s.stop()
+	s.offline(func(db *store.Store) {
+		if head, err := db.SourceHead(t.Context(), "configs"); err != nil || head != s.first {
+			t.Errorf("the source is synced to %q, %v; want %s", head, err, s.first)
+		}
+		if made, deployed := counts(t, db); made != profiles || deployed != profiles {
+			t.Errorf("%d profiles and %d deployments are stored, want %d of each", made, deployed, profiles)
+		}
+		if _, broken, err := db.VerifyAudit(t.Context()); err != nil || broken != nil {
+			t.Errorf("the audit log is broken at %v, %v", broken, err)
+		}
+	})
+}
+
+// counts is how many profiles and deployments there are.
+func counts(t *testing.T, db *store.Store) (profiles, deployments int) {
+	t.Helper()
+	_, profiles, err := db.Profiles(t.Context(), store.ProfileFilter{Limit: 1})
+	_, deployments, deploymentsErr := db.Deployments(t.Context(), store.DeploymentFilter{Limit: 1})
+	if err := errors.Join(err, deploymentsErr); err != nil {
+		t.Fatal(err)
+	}
+	return profiles, deployments
 }
 
 // K5: the first instances were assigned, and nobody was told.
