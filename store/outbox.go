@@ -83,6 +83,7 @@ func lease(timeout time.Duration) time.Duration { return timeout * 3 / 2 }
 
 const (
 	outboxPoll        = 150 * time.Millisecond
+	outboxCooldown    = 10 * time.Millisecond // between two looks while there is more to do: a first sync leaves thousands
 	outboxStopTimeout = 3 * time.Second
 	postTimeout       = 10 * time.Second
 	maxPosts          = 1000 // a week of a forge that is away
@@ -136,7 +137,7 @@ func NewOutbox(s *Store, opts OutboxOptions) (*Outbox, error) {
 		Middleware:        []rivertype.Middleware{&tracedJobs{}, opts.timed()},
 		Logger:            slog.New(slog.DiscardHandler),
 		PollOnly:          true,
-		FetchCooldown:     outboxPoll / 2,
+		FetchCooldown:     outboxCooldown,
 		FetchPollInterval: outboxPoll,
 		JobTimeout:        opts.PostTimeout,
 		// A job that a killed process left behind is taken again soon.

@@ -133,7 +133,7 @@ func TestKilledWhileAVersionIsMade(t *testing.T) {
 // K13: of a large first sync one part was stored, and not the next.
 func TestKilledBetweenThePartsOfAFirstSync(t *testing.T) {
 	t.Parallel()
-	const profiles, part = 1100, 500
+	const profiles, part = 600, 500
 	s := &stage{t: t, scene: newScene(t)}
 	s.daemon = newDaemon(t, testenv.CrashingBinary(t), s.sourceArgs()...)
 	s.database = filepath.Join(s.data, "sluice.db")
