@@ -124,13 +124,21 @@ func (q question) answer(answers pgx.BatchResults) error {
 		return err
 	}
 	defer rows.Close()
+	return q.take(rows)
+}
+
+// take takes all rows of an answer.
+func (q question) take(rows interface {
+	scanner
+	Next() bool
+	Err() error
+}) error {
 	var n int64
 	for ; rows.Next(); n++ {
 		if err := q.row(rows); err != nil {
 			return err
 		}
 	}
-	rows.Close()
 	if err := rows.Err(); err != nil {
 		return err
 	}
@@ -144,16 +152,7 @@ func askOne(ctx context.Context, by querier, q question) error {
 		return err
 	}
 	defer rows.Close()
-	var n int64
-	for ; rows.Next(); n++ {
-		if err := q.row(rows); err != nil {
-			return err
-		}
-	}
-	if err := by.explain(rows.Err()); err != nil {
-		return err
-	}
-	return q.ended(n)
+	return by.explain(q.take(rows))
 }
 
 func (q question) ended(n int64) error {

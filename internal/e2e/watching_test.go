@@ -111,6 +111,10 @@ func (w *watched) read(path string, form url.Values, data any) {
 // takes its place, one that is taken back, a version by API, and requests that are answered, refused and never meant.
 func (w *watched) perform() {
 	w.t.Helper()
+	// The next one that takes as long leaves its trace in the place of the first one's.
+	eventually(w.t, "Prometheus to have seen the first deployment", func() bool {
+		return len(w.asks(`sluice_deployment_duration_seconds_count >= 1`)) > 0
+	})
 	n := w.proposes("ann", "greet", "Greet better", shopWith(automatic, "greeting: servus"))
 	w.shown(w.forge.Pull(n).Head, "sluice/check", "success")
 	w.concludes(w.merges(n), "Completed")
