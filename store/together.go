@@ -124,25 +124,27 @@ func (q question) answer(answers pgx.BatchResults) error {
 		return err
 	}
 	defer rows.Close()
-	return q.take(rows)
-}
-
-// take takes all rows of an answer.
-func (q question) take(rows interface {
-	scanner
-	Next() bool
-	Err() error
-}) error {
-	var n int64
-	for ; rows.Next(); n++ {
-		if err := q.row(rows); err != nil {
-			return err
-		}
+	n, err := q.take(rows)
+	if err == nil {
+		err = rows.Err()
 	}
-	if err := rows.Err(); err != nil {
+	if err != nil {
 		return err
 	}
 	return q.ended(n)
+}
+
+// take takes the rows of an answer, and says how many there were.
+func (q question) take(rows interface {
+	scanner
+	Next() bool
+}) (n int64, err error) {
+	for ; rows.Next(); n++ {
+		if err := q.row(rows); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // askOne asks one question that gives rows.
@@ -152,7 +154,14 @@ func askOne(ctx context.Context, by querier, q question) error {
 		return err
 	}
 	defer rows.Close()
-	return by.explain(q.take(rows))
+	n, err := q.take(rows)
+	if err == nil {
+		err = rows.Err()
+	}
+	if err != nil {
+		return by.explain(err)
+	}
+	return q.ended(n)
 }
 
 func (q question) ended(n int64) error {
