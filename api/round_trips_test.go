@@ -23,7 +23,7 @@ import (
 
 // mostRoundTrips is what the rollback of a canary may ask the database: each question
 // waits for the answer before it, on a machine that has everything else to do.
-const mostRoundTrips = 19
+const mostRoundTrips = 8
 
 // live puts a canary of ten instances into the store that is under way.
 func (w *world) live(service string) {

@@ -7,7 +7,7 @@ import (
 )
 
 // BreakCommit replaces how transactions end.
-func (s *Store) BreakCommit(commit func(tx *sql.Tx) error) { s.commit = commit }
+func (s *Store) BreakCommit(commit func(commit, rollback func() error) error) { s.commit = commit }
 
 // Limit bounds the database's pages, as a full disk would.
 func (s *Store) Limit(ctx context.Context, pages int) error {

@@ -11,7 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/sluicehq/sluice/rollout"
@@ -59,8 +61,9 @@ type Store struct {
 	fail  func(string)
 	log   *slog.Logger
 	// commit ends a transaction; tests of an uncertain outcome replace it.
-	commit func(*sql.Tx) error
+	commit func(commit, rollback func() error) error
 	jobs   *river.Client[*sql.Tx] // inserts only
+	asked  *river.Client[pgx.Tx]  // gives what it inserts as questions (jobs_asked.go)
 
 	routing Routing
 
@@ -83,7 +86,7 @@ func IsPostgres(url string) bool {
 // Open opens the database; the embedded one it takes for this process. It does
 // not migrate.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	s := &Store{commit: (*sql.Tx).Commit, clock: opts.Now, fail: opts.Fail, log: opts.Logger, routing: opts.Routing, ended: opts.Ended}
+	s := &Store{commit: func(commit, _ func() error) error { return commit() }, clock: opts.Now, fail: opts.Fail, log: opts.Logger, routing: opts.Routing, ended: opts.Ended}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -99,10 +102,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	err := open(ctx, opts)
 	if err == nil && !opts.ReadOnly {
-		s.jobs, err = river.NewClient(s.engine.river(s.write.usual), &river.Config{
-			Logger: slog.New(slog.DiscardHandler), PollOnly: true, Test: river.TestConfig{Time: jobClock{s}},
-			Middleware: []rivertype.Middleware{&tracedJobs{}},
-		})
+		s.jobs, s.asked, err = s.queue()
 	}
 	if err != nil {
 		if s.name != "" {
@@ -111,6 +111,19 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// queue is how jobs are put into the outbox: at once, and by questions.
+func (s *Store) queue() (jobs *river.Client[*sql.Tx], asked *river.Client[pgx.Tx], err error) {
+	config := river.Config{
+		Logger: slog.New(slog.DiscardHandler), PollOnly: true, Test: river.TestConfig{Time: jobClock{s}},
+		Middleware: []rivertype.Middleware{&tracedJobs{}},
+	}
+	jobs, err = river.NewClient(s.engine.river(s.write.usual), &config)
+	if err == nil && s.engine == postgresEngine {
+		asked, err = river.NewClient(unheard{riverpgxv5.New(nil)}, &config)
+	}
+	return jobs, asked, err
 }
 
 // Close gives the database back. Closing twice does no harm.

@@ -118,10 +118,12 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := fn(own); err != nil {
 		return err
 	}
-	if err := own.finish(context.WithoutCancel(ctx)); err != nil { // a caller who leaves now is too late
+	last, err := own.finish(context.WithoutCancel(ctx)) // a caller who leaves now is too late
+	if err != nil {
 		return err
 	}
-	if err := s.commit(tx); err != nil {
+	end := func() error { return own.tx.endBehind(lasting, last) }
+	if err := s.commit(end, tx.Rollback); err != nil {
 		if s.engine.denied(err) {
 			return fmt.Errorf("commit: %w", s.engine.explain(err))
 		}
@@ -152,29 +154,24 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn, lasting context.Conte
 	return tx, nil
 }
 
-// finish writes what a transaction writes once, at its end.
-func (tx *Tx) finish(ctx context.Context) error {
-	if err := tx.writeCounts(ctx); err != nil {
-		return err
-	}
-	if len(tx.runs) > 0 {
-		if err := tx.tx.together(ctx, tx.runs...); err != nil {
-			return fmt.Errorf("set the current versions of %d profiles: %w", len(tx.runs), err)
+// finish writes what a transaction writes once, at its end. It gives the last of it, to be
+// sent with the commit.
+func (tx *Tx) finish(ctx context.Context) (last []question, err error) {
+	for _, write := range []func(context.Context) error{tx.writeCounts, tx.notify, tx.tellPullRequests, tx.tookEffect} {
+		if err := write(ctx); err != nil {
+			return nil, err
 		}
 	}
-	if err := tx.writeStatuses(ctx); err != nil {
-		return err
+	if last, err = tx.writeStatuses(ctx, tx.runs); err != nil {
+		return nil, err
 	}
-	if err := tx.notify(ctx); err != nil {
-		return err
+	if last, err = tx.writeFacts(ctx, last); err != nil {
+		return nil, err
 	}
-	if err := tx.tellPullRequests(ctx); err != nil {
-		return err
+	if tx.s.engine == postgresEngine {
+		return last, nil
 	}
-	if err := tx.tookEffect(ctx); err != nil {
-		return err
-	}
-	return tx.writeFacts(ctx)
+	return nil, tx.tx.together(ctx, last...)
 }
 
 // errBegin marks an error before anything was done.
