@@ -54,8 +54,5 @@ func OfManyRows() map[string]string {
 	}
 }
 
-// LetBy waits while orders are under way, as what can wait does.
-func (s *Store) LetBy(ctx context.Context) { s.ahead.letBy(ctx) }
-
-// MostLetBy is how long.
+// MostLetBy is how long one piece of work lets orders by.
 const MostLetBy = mostLetBy

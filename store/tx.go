@@ -157,17 +157,23 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn, lasting context.Conte
 // finish writes what a transaction writes once, at its end. It gives the last of it, to be
 // sent with the commit.
 func (tx *Tx) finish(ctx context.Context) (last []question, err error) {
-	for _, write := range []func(context.Context) error{tx.writeCounts, tx.notify, tx.tellPullRequests, tx.tookEffect} {
+	for _, write := range []func(context.Context) error{tx.writeCounts, tx.tellPullRequests, tx.tookEffect} {
 		if err := write(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if last, err = tx.writeStatuses(ctx, tx.runs); err != nil {
+	news, looks := tx.news(ctx)
+	if last, err = tx.writeStatuses(ctx, append(tx.runs, looks...)); err != nil {
 		return nil, err
 	}
-	if last, err = tx.writeFacts(ctx, last); err != nil {
+	if last, err = tx.writeFacts(ctx, last); err != nil { // with which all is looked up: news are of facts
 		return nil, err
 	}
+	telling, err := tx.telling(ctx, news)
+	if err != nil {
+		return nil, err
+	}
+	last = append(last, telling...)
 	if tx.s.engine == postgresEngine {
 		return last, nil
 	}
