@@ -64,7 +64,7 @@ func TestARollbackTakesFewRoundTrips(t *testing.T) {
 	w := &world{t: t, tokens: map[api.Role]string{api.Operator: api.NewToken(api.UserToken)}}
 	open := func(url string) *store.Store {
 		s, err := store.Open(t.Context(), store.Options{URL: url, Connections: 4, Routing: store.Routing{
-			Targets: []string{"ops"}, Facts: []string{rollout.FactRollback, rollout.FactHoldBegun},
+			PullRequests: true, Targets: []string{"ops"}, Facts: []string{rollout.FactRollback, rollout.FactHoldBegun},
 			Route: func(n rollout.Notification, _ map[string]any) []rollout.Notification {
 				n.Target = "ops"
 				return []rollout.Notification{n}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/rollout"
@@ -157,13 +158,18 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn, lasting context.Conte
 // finish writes what a transaction writes once, at its end. It gives the last of it, to be
 // sent with the commit.
 func (tx *Tx) finish(ctx context.Context) (last []question, err error) {
-	for _, write := range []func(context.Context) error{tx.writeCounts, tx.tellPullRequests, tx.tookEffect} {
-		if err := write(ctx); err != nil {
-			return nil, err
-		}
+	if err := tx.writeCounts(ctx); err != nil {
+		return nil, err
+	}
+	if err := tx.tookEffect(ctx); err != nil {
+		return nil, err
+	}
+	before, err := tx.tellingPullRequests(ctx)
+	if err != nil {
+		return nil, err
 	}
 	news, looks := tx.news(ctx)
-	if last, err = tx.writeStatuses(ctx, append(tx.runs, looks...)); err != nil {
+	if last, err = tx.writeStatuses(ctx, slices.Concat(before, tx.runs, looks)); err != nil {
 		return nil, err
 	}
 	if last, err = tx.writeFacts(ctx, last); err != nil { // with which all is looked up: news are of facts
