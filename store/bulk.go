@@ -119,8 +119,7 @@ func (u unprepared) QueryContext(ctx context.Context, args ...any) (*sql.Rows, e
 	return u.tx.QueryContext(ctx, u.text, args...)
 }
 
-// chunks runs one statement after the other until all rows are written. The values of
-// the next one are made while the engine is at the one before.
+// chunks runs one statement after the other until all rows are written.
 func (b bulk) chunks(ctx context.Context, tx session, n int, values func(i int) []any, run func(statement, []any) error) error {
 	whole := b.whole()
 	if n <= whole {
@@ -141,68 +140,24 @@ func (b bulk) chunks(ctx context.Context, tx session, n int, values func(i int) 
 		return tx.explain(err)
 	}
 	defer prepared.Close() //nolint:errcheck // it ends with the transaction at the latest
-	ctx, stop := context.WithCancel(ctx)
-	ahead := b.ahead(ctx, tx.engine, n, whole, values)
-	defer func() {
-		stop()
-		for range ahead { // until it has ended
+	for from := 0; from < n; from += whole {
+		rows := min(whole, n-from)
+		args, err := b.arguments(tx.engine, from, rows, values)
+		if err == nil && b.arrays(tx.engine) {
+			args, err = b.byColumn(args)
 		}
-	}()
-	for next := range ahead {
-		if next.panicked != nil {
-			panic(next.panicked)
-		}
-		if next.err != nil {
-			return next.err
+		if err != nil {
+			return err
 		}
 		var by statement = prepared
-		if next.rows < whole && !b.arrays(tx.engine) {
-			by = unprepared{tx.Tx, b.text(tx.engine, next.rows)}
+		if rows < whole && !b.arrays(tx.engine) {
+			by = unprepared{tx.Tx, b.text(tx.engine, rows)}
 		}
-		if err := run(by, next.args); err != nil {
+		if err := run(by, args); err != nil {
 			return tx.explain(err)
 		}
 	}
-	return ctx.Err()
-}
-
-// chunk is what one statement writes.
-type chunk struct {
-	rows     int
-	args     []any
-	err      error
-	panicked any
-}
-
-// ahead makes chunks of at most so many rows until ctx ends, one ahead of who takes them.
-func (b bulk) ahead(ctx context.Context, e *engine, n, whole int, values func(i int) []any) <-chan chunk {
-	out := make(chan chunk)
-	give := func(c chunk) (taken bool) {
-		select {
-		case out <- c:
-			return true
-		case <-ctx.Done():
-			return false
-		}
-	}
-	go func() {
-		defer close(out)
-		defer func() {
-			if v := recover(); v != nil {
-				give(chunk{panicked: v})
-			}
-		}()
-		for from := 0; from < n; from += whole {
-			c := chunk{rows: min(whole, n-from)}
-			if c.args, c.err = b.arguments(e, from, c.rows, values); c.err == nil && b.arrays(e) {
-				c.args, c.err = b.byColumn(c.args)
-			}
-			if !give(c) || c.err != nil {
-				return
-			}
-		}
-	}()
-	return out
+	return nil
 }
 
 // arguments are the values of some rows as the engine takes them.
