@@ -18,7 +18,7 @@ type mentions struct {
 
 const (
 	several      = -1
-	slotsForFile = 64 // of which a file takes a few: keys and most values stand in many files
+	slotsForFile = 32 // of which a file takes a few: keys and most values stand in many files
 	maxSlots     = 1 << 22
 )
 
