@@ -190,16 +190,13 @@ func (a *API) delivery(ctx context.Context, of fleet.Assignment, known []byte) (
 		return d, nil
 	}
 	data := known
-	if len(data) == 0 {
-		if data, err = a.dataOf(ctx, of); err != nil {
-			return nil, err
-		}
+	if len(known) > 0 {
+		a.keepData(ctx, of.Hash, known)
+	} else if data, err = a.dataOf(ctx, of); err != nil {
+		return nil, err
 	}
 	if d, err = a.newDelivery(of, data); err != nil {
 		return nil, err
-	}
-	if len(known) > 0 && !d.inline { // a whole fleet will ask for it
-		a.keepData(ctx, of.Hash, known)
 	}
 	return a.shelf.put(of, d), nil
 }
