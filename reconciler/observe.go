@@ -51,6 +51,7 @@ type observer struct {
 	store  SchemaStore
 	stored map[string]profile.Placed // the source's profiles, by name
 	lean   bool                      // whether the data of profiles that are not stored is kept as text only
+	intake *intake                   // of a first sync, else nil
 
 	loaders chan *profile.Loader // idle ones, which remember the schemas that they compiled
 
@@ -163,7 +164,8 @@ func (o *observer) look(ctx context.Context, obs observation, affected map[strin
 			seen = append(seen, s)
 		} // a name that cannot be asked for stays as broken as it was until the tree tells of a change
 	}
-	if err := o.seeAll(files, seen); err != nil {
+	seen, err := o.seeAll(files, seen)
+	if err != nil {
 		return observation{}, err
 	}
 	obs.Sightings = seen[:0] // a whole tree's are held once

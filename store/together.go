@@ -179,9 +179,9 @@ func (b bulk) writeAnd(ctx context.Context, tx session, n int, values func(i int
 		}
 		return tx.together(ctx, then)
 	}
-	c := b.chunk(tx.engine, 0, n, values)
-	if c.err != nil {
-		return c.err
+	args, of, err := b.chunk(tx.engine, 0, n, values)
+	if err != nil {
+		return err
 	}
-	return tx.together(ctx, question{text: b.text(tx.engine, c.of), args: c.args}, then)
+	return tx.together(ctx, question{text: b.text(tx.engine, of), args: args}, then)
 }
