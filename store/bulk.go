@@ -73,7 +73,7 @@ func (b bulk) text(e *engine, of shape) string {
 			case row > 0 && of.isSame(i):
 				argument = "?" + strconv.Itoa(i+1)
 			}
-			if b.types[i] == "jsonb" {
+			if e == sqliteEngine && b.types[i] == "jsonb" {
 				argument = "jsonb(" + argument + ")"
 			}
 			s.WriteString(argument)

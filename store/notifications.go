@@ -99,7 +99,7 @@ func (tx *Tx) notify(ctx context.Context) error {
 	if len(jobs) == 0 {
 		return nil
 	}
-	if _, err := tx.s.jobs.InsertManyTx(ctx, tx.tx.Tx, jobs); err != nil {
+	if _, err := tx.s.jobs.InsertManyTx(ctx, tx.tx, jobs); err != nil {
 		return fmt.Errorf("put %d notifications into the outbox: %w", len(jobs), err)
 	}
 	return nil

@@ -60,7 +60,7 @@ type Store struct {
 	log   *slog.Logger
 	// commit ends a transaction; tests of an uncertain outcome replace it.
 	commit func(*sql.Tx) error
-	jobs   *river.Client[*sql.Tx] // inserts only
+	jobs   *river.Client[session] // inserts only
 
 	routing Routing
 
@@ -99,7 +99,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	err := open(ctx, opts)
 	if err == nil && !opts.ReadOnly {
-		s.jobs, err = river.NewClient(s.engine.river(s.write.usual), &river.Config{
+		s.jobs, err = river.NewClient(sessionJobs{s.engine.river(s.write.usual)}, &river.Config{
 			Logger: slog.New(slog.DiscardHandler), PollOnly: true, Test: river.TestConfig{Time: jobClock{s}},
 			Middleware: []rivertype.Middleware{&tracedJobs{}},
 		})

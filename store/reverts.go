@@ -73,7 +73,7 @@ func (tx *Tx) tellPullRequests(ctx context.Context) error {
 		if f.Type == rollout.FactHoldBegun {
 			jobs = append(jobs, river.InsertManyParams{Args: revertJob{name}, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts}})
 		}
-		if _, err := tx.s.jobs.InsertManyTx(ctx, tx.tx.Tx, jobs); err != nil {
+		if _, err := tx.s.jobs.InsertManyTx(ctx, tx.tx, jobs); err != nil {
 			return fmt.Errorf("put what pull requests are told of %s into the outbox: %w", name, err)
 		}
 	}
@@ -170,7 +170,7 @@ func (s *Store) recordRevert(ctx context.Context, h rollout.Hold, url string) er
 		if n == 0 {
 			return nil // it is kept already
 		}
-		if _, err := tx.s.jobs.InsertTx(ctx, tx.tx.Tx, rollbackJob{h.Profile}, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
+		if _, err := tx.s.jobs.InsertTx(ctx, tx.tx, rollbackJob{h.Profile}, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
 			return fmt.Errorf("put what the pull request is told of %s into the outbox: %w", h.Profile, err)
 		}
 		return tx.Record(ctx, rollout.Fact{

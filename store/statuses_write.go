@@ -246,7 +246,7 @@ func postJob(job statusJob, parent string) river.InsertManyParams {
 // enqueueStatuses adds the jobs in the transaction that changes the statuses.
 func (tx *Tx) enqueueStatuses(ctx context.Context, jobs []river.InsertManyParams) error {
 	for some := range slices.Chunk(jobs, jobsAtOnce) {
-		if _, err := tx.s.jobs.InsertManyFastTx(ctx, tx.tx.Tx, some); err != nil {
+		if _, err := tx.s.jobs.InsertManyFastTx(ctx, tx.tx, some); err != nil {
 			return fmt.Errorf("put %d commit statuses into the outbox: %w", len(jobs), err)
 		}
 	}
