@@ -10,7 +10,8 @@ import (
 
 // mentions says which file alone has a word in it, without having understood any file:
 // a profile bears a name that stands in its file, unless it writes it with an escape.
-// Where two words share a slot nobody has either alone, so that it errs to one side only.
+// A word has two slots. Where two words share one nobody has either alone there, so that it
+// errs to one side only.
 type mentions struct {
 	slots []atomic.Int32 // 0: no file has a word of the slot; i: file i-1 alone has; several
 	mask  uint64
@@ -49,17 +50,21 @@ func (m *mentions) alone(file int, name string) bool {
 	for i := range len(name) {
 		hash = (hash ^ uint64(name[i])) * prime64
 	}
-	return m.slot(hash).Load() == int32(file+1)
+	return m.slot(hash).Load() == int32(file+1) || m.slot(hash>>32).Load() == int32(file+1)
 }
 
 func (m *mentions) note(file int, hash uint64) {
-	slot, mine := m.slot(hash), int32(file+1)
+	m.take(m.slot(hash), int32(file+1))
+	m.take(m.slot(hash>>32), int32(file+1))
+}
+
+func (m *mentions) take(slot *atomic.Int32, mine int32) {
 	if had := slot.Load(); had != mine && had != several && !slot.CompareAndSwap(0, mine) {
 		slot.Store(several)
 	}
 }
 
-func (m *mentions) slot(hash uint64) *atomic.Int32 { return &m.slots[(hash^hash>>32)&m.mask] }
+func (m *mentions) slot(hash uint64) *atomic.Int32 { return &m.slots[hash&m.mask] }
 
 // escapes says that a file may bear a name that does not stand in it.
 func escapes(src []byte) bool { return bytes.IndexByte(src, '\\') >= 0 }

@@ -21,13 +21,17 @@ const (
 	maxSeeing = 8 // at once
 )
 
-// seeAll fills in what the commit's tree has at each path, and returns those that are not
-// stored by then. Its error is that of the first path that could not be read.
-func (o *observer) seeAll(files *commitFiles, seen []sighting) ([]sighting, error) {
-	if o.intake != nil && len(seen) > o.intake.size {
-		return o.takeIn(files, seen)
+// seeAll says what the commit's tree has at each path, but for those that are stored by
+// then. Its error is that of the first path that could not be read.
+func (o *observer) seeAll(files *commitFiles, concerns []concern) ([]sighting, error) {
+	if o.intake != nil && len(concerns) > o.intake.size {
+		return o.takeIn(files, concerns)
 	}
-	return seen, rethrown(sideBySide(files.ctx, allCores(), len(seen), func(i int) error { return o.seeOne(files, &seen[i]) }))
+	seen := make([]sighting, len(concerns))
+	return seen, rethrown(sideBySide(files.ctx, allCores(), len(seen), func(i int) error {
+		seen[i].concern = concerns[i]
+		return o.seeOne(files, &seen[i])
+	}))
 }
 
 func allCores() int { return runtime.GOMAXPROCS(0) }
@@ -90,13 +94,13 @@ func rethrown(err error) error {
 
 func (o *observer) seeOne(files *commitFiles, s *sighting) error {
 	if err := o.see(files, s); err != nil {
-		return unread(files, s, err)
+		return unread(files, s.Path, err)
 	}
 	return nil
 }
 
-func unread(files *commitFiles, s *sighting, err error) error {
-	return fmt.Errorf("read %s at %s: %w", s.Path, files.commit, err)
+func unread(files *commitFiles, path string, err error) error {
+	return fmt.Errorf("read %s at %s: %w", path, files.commit, err)
 }
 
 // loader is one that nobody else uses now. It goes back with give.
