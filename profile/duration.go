@@ -84,24 +84,24 @@ func (d Duration) String() string {
 	if d == 0 {
 		return "PT0S"
 	}
-	var b strings.Builder
+	var b []byte
 	rest := time.Duration(d)
 	if rest < 0 {
-		b.WriteByte('-')
+		b = append(b, '-')
 		rest = -rest
 	}
-	b.WriteString("PT")
+	b = append(b, "PT"...)
 	if h := rest / time.Hour; h > 0 {
-		fmt.Fprintf(&b, "%dH", h)
+		b = append(strconv.AppendInt(b, int64(h), 10), 'H')
 	}
 	if m := rest % time.Hour / time.Minute; m > 0 {
-		fmt.Fprintf(&b, "%dM", m)
+		b = append(strconv.AppendInt(b, int64(m), 10), 'M')
 	}
 	if s := rest % time.Minute; s > 0 {
 		text := fmt.Sprintf("%d.%09d", s/time.Second, s%time.Second)
-		b.WriteString(strings.TrimRight(strings.TrimRight(text, "0"), ".") + "S")
+		b = append(b, strings.TrimRight(strings.TrimRight(text, "0"), ".")+"S"...)
 	}
-	return b.String()
+	return string(b)
 }
 
 // MarshalText writes ISO 8601.

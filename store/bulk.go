@@ -39,15 +39,21 @@ func (b bulk) whole() int { return max(1, maxRowArguments/len(b.columns)) }
 
 // shape is all of a statement that its text depends on.
 type shape struct {
-	rows int
+	rows int    // none where they go in as arrays of whatever length
 	same uint64 // a bit for each column that says the same in all rows
 }
+
+// ofArrays is that of a statement that takes an array of each column.
+var ofArrays = shape{}
 
 func (s shape) isSame(column int) bool { return s.same>>column&1 == 1 }
 
 // text is the statement of a shape. The embedded engine takes a $1 for a name, and looks
 // each name up among all before it: it is given as few as can be.
 func (b bulk) text(e *engine, of shape) string {
+	if of == ofArrays {
+		return b.arraysText()
+	}
 	var s strings.Builder
 	s.WriteString("INSERT INTO " + b.table + " (" + strings.Join(b.columns, ", ") + ") VALUES ")
 	for row := range of.rows {
@@ -67,7 +73,7 @@ func (b bulk) text(e *engine, of shape) string {
 			case row > 0 && of.isSame(i):
 				argument = "?" + strconv.Itoa(i+1)
 			}
-			if b.types[i] == "jsonb" {
+			if e == sqliteEngine && b.types[i] == "jsonb" {
 				argument = "jsonb(" + argument + ")"
 			}
 			s.WriteString(argument)
@@ -137,27 +143,30 @@ func (u unprepared) ExecContext(ctx context.Context, args ...any) (sql.Result, e
 
 // chunks runs one statement after the other until all rows are written.
 func (b bulk) chunks(ctx context.Context, tx session, n int, values func(i int) []any, run func(statement, []any) error) error {
-	if n <= b.whole() {
-		c := b.chunk(tx.engine, 0, n, values)
-		if c.err == nil {
-			c.err = run(unprepared{tx.Tx, b.text(tx.engine, c.of)}, c.args)
+	whole := b.whole()
+	if n <= whole {
+		args, of, err := b.chunk(tx.engine, 0, n, values)
+		if err == nil {
+			err = run(unprepared{tx.Tx, b.text(tx.engine, of)}, args)
 		}
-		return tx.explain(c.err)
+		return tx.explain(err)
 	}
-	whole, next := b.whole(), b.chunk
 	if b.arrays(tx.engine) {
-		whole, next = rowsOfArrays, b.arraysChunk
+		whole = rowsOfArrays
 	}
 	var by prepared
 	defer by.close()
 	for from := 0; from < n; from += whole {
-		c := next(tx.engine, from, min(whole, n-from), values)
-		if c.err != nil {
-			return c.err
+		args, of, err := b.chunk(tx.engine, from, min(whole, n-from), values)
+		if err == nil && b.arrays(tx.engine) {
+			of = ofArrays
+			args, err = b.byColumn(args)
 		}
-		err := by.prepare(ctx, tx, b, c.of)
-		if err == nil {
-			err = run(by.Stmt, c.args)
+		if err != nil {
+			return err
+		}
+		if err = by.prepare(ctx, tx, b, of); err == nil {
+			err = run(by.Stmt, args)
 		}
 		if err != nil {
 			return tx.explain(err)
@@ -179,14 +188,8 @@ func (p *prepared) prepare(ctx context.Context, tx session, b bulk, of shape) (e
 		return nil
 	}
 	p.close()
-	text := ""
-	if b.arrays(tx.engine) {
-		text = b.arraysText()
-	} else {
-		text = b.text(tx.engine, of)
-	}
 	p.of = of
-	p.Stmt, err = tx.PrepareContext(ctx, text)
+	p.Stmt, err = tx.PrepareContext(ctx, b.text(tx.engine, of))
 	return err
 }
 
@@ -196,20 +199,14 @@ func (p *prepared) close() {
 	}
 }
 
-// chunk is what one statement writes.
-type chunk struct {
-	of   shape
-	args []any
-	err  error
-}
-
-// chunk is the one for some rows.
-func (b bulk) chunk(e *engine, from, rows int, values func(i int) []any) (c chunk) {
-	c.of = shape{rows: rows}
-	if c.args, c.err = b.arguments(e, from, rows, values); c.err == nil && e == sqliteEngine {
-		c.args, c.of = b.once(c.args)
+// chunk are the arguments of one statement that writes some rows, and its shape.
+func (b bulk) chunk(e *engine, from, rows int, values func(i int) []any) ([]any, shape, error) {
+	args, err := b.arguments(e, from, rows, values)
+	if err == nil && e == sqliteEngine {
+		args, of := b.once(args)
+		return args, of, nil
 	}
-	return c
+	return args, shape{rows: rows}, err
 }
 
 // arguments are the values of some rows as the engine takes them.

@@ -11,9 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/sluicehq/sluice/rollout"
@@ -62,8 +60,7 @@ type Store struct {
 	log   *slog.Logger
 	// commit ends a transaction; tests of an uncertain outcome replace it.
 	commit func(commit, rollback func() error) error
-	jobs   *river.Client[*sql.Tx] // inserts only
-	asked  *river.Client[pgx.Tx]  // gives what it inserts as questions (jobs_asked.go)
+	jobs   *river.Client[session] // inserts only
 
 	routing Routing
 
@@ -102,7 +99,10 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	err := open(ctx, opts)
 	if err == nil && !opts.ReadOnly {
-		s.jobs, s.asked, err = s.queue()
+		s.jobs, err = river.NewClient(sessionJobs{s.engine.river(s.write.usual)}, &river.Config{
+			Logger: slog.New(slog.DiscardHandler), PollOnly: true, Test: river.TestConfig{Time: jobClock{s}},
+			Middleware: []rivertype.Middleware{&tracedJobs{}},
+		})
 	}
 	if err != nil {
 		if s.name != "" {
@@ -111,19 +111,6 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
-}
-
-// queue is how jobs are put into the outbox: at once, and by questions.
-func (s *Store) queue() (jobs *river.Client[*sql.Tx], asked *river.Client[pgx.Tx], err error) {
-	config := river.Config{
-		Logger: slog.New(slog.DiscardHandler), PollOnly: true, Test: river.TestConfig{Time: jobClock{s}},
-		Middleware: []rivertype.Middleware{&tracedJobs{}},
-	}
-	jobs, err = river.NewClient(s.engine.river(s.write.usual), &config)
-	if err == nil && s.engine == postgresEngine {
-		asked, err = river.NewClient(unheard{riverpgxv5.New(nil)}, &config)
-	}
-	return jobs, asked, err
 }
 
 // Close gives the database back. Closing twice does no harm.

@@ -214,7 +214,7 @@ func (b bulk) asking(ctx context.Context, tx session, what string, n int, values
 		_, err := b.write(ctx, tx, n, values)
 		return nil, q.named(err)
 	}
-	c := b.chunk(tx.engine, 0, n, values)
-	q.text, q.args = b.text(tx.engine, c.of), c.args
-	return []question{q}, q.named(c.err)
+	args, of, err := b.chunk(tx.engine, 0, n, values)
+	q.text, q.args = b.text(tx.engine, of), args
+	return []question{q}, q.named(err)
 }
