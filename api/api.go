@@ -104,6 +104,7 @@ type API struct {
 	marks     *watermark
 	shelf     *shelf
 	instances *identities
+	proven    proven
 	streams   sync.WaitGroup // whose connections were taken off their requests
 	clients   []*compat.Protocol
 	hints     *hints
@@ -210,6 +211,7 @@ func New(opts Options) (*API, error) {
 		reading:   map[string]int{},
 		shelf:     newShelf(),
 		instances: newIdentities(keptIdentity, opts.Now),
+		proven:    newProven(),
 		clients:   clients,
 		outage:    &outage{log: opts.Logger},
 		shared:    sharedPages{pages: map[string]*sharedPage{}},

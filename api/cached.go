@@ -21,10 +21,17 @@ func (a *API) dataOf(ctx context.Context, of fleet.Assignment) ([]byte, error) {
 		return data, nil
 	}
 	data, err := a.opts.Store.VersionData(ctx, of.Profile, of.Version, of.Hash)
-	if err == nil && hashOf(data) == of.Hash {
-		a.opts.Cache.Put(ctx, dataKey(of.Hash), data, keptData)
+	if err == nil {
+		a.keepData(ctx, of.Hash, data)
 	}
 	return data, err
+}
+
+// keepData puts data that is what its hash says into the cache.
+func (a *API) keepData(ctx context.Context, hash string, data []byte) {
+	if hashOf(data) == hash {
+		a.opts.Cache.Put(ctx, dataKey(hash), data, keptData)
+	}
 }
 
 // cachedData gives data that is what its hash says. Whatever else is in the

@@ -37,6 +37,16 @@ func (r *recorder) Get(ctx context.Context, key string) ([]byte, bool) {
 	return value, ok
 }
 
+// forgotten waits until nobody holds what was sent.
+func (w *world) forgotten() {
+	w.t.Helper()
+	w.until("earlier polls to be forgotten", func() bool {
+		runtime.GC() // what they were sent is held by nobody then
+		return !api.Watching(w.api)
+	})
+	runtime.GC()
+}
+
 func TestWhatManyInstancesGetComesFromTheCache(t *testing.T) {
 	t.Parallel()
 	cache := &recorder{Cache: coord.NewLRU(1 << 20)}
@@ -45,11 +55,7 @@ func TestWhatManyInstancesGetComesFromTheCache(t *testing.T) {
 	w.version("1.0.0", profile.Data{"timeout": "1s"})
 	one, two := w.register("a"), w.register("b")
 	w.complete("1.0.0", one, two)
-	w.until("the first one's polls to be forgotten", func() bool {
-		runtime.GC() // what it was sent is held by nobody then
-		return !api.Watching(w.api)
-	})
-	runtime.GC()
+	w.forgotten()
 	before := cache.hits.Load()
 	if set := two.assigned(); len(set.Assignments) != 1 || string(set.Assignments[0].Data) != `{"timeout":"1s"}` {
 		t.Errorf("delivered is %+v", set)
@@ -68,6 +74,7 @@ func TestTheCacheIsNotBelieved(t *testing.T) {
 	w.version("1.0.0", profile.Data{"timeout": "1s"})
 	i := w.register("a")
 	w.complete("1.0.0", i)
+	w.forgotten()
 	if set := i.assigned(); len(set.Assignments) != 1 || string(set.Assignments[0].Data) != `{"timeout":"1s"}` {
 		t.Errorf("delivered is %+v", set)
 	}

@@ -24,7 +24,7 @@ func crowding(r route) bool {
 	return r.method == http.MethodGet && r.pace == prompt && r.perMinute > 0
 }
 
-// inTurn lets a reader work when there is room.
+// inTurn lets a reader work when there is room, and orders by.
 func (a *API) inTurn(r route) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		if !crowding(r) {
@@ -35,6 +35,7 @@ func (a *API) inTurn(r route) echo.MiddlewareFunc {
 			case a.crowd <- struct{}{}:
 				defer func() { <-a.crowd }()
 				defer a.hurried(c)()
+				a.opts.Store.LetBy(c.Request().Context())
 				return next(c)
 			case <-c.Request().Context().Done():
 				return unavailable("too many read at once; try again")

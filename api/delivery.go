@@ -182,18 +182,20 @@ func (s *shelf) put(a fleet.Assignment, d *delivery) *delivery {
 	return d
 }
 
-// delivery is what the instances of an assignment are sent.
-func (a *API) delivery(ctx context.Context, of fleet.Assignment) (*delivery, error) {
+// delivery is what the instances of an assignment are sent. The version's data is read
+// where it is not known.
+func (a *API) delivery(ctx context.Context, of fleet.Assignment, known []byte) (d *delivery, err error) {
 	of = shared(of)
 	if d := a.shelf.get(of); d != nil {
 		return d, nil
 	}
-	data, err := a.dataOf(ctx, of)
-	if err != nil {
+	data := known
+	if len(known) > 0 {
+		a.keepData(ctx, of.Hash, known)
+	} else if data, err = a.dataOf(ctx, of); err != nil {
 		return nil, err
 	}
-	d, err := a.newDelivery(of, data)
-	if err != nil {
+	if d, err = a.newDelivery(of, data); err != nil {
 		return nil, err
 	}
 	return a.shelf.put(of, d), nil
@@ -207,7 +209,7 @@ func (a *API) deliveries(ctx context.Context, instanceID string) (deliveries, er
 	}
 	set := make(deliveries, len(list))
 	for i, one := range list {
-		if set[i], err = a.delivery(ctx, one); err != nil {
+		if set[i], err = a.delivery(ctx, one, nil); err != nil {
 			return nil, err
 		}
 	}

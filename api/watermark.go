@@ -19,7 +19,7 @@ type watermark struct {
 	store *store.Store
 	bus   coord.Bus
 	// delivery makes what is sent of what the store says was given.
-	delivery func(ctx context.Context, of fleet.Assignment) (*delivery, error)
+	delivery func(ctx context.Context, of fleet.Assignment, known []byte) (*delivery, error)
 	// sweepEvery is how often it is looked which instances are registered, and swept is told.
 	sweepEvery time.Duration
 	swept      func(registered map[string]bool)
@@ -385,13 +385,13 @@ func (m *watermark) tell(ctx context.Context, seen map[string]int64, names []str
 func (m *watermark) givenSince(ctx context.Context, before map[string]int64) ([]store.Given, map[string]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	return m.store.GivenSince(ctx, before)
+	return m.store.GivenSince(ctx, before, inlineLimit)
 }
 
 // bring gives the seats of some instances what these were given. Where it
 // cannot be made, each has to see for itself.
 func (m *watermark) bring(ctx context.Context, given store.Given) (waiting []*waiter) {
-	d, err := look(ctx, func(ctx context.Context) (*delivery, error) { return m.delivery(ctx, given.Assignment) })
+	d, err := look(ctx, func(ctx context.Context) (*delivery, error) { return m.delivery(ctx, given.Assignment, given.Data) })
 	return m.give(given.Instances, d, err)
 }
 

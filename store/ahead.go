@@ -61,6 +61,9 @@ func (a *ahead) letBy(ctx context.Context) {
 	}
 }
 
+// LetBy waits while orders are under way, and not for long, unless ctx is of one of them.
+func (s *Store) LetBy(ctx context.Context) { s.ahead.letBy(ctx) }
+
 // Ahead lets what is Urgent go ahead of whatever can wait, until done is called. For
 // other work it does nothing.
 func (s *Store) Ahead(ctx context.Context) (done func()) {

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"slices"
 	"sync"
@@ -111,9 +110,9 @@ func TestManyStepsEndEarlyForAnOrder(t *testing.T) {
 	onEach(t, func(t *testing.T, w *world) {
 		steps := w.several(3)
 		var commits int
-		w.BreakCommit(func(tx *sql.Tx) error {
+		w.BreakCommit(func(commit, _ func() error) error {
 			commits++
-			return tx.Commit()
+			return commit()
 		})
 		done := w.Ahead(store.Urgent(t.Context()))
 		defer done()

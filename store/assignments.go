@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -43,15 +41,18 @@ func scanAssignment(row scanner) (a fleet.Assignment, err error) {
 // than with those that are named.
 const manyInstances = 500
 
-// assignRows gives a version to the n instances in the JSON array $8.
+// newGeneration is what the profile $1 was raised to in this transaction.
+const newGeneration = `(SELECT generation FROM config_profiles WHERE name = $1)`
+
+// assignRows gives a version to the n instances in the JSON array $7.
 func (e *engine) assignRows(n int) string {
-	named := e.in("i.instance_id", 8)
+	named := e.in("i.instance_id", 7)
 	if e.many(n) {
-		named = `i.instance_id IN (SELECT json_array_elements_text($8::json))
-		 AND NOT EXISTS (SELECT 1 FROM config_assignments a WHERE a.instance_id = i.instance_id AND a.config_name = $1 AND a.generation >= $4)`
+		named = `i.instance_id IN (SELECT json_array_elements_text($7::json))
+		 AND NOT EXISTS (SELECT 1 FROM config_assignments a WHERE a.instance_id = i.instance_id AND a.config_name = $1 AND a.generation >= ` + newGeneration + `)`
 	}
 	return `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, deployment_id, assigned_at, traceparent)
-		SELECT i.instance_id, $1, $2, $3, CAST($4 AS BIGINT), $5, CAST($6 AS TIMESTAMPTZ), $7
+		SELECT i.instance_id, $1, $2, $3, ` + newGeneration + `, $4, CAST($5 AS TIMESTAMPTZ), $6
 		  FROM service_instances i WHERE ` + named + ` ORDER BY i.instance_id
 		ON CONFLICT (instance_id, config_name) DO UPDATE SET version = excluded.version, config_hash = excluded.config_hash,
 		 generation = excluded.generation, deployment_id = excluded.deployment_id, assigned_at = excluded.assigned_at, traceparent = excluded.traceparent, apply_error = ''
@@ -60,9 +61,9 @@ func (e *engine) assignRows(n int) string {
 
 // assignAgain does so for those that have a row, as nearly all of a large fleet do:
 // an insert that finds the row there takes nearly twice as long.
-const assignAgain = `UPDATE config_assignments SET version = $2, config_hash = $3, generation = CAST($4 AS BIGINT), deployment_id = $5,
-	  assigned_at = CAST($6 AS TIMESTAMPTZ), traceparent = $7, apply_error = ''
-	WHERE config_name = $1 AND generation < $4 AND instance_id IN (SELECT json_array_elements_text($8::json))`
+const assignAgain = `UPDATE config_assignments SET version = $2, config_hash = $3, generation = ` + newGeneration + `, deployment_id = $4,
+	  assigned_at = CAST($5 AS TIMESTAMPTZ), traceparent = $6, apply_error = ''
+	WHERE config_name = $1 AND generation < ` + newGeneration + ` AND instance_id IN (SELECT json_array_elements_text($7::json))`
 
 func (e *engine) many(n int) bool { return n >= manyInstances && !e.serial }
 
@@ -87,63 +88,72 @@ func gifts(assigns []rollout.Assign) []gift {
 	return all
 }
 
-// assign gives versions to instances under one new generation of the profile.
-// No row ever gets a lower generation than it has.
-func (tx *Tx) assign(ctx context.Context, d rollout.Deployment, assigns []rollout.Assign) error {
-	if len(assigns) == 0 {
-		return nil
-	}
-	all := gifts(assigns)
-	if err := tx.assignable(ctx, d.Profile, all); err != nil {
-		return err
-	}
-	var generation int64
-	if err := tx.tx.QueryRowContext(ctx, `UPDATE config_profiles SET generation = generation + 1 WHERE name = $1 RETURNING generation`,
-		d.Profile).Scan(&generation); err != nil {
-		return fmt.Errorf("raise the generation of %s: %w", d.Profile, notFoundOr(err))
-	}
-	for _, g := range all {
-		if err := tx.give(ctx, g, generation, d); err != nil {
-			return fmt.Errorf("assign %s: %w", d.Profile, err)
-		}
-	}
-	return nil
+// giving is how versions are given to instances.
+type giving struct {
+	tx        *Tx
+	questions []question
+	missing   []question // for what the questions did not find there
 }
 
-// give writes the assignments. An instance that went away meanwhile is no target any more.
-func (tx *Tx) give(ctx context.Context, g gift, generation int64, d rollout.Deployment) error {
-	n, e := len(g.instances), tx.s.engine
-	args := []any{d.Profile, g.version, g.hash, generation, d.ID, stamp(tx.now()), d.Span(), asJSON(g.instances)}
-	if e.many(n) {
-		if again, err := tx.exec(ctx, assignAgain, args...); err != nil || again == int64(n) {
-			return err
-		}
+// giving gives versions to instances under one new generation of the profile.
+// No row ever gets a lower generation than it has. An instance that went away meanwhile is
+// no target any more.
+func (tx *Tx) giving(d rollout.Deployment, assigns []rollout.Assign) *giving {
+	g := &giving{tx: tx}
+	all := gifts(assigns)
+	for _, one := range all {
+		g.questions = append(g.questions, assignable(d.Profile, one))
 	}
-	_, err := tx.exec(ctx, e.assignRows(n), args...)
-	return err
+	if len(all) > 0 {
+		g.questions = append(g.questions, question{
+			what: "raise the generation of " + d.Profile,
+			text: `UPDATE config_profiles SET generation = generation + 1 WHERE name = $1`, args: []any{d.Profile},
+		}.there())
+	}
+	for _, one := range all {
+		g.give(one, d)
+	}
+	return g
 }
+
+// give writes the assignments.
+func (g *giving) give(one gift, d rollout.Deployment) {
+	n, e := len(one.instances), g.tx.s.engine
+	insert := question{
+		what: "assign " + d.Profile, text: e.assignRows(n),
+		args: []any{d.Profile, one.version, one.hash, d.ID, stamp(g.tx.now()), d.Span(), asJSON(one.instances)},
+	}
+	if !e.many(n) {
+		g.questions = append(g.questions, insert)
+		return
+	}
+	again := insert
+	again.text, again.done = assignAgain, func(had int64) error {
+		if had < int64(n) {
+			g.missing = append(g.missing, insert)
+		}
+		return nil
+	}
+	g.questions = append(g.questions, again)
+}
+
+// rest writes what the questions left.
+func (g *giving) rest(ctx context.Context) error { return g.tx.tx.together(ctx, g.missing...) }
 
 // assignable refuses a version that does not exist, was not validated, or has
 // another hash: an instance would refuse it, or worse, take it.
-func (tx *Tx) assignable(ctx context.Context, name string, all []gift) error {
-	for _, g := range all {
-		n, err := count(ctx, tx.tx, `SELECT count(*) FROM config_versions
-			WHERE config_name = $1 AND version = $2 AND config_hash = $3 AND validated_at IS NOT NULL`, name, g.version, g.hash)
-		if err == nil && n == 0 {
-			err = fmt.Errorf("no validated version with the hash %s: %w", g.hash, ErrHashMismatch)
-		}
-		if err != nil {
-			return fmt.Errorf("assign version %s of %s: %w", g.version, name, err)
-		}
+func assignable(name string, g gift) question {
+	return question{
+		what: fmt.Sprintf("assign version %s of %s", g.version, name),
+		text: `SELECT version FROM config_versions WHERE config_name = $1 AND version = $2 AND config_hash = $3 AND validated_at IS NOT NULL`,
+		args: []any{name, g.version, g.hash}, row: unread,
+		done: func(n int64) error {
+			if n == 0 {
+				return fmt.Errorf("no validated version with the hash %s: %w", g.hash, ErrHashMismatch)
+			}
+			return nil
+		},
 	}
-	return nil
-}
-
-func notFoundOr(err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
-	}
-	return err
 }
 
 // AssignmentsOf reads what some instances should run, without its data.

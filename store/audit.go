@@ -41,33 +41,38 @@ func (tx *Tx) Record(ctx context.Context, f rollout.Fact) error {
 // insertFacts is the statement that adds audit events.
 var insertFacts = into("config_audit_logs", `id, event_type, entity_type, entity_id, user_id, details, trace_id, hash, created_at`, "")
 
-// writeFacts links what was recorded to the audit log. From here to the commit
-// this transaction is the only one that does.
-func (tx *Tx) writeFacts(ctx context.Context) error {
+// writeFacts links what was recorded to the audit log, behind what is to be written before.
+// From here to the commit this transaction is the only one that does. It gives the last that
+// is to be written.
+func (tx *Tx) writeFacts(ctx context.Context, before []question) (last []question, err error) {
 	if len(tx.facts) == 0 {
-		return nil
+		return before, nil
 	}
 	var id int64
-	var before string
-	if err := tx.tx.QueryRowContext(ctx, `SELECT id, hash FROM audit_head WHERE one = 1`+tx.s.engine.lock).Scan(&id, &before); err != nil {
-		return fmt.Errorf("read the head of the audit log: %w", err)
+	var hash string
+	head := question{
+		what: "read the head of the audit log", text: `SELECT id, hash FROM audit_head WHERE one = 1` + tx.s.engine.lock,
+		row: func(row scanner) error { return row.Scan(&id, &hash) },
+	}
+	if err := tx.tx.together(ctx, append(before, head.there())...); err != nil {
+		return nil, err
 	}
 	now := tx.now()
 	hashes := make([]string, len(tx.facts))
 	for i, f := range tx.facts {
 		f.EntityID, f.Actor = cleanText(f.EntityID), cleanText(f.Actor)
 		id++
-		before = link(before, id, f, tx.details[i], now)
-		hashes[i] = before
+		hash = link(hash, id, f, tx.details[i], now)
+		hashes[i] = hash
 	}
 	first := id - int64(len(tx.facts)) + 1
-	if err := insertFacts.writeAnd(ctx, tx.tx, len(tx.facts), func(i int) []any {
+	last, err = insertFacts.asking(ctx, tx.tx, fmt.Sprintf("write %d audit events", len(tx.facts)), len(tx.facts), func(i int) []any {
 		f := tx.facts[i]
 		return []any{first + int64(i), f.Type, f.EntityType, cleanText(f.EntityID), cleanText(f.Actor), tx.details[i], f.TraceID, hashes[i], stamp(now)}
-	}, question{text: `UPDATE audit_head SET id = $1, hash = $2 WHERE one = 1`, args: []any{id, before}}); err != nil {
-		return fmt.Errorf("write %d audit events and move the head of the audit log: %w", len(tx.facts), err)
-	}
-	return nil
+	})
+	return append(last, question{
+		what: "move the head of the audit log", text: `UPDATE audit_head SET id = $1, hash = $2 WHERE one = 1`, args: []any{id, hash},
+	}), err
 }
 
 // Record adds an audit event in a transaction of its own.

@@ -125,27 +125,9 @@ func (b bulk) write(ctx context.Context, tx session, n int, values func(i int) [
 	return written, err
 }
 
-// writeReturning does so and reads what comes back of each row.
-func (b bulk) writeReturning(ctx context.Context, tx session, n int, values func(i int) []any, scan func(scanner) error) error {
-	return b.chunks(ctx, tx, n, values, func(run statement, args []any) error {
-		found, err := run.QueryContext(ctx, args...)
-		if err != nil {
-			return err
-		}
-		defer found.Close()
-		for found.Next() {
-			if err := scan(found); err != nil {
-				return err
-			}
-		}
-		return found.Err()
-	})
-}
-
 // statement is one that is prepared, or is not worth it.
 type statement interface {
 	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
 }
 
 // unprepared is a statement that runs once.
@@ -157,11 +139,6 @@ type unprepared struct {
 // ExecContext runs it.
 func (u unprepared) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
 	return u.tx.ExecContext(ctx, u.text, args...)
-}
-
-// QueryContext runs it and reads rows.
-func (u unprepared) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
-	return u.tx.QueryContext(ctx, u.text, args...)
 }
 
 // chunks runs one statement after the other until all rows are written.

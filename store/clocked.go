@@ -85,8 +85,14 @@ type clockedTx struct {
 	conn *pgx.Conn
 }
 
+// over says that the transaction has ended: endBehind sent COMMIT with the last that it wrote.
+func (t clockedTx) over() bool { return !t.conn.IsClosed() && t.conn.PgConn().TxStatus() == 'I' }
+
 // Commit ends it; pgx.ErrTxCommitRollback when the server rolled it back instead.
 func (t clockedTx) Commit() error {
+	if t.over() {
+		return nil
+	}
 	tag, err := t.conn.Exec(t.ctx, "commit")
 	switch {
 	case err != nil && t.conn.PgConn().TxStatus() != 'I':
@@ -99,6 +105,9 @@ func (t clockedTx) Commit() error {
 
 // Rollback ends it.
 func (t clockedTx) Rollback() error {
+	if t.over() {
+		return nil
+	}
 	_, err := t.conn.Exec(t.ctx, "rollback")
 	if err != nil {
 		giveUp(t.conn)

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"database/sql"
 	"errors"
 	"testing"
 
@@ -16,11 +15,11 @@ var errLost = errors.New("connection lost during COMMIT")
 func TestUncertainCommit(t *testing.T) {
 	t.Parallel()
 	outcomes := map[string]struct {
-		commit func(tx *sql.Tx) error
+		commit func(commit, rollback func() error) error
 		stored bool
 	}{
-		"it was stored":     {func(tx *sql.Tx) error { return errors.Join(tx.Commit(), errLost) }, true},
-		"it was not stored": {func(tx *sql.Tx) error { return errors.Join(tx.Rollback(), errLost) }, false},
+		"it was stored":     {func(commit, _ func() error) error { return errors.Join(commit(), errLost) }, true},
+		"it was not stored": {func(_, rollback func() error) error { return errors.Join(rollback(), errLost) }, false},
 	}
 	writes := map[string]func(w *world, d rollout.Deployment, claim rollout.Claim) error{
 		"a step": func(w *world, d rollout.Deployment, claim rollout.Claim) error {
@@ -76,8 +75,8 @@ func TestUncertainCommitThatOthersFollowedIsStale(t *testing.T) {
 		d := w.create("1.1.0")
 		claim := w.claimOne("a")
 		d = w.read(d.ID)
-		w.BreakCommit(func(tx *sql.Tx) error {
-			return errors.Join(tx.Commit(), w.raw(`UPDATE config_deployments SET revision = revision + 1, op_id = 'another'`), errLost)
+		w.BreakCommit(func(commit, _ func() error) error {
+			return errors.Join(commit(), w.raw(`UPDATE config_deployments SET revision = revision + 1, op_id = 'another'`), errLost)
 		})
 		d.State = rollout.InProgress
 		if err := w.Step(t.Context(), claim, rollout.Decision{Next: d, Changed: true}); !errors.Is(err, rollout.ErrStale) {
@@ -91,11 +90,11 @@ func TestUncertainCommitThatOthersFollowedIsStale(t *testing.T) {
 func TestAStatusAndItsJobShareTheirFate(t *testing.T) {
 	t.Parallel()
 	for outcome, c := range map[string]struct {
-		commit func(tx *sql.Tx) error
+		commit func(commit, rollback func() error) error
 		rows   int // the status and the aggregate
 	}{
-		"it was stored":     {func(tx *sql.Tx) error { return errors.Join(tx.Commit(), errLost) }, 2},
-		"it was not stored": {func(tx *sql.Tx) error { return errors.Join(tx.Rollback(), errLost) }, 0},
+		"it was stored":     {func(commit, _ func() error) error { return errors.Join(commit(), errLost) }, 2},
+		"it was not stored": {func(_, rollback func() error) error { return errors.Join(rollback(), errLost) }, 0},
 	} {
 		t.Run(outcome, func(t *testing.T) {
 			t.Parallel()
@@ -111,6 +110,45 @@ func TestAStatusAndItsJobShareTheirFate(t *testing.T) {
 					t.Errorf("%d statuses and %d jobs, want %d of each", statuses, jobs, c.rows)
 				}
 			})
+		})
+	}
+}
+
+// COMMIT is sent with the last that a transaction writes. It is not carried out when that
+// is refused, and what is refused by COMMIT itself is known not to be stored.
+func TestWhatIsRefusedAtTheEndIsNotStored(t *testing.T) {
+	t.Parallel()
+	for at, trigger := range map[string]string{
+		"behind which COMMIT comes": `CREATE TRIGGER refuses BEFORE INSERT ON config_audit_logs FOR EACH ROW EXECUTE FUNCTION refuse()`,
+		"by COMMIT": `CREATE CONSTRAINT TRIGGER refuses AFTER INSERT ON config_audit_logs DEFERRABLE INITIALLY DEFERRED
+			FOR EACH ROW EXECUTE FUNCTION refuse()`,
+	} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			w := newPostgresWorld(t)
+			w.must(w.raw(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not so'; END $$`))
+			w.must(w.raw(trigger))
+			write := func() error {
+				return w.tx(func(tx *store.Tx) error {
+					return errors.Join(
+						tx.SetStatus(t.Context(), rollout.Status{Source: "configs", Commit: commit, Context: "sluice/a", State: rollout.StatusSuccess}),
+						tx.Record(t.Context(), rollout.Fact{Type: "test.happened"}))
+				})
+			}
+			stored := func() [3]int {
+				return [3]int{w.rows("commit_statuses"), w.rows("river_job"), w.rows("config_audit_logs WHERE event_type = 'test.happened'")}
+			}
+			if err := write(); !errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("got %v, want ErrConflict", err)
+			}
+			if got := stored(); got != [3]int{} {
+				t.Errorf("statuses, jobs and events that were refused are stored: %v", got)
+			}
+			w.must(w.raw(`DROP TRIGGER refuses ON config_audit_logs`))
+			w.must(write())
+			if got := stored(); got != [3]int{2, 2, 1} {
+				t.Errorf("statuses, jobs and events stored: %v, want 2, 2 and 1", got)
+			}
 		})
 	}
 }

@@ -1,11 +1,15 @@
 package store_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/sluicehq/sluice/internal/faultproxy"
 	"github.com/sluicehq/sluice/internal/testenv"
@@ -13,8 +17,26 @@ import (
 	"github.com/sluicehq/sluice/store"
 )
 
-// wireCommit is COMMIT as the driver sends it: a simple query, its length and text.
+// wireCommit is COMMIT as the driver sends it by itself: a simple query, its length and text.
 const wireCommit = "Q\x00\x00\x00\x0bcommit\x00"
+
+// wireCommitBehind is COMMIT as it is sent behind the last that a transaction writes: a
+// prepared statement, which the driver names by the hash of its text.
+func wireCommitBehind(t *testing.T) string {
+	t.Helper()
+	hash := sha256.Sum256([]byte("commit"))
+	var wire []byte
+	for _, message := range []pgproto3.FrontendMessage{
+		&pgproto3.Bind{PreparedStatement: "stmtcache_" + hex.EncodeToString(hash[:24])},
+		&pgproto3.Describe{ObjectType: 'P'}, &pgproto3.Execute{}, &pgproto3.Sync{},
+	} {
+		var err error
+		if wire, err = message.Encode(wire); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return string(wire)
+}
 
 // cutWorld is a world and a second store on it whose connections can be cut.
 type cutWorld struct {
@@ -90,7 +112,7 @@ func TestConnectionCutAtCommit(t *testing.T) {
 				w := newCutWorld(t)
 				d, write := prepare(w)
 				w.slowCommits()
-				cut := w.proxy.Cut(where, wireCommit, 0)
+				cut := w.proxy.Cut(where, wireCommitBehind(t), 0)
 				err := write()
 				select {
 				case <-cut:
@@ -215,7 +237,7 @@ func TestConnectionCutAtACommitThatIsRepeated(t *testing.T) {
 					return tx.Record(t.Context(), rollout.Fact{Type: "test.happened"})
 				})
 			}
-			w.proxy.Cut(where, wireCommit, 0)
+			w.proxy.Cut(where, wireCommitBehind(t), 0)
 			if err := move(); !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("got %v, want ErrUnavailable", err)
 			}

@@ -186,17 +186,19 @@ func (s *Store) Checks(ctx context.Context, deploymentID string) ([]rollout.Chec
 
 const keptChecks = 100
 
-func (tx *Tx) insertChecks(ctx context.Context, checks []rollout.Check) error {
+// insertingChecks keeps checks of the gate, and drops the oldest of too many.
+func insertingChecks(checks []rollout.Check) (questions []question) {
 	for _, c := range checks {
-		if _, err := tx.exec(ctx, `INSERT INTO deployment_checks (deployment_id, at, phase, verdict) VALUES ($1, $2, $3, $4)`,
-			c.DeploymentID, stamp(c.At), c.Phase, asJSON(c.Verdict)); err != nil {
-			return fmt.Errorf("write a check of deployment %s: %w", c.DeploymentID, err)
-		}
-		if _, err := tx.exec(ctx, `DELETE FROM deployment_checks WHERE deployment_id = $1 AND seq <=
+		questions = append(questions, question{
+			what: "write a check of deployment " + c.DeploymentID,
+			text: `INSERT INTO deployment_checks (deployment_id, at, phase, verdict) VALUES ($1, $2, $3, $4)`,
+			args: []any{c.DeploymentID, stamp(c.At), c.Phase, asJSON(c.Verdict)},
+		}, question{
+			what: "drop old checks of deployment " + c.DeploymentID,
+			text: `DELETE FROM deployment_checks WHERE deployment_id = $1 AND seq <=
 			(SELECT seq FROM deployment_checks WHERE deployment_id = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)`,
-			c.DeploymentID, keptChecks); err != nil {
-			return fmt.Errorf("drop old checks of deployment %s: %w", c.DeploymentID, err)
-		}
+			args: []any{c.DeploymentID, keptChecks},
+		})
 	}
-	return nil
+	return questions
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // BreakCommit replaces how transactions end.
-func (s *Store) BreakCommit(commit func(tx *sql.Tx) error) { s.commit = commit }
+func (s *Store) BreakCommit(commit func(commit, rollback func() error) error) { s.commit = commit }
 
 // Limit bounds the database's pages, as a full disk would.
 func (s *Store) Limit(ctx context.Context, pages int) error {
@@ -54,8 +54,5 @@ func OfManyRows() map[string]string {
 	}
 }
 
-// LetBy waits while orders are under way, as what can wait does.
-func (s *Store) LetBy(ctx context.Context) { s.ahead.letBy(ctx) }
-
-// MostLetBy is how long.
+// MostLetBy is how long one piece of work lets orders by.
 const MostLetBy = mostLetBy

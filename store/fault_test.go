@@ -94,7 +94,7 @@ func TestWithoutItsDatabaseEveryMethodSaysSo(t *testing.T) {
 			"Proven":              func() error { _, err := w.Proven(ctx, payments, d.Hash); return err },
 			"CompletedVersions":   func() error { _, err := w.CompletedVersions(ctx, payments); return err },
 			"Generations":         func() error { _, err := w.Generations(ctx); return err },
-			"GivenSince":          func() error { _, _, err := w.GivenSince(ctx, map[string]int64{payments: 0}); return err },
+			"GivenSince":          func() error { _, _, err := w.GivenSince(ctx, map[string]int64{payments: 0}, 0); return err },
 			"VersionData":         func() error { _, err := w.VersionData(ctx, payments, "1.0.0", d.Hash); return err },
 			"InstanceIDs":         func() error { _, err := w.InstanceIDs(ctx); return err },
 			"Propagation":         func() error { _, _, err := w.Propagation(ctx, "i-1", payments); return err },

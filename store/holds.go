@@ -50,18 +50,18 @@ func (s *Store) Holds(ctx context.Context) ([]rollout.Hold, error) {
 	return holds, nil
 }
 
-// beginHold puts a hold in force. One that is in force already ends by it.
-func (tx *Tx) beginHold(ctx context.Context, h rollout.Hold) error {
-	err := tx.tx.together(ctx, tx.endingHold(h.Profile, h.Actor), question{
+// beginningHold puts a hold in force. One that is in force already ends by it.
+func (tx *Tx) beginningHold(h rollout.Hold) []question {
+	what := "put " + h.Profile + " on hold"
+	ending := tx.endingHold(h.Profile, h.Actor)
+	ending.what = what
+	return []question{ending, {
+		what: what,
 		text: `INSERT INTO config_holds
 		(config_name, pinned_version, refused_version, refused_hash, reason, actor, deployment_id, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		args: []any{h.Profile, h.PinnedVersion, h.RefusedVersion, h.RefusedHash, h.Reason, h.Actor, h.DeploymentID, stamp(h.CreatedAt), stamp(h.ExpiresAt)},
-	})
-	if err != nil {
-		return fmt.Errorf("put %s on hold: %w", h.Profile, err)
-	}
-	return nil
+	}}
 }
 
 func (tx *Tx) endingHold(name, actor string) question {

@@ -2,11 +2,9 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
@@ -71,92 +69,99 @@ type notificationJob struct {
 // Kind names the job in the database.
 func (notificationJob) Kind() string { return "notification" }
 
-// notify adds a job for each target that is to hear of what the transaction
-// recorded: both are stored, or neither is.
-func (tx *Tx) notify(ctx context.Context) error {
+// news are the facts that the transaction recorded and that somebody may hear of, and the
+// questions that look up what stands behind them.
+func (tx *Tx) news(ctx context.Context) (news []*noted, looks []question) {
 	routing := tx.s.routing
 	if routing.Route == nil {
-		return nil
+		return nil, nil
 	}
-	var jobs []river.InsertManyParams
 	for _, f := range tx.facts {
 		if !slices.Contains(routing.Facts, f.Type) {
 			continue
 		}
-		about, ok, err := tx.notification(ctx, f)
-		if err != nil {
-			return err
+		n := &noted{fact: f}
+		if about := tx.describing(ctx, n); about != nil {
+			news, looks = append(news, n), append(looks, about...)
 		}
-		if !ok {
+	}
+	return news, looks
+}
+
+// telling adds a job for each target that is to hear of news, once that was looked up: both
+// are stored, or neither is.
+func (tx *Tx) telling(ctx context.Context, news []*noted) ([]question, error) {
+	routing := tx.s.routing
+	var jobs []river.InsertManyParams
+	for _, about := range news {
+		if !about.known {
 			continue
 		}
-		for _, n := range routing.Route(about.Notification, about.settings) {
+		for _, n := range routing.Route(about.notification(tx.now()), about.settings) {
 			jobs = append(jobs, river.InsertManyParams{
-				Args: notificationJob{n}, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts, Queue: routing.queueOf(n.Target), Metadata: inTrace(about.parent)},
+				Args: notificationJob{n}, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts, Queue: routing.queueOf(n.Target), Metadata: inTrace(about.deployment.Span())},
 			})
 		}
 	}
-	if len(jobs) == 0 {
-		return nil
-	}
-	if _, err := tx.s.jobs.InsertManyTx(ctx, tx.tx, jobs); err != nil {
-		return fmt.Errorf("put %d notifications into the outbox: %w", len(jobs), err)
-	}
-	return nil
+	return tx.askingJobs(ctx, jobs)
 }
 
-// noted is a notification with the settings of its profile, and where it belongs.
+// noted is a fact to tell of, with what stands behind it.
 type noted struct {
-	rollout.Notification
-	settings map[string]any
-	parent   string // the deployment's span
+	fact                 rollout.Fact
+	deployment           rollout.Deployment // zero for a hold that is due to none
+	known                bool               // the profile is there
+	service, environment string
+	settings             map[string]any
 }
 
-// notification describes a fact about a deployment or a hold; ok is false for
+func (n *noted) notification(at time.Time) rollout.Notification {
+	out := rollout.NewNotification("evt_"+uuid.NewString(), n.fact, n.deployment, at)
+	out.Service, out.Environment = n.service, n.environment
+	return out
+}
+
+// The deployment and the profile that a fact about a deployment or a hold is about, by the
+// entity of the fact in $1. A hold is told of with the deployment that it is due to.
+const (
+	ofDeployment        = `deployment_id = $1`
+	ofHold              = `deployment_id = (SELECT deployment_id FROM config_holds WHERE config_name = $1 ORDER BY created_at DESC LIMIT 1)`
+	profileOfDeployment = `name = (SELECT config_name FROM config_deployments WHERE deployment_id = $1)`
+	profileOfHold       = `name = $1`
+)
+
+// describing looks up what stands behind a fact about a deployment or a hold; none for
 // any other. What is corrupt is described as far as it can be read: it must not
 // stand in the way of a rollback.
-func (tx *Tx) notification(ctx context.Context, f rollout.Fact) (out noted, ok bool, err error) {
-	id := f.EntityID
+func (tx *Tx) describing(ctx context.Context, n *noted) []question {
+	deployment, profile := ofDeployment, profileOfDeployment
 	switch {
-	case f.EntityType == "deployment":
-	case f.Type == rollout.FactHoldBegun || f.Type == rollout.FactHoldEnded:
-		if id, err = tx.holder(ctx, f.EntityID); err != nil {
-			return out, false, err
-		}
+	case n.fact.EntityType == "deployment":
+	case n.fact.Type == rollout.FactHoldBegun || n.fact.Type == rollout.FactHoldEnded:
+		deployment, profile = ofHold, profileOfHold
 	default:
-		return out, false, nil
+		return nil
 	}
-	var d rollout.Deployment
-	if id != "" {
-		d, err = shown(ctx, tx.s, scanDeployment)(tx.tx.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM config_deployments WHERE deployment_id = $1`, id))
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return out, false, fmt.Errorf("read deployment %s to tell of it: %w", id, err)
-		}
-	}
-	out.parent = d.Span()
-	out.Notification = rollout.NewNotification("evt_"+uuid.NewString(), f, d, tx.now())
-	var settings string
-	err = tx.tx.QueryRowContext(ctx, `SELECT service, environment, settings FROM config_profiles WHERE name = $1`, out.Profile).
-		Scan(&out.Service, &out.Environment, &settings)
-	if errors.Is(err, sql.ErrNoRows) {
-		return out, false, nil
-	}
-	if err != nil {
-		return out, false, fmt.Errorf("read profile %s to tell of it: %w", out.Profile, err)
-	}
-	if json.Unmarshal([]byte(settings), &out.settings) != nil {
-		out.settings = nil // corrupt: the routes are enough to tell people
-	}
-	return out, true, nil
-}
-
-// holder is the deployment that the profile's newest hold is due to; "" for none.
-func (tx *Tx) holder(ctx context.Context, name string) (id string, err error) {
-	err = tx.tx.QueryRowContext(ctx, `SELECT deployment_id FROM config_holds WHERE config_name = $1 ORDER BY created_at DESC LIMIT 1`, name).Scan(&id)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("read the hold of %s to tell of it: %w", name, err)
-	}
-	return id, nil
+	read := shown(ctx, tx.s, scanDeployment)
+	what := "read what to tell of " + n.fact.EntityType + " " + n.fact.EntityID
+	return []question{{
+		what: what, text: `SELECT ` + deploymentColumns + ` FROM config_deployments WHERE ` + deployment, args: []any{n.fact.EntityID},
+		row: func(row scanner) (err error) {
+			n.deployment, err = read(row)
+			return err
+		},
+	}, {
+		what: what, text: `SELECT service, environment, settings FROM config_profiles WHERE ` + profile, args: []any{n.fact.EntityID},
+		row: func(row scanner) error {
+			var settings string
+			err := row.Scan(&n.service, &n.environment, &settings)
+			if json.Unmarshal([]byte(settings), &n.settings) != nil {
+				n.settings = nil // corrupt: the routes are enough to tell people
+			}
+			n.known = err == nil
+			return err
+		},
+	}}
 }
 
 // standing is where a profile stands now.

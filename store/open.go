@@ -59,8 +59,8 @@ type Store struct {
 	fail  func(string)
 	log   *slog.Logger
 	// commit ends a transaction; tests of an uncertain outcome replace it.
-	commit func(*sql.Tx) error
-	jobs   *river.Client[session] // inserts only
+	commit func(commit, rollback func() error) error
+	jobs   *river.Client[jobsTx] // inserts only
 
 	routing Routing
 
@@ -83,7 +83,7 @@ func IsPostgres(url string) bool {
 // Open opens the database; the embedded one it takes for this process. It does
 // not migrate.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	s := &Store{commit: (*sql.Tx).Commit, clock: opts.Now, fail: opts.Fail, log: opts.Logger, routing: opts.Routing, ended: opts.Ended}
+	s := &Store{commit: func(commit, _ func() error) error { return commit() }, clock: opts.Now, fail: opts.Fail, log: opts.Logger, routing: opts.Routing, ended: opts.Ended}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

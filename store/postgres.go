@@ -77,14 +77,8 @@ func (s *Store) openPostgres(ctx context.Context, opts Options) error {
 
 // openPools makes pools of one kind, the usual one of at most n connections.
 func (s *Store) openPools(n int, readOnly bool) pools {
-	var clock *dbClock
-	if !s.ownClock() {
-		clock = &s.db
-	}
-	return pools{
-		usual: s.config.open(n, readOnly, clock), steps: s.config.open(reserved/4, readOnly, clock), orders: s.config.open(reserved/4, readOnly, clock),
-		engine: postgresEngine, ahead: &s.ahead,
-	}
+	open := func(n int) *sql.DB { return s.config.open(n, readOnly, &s.db) }
+	return pools{usual: open(n), steps: open(reserved / 4), orders: open(reserved / 4), engine: postgresEngine, ahead: &s.ahead}
 }
 
 // parsePostgres reads a URL. Its errors never show the password.
@@ -139,11 +133,7 @@ func (c pgConfig) open(n int, readOnly bool, clock *dbClock) *sql.DB {
 	if readOnly {
 		config.RuntimeParams["default_transaction_read_only"] = "on"
 	}
-	connector := stdlib.GetConnector(*config)
-	if clock != nil {
-		connector = clocked{connector, clock}
-	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(clocked{stdlib.GetConnector(*config), clock})
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
 	db.SetConnMaxLifetime(connectionMaxLife)

@@ -135,7 +135,11 @@ func (s *Store) resumeOutbox(ctx context.Context, lease time.Duration) error {
 		for i, c := range waiting {
 			jobs[i] = postJob(statusJob{Source: c.Source, Commit: c.Commit, Context: c.Context, Revision: c.Revision}, "")
 		}
-		if err := tx.enqueueStatuses(ctx, jobs); err != nil {
+		putting, err := tx.askingJobs(ctx, jobs)
+		if err != nil {
+			return err
+		}
+		if err := tx.tx.together(ctx, putting...); err != nil {
 			return err
 		}
 		return tx.resumeComments(ctx, stuck)

@@ -44,6 +44,9 @@ func (s *Store) dropStatuses(ctx context.Context, of commitOf, old stamp) (total
 	for {
 		var n int64
 		if err := s.InTx(ctx, func(tx *Tx) (err error) {
+			if err := tx.tx.together(ctx, tx.lockingCommits([]commitOf{of})...); err != nil {
+				return err
+			}
 			n, err = tx.exec(ctx, `DELETE FROM commit_statuses WHERE source_id = $2 AND commit_sha = $3 AND context IN (
 				SELECT c.context FROM commit_statuses c WHERE c.source_id = $2 AND c.commit_sha = $3 AND `+agedCommit+`
 				ORDER BY c.context DESC LIMIT $4)

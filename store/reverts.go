@@ -46,12 +46,13 @@ func (revertJob) Kind() string { return "revert_pull_request" }
 // is told, beside the end of a rollback by a deployment of its own.
 var rollbackNews = map[string]bool{rollout.FactHoldBegun: true, rollout.FactRolledBack: true, rollout.FactHoldEnded: true}
 
-// tellPullRequests adds the jobs that tell a merged pull request of what the
+// tellingPullRequests adds the jobs that tell a merged pull request of what the
 // transaction recorded: both are stored, or neither is.
-func (tx *Tx) tellPullRequests(ctx context.Context) error {
+func (tx *Tx) tellingPullRequests(ctx context.Context) ([]question, error) {
 	if !tx.s.routing.PullRequests {
-		return nil
+		return nil, nil
 	}
+	var jobs []river.InsertManyParams
 	told := map[string]bool{}
 	for _, f := range tx.facts {
 		name := f.EntityID
@@ -69,15 +70,12 @@ func (tx *Tx) tellPullRequests(ctx context.Context) error {
 			}
 		}
 		told[name] = true
-		jobs := []river.InsertManyParams{{Args: rollbackJob{name}, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts}}}
+		jobs = append(jobs, river.InsertManyParams{Args: rollbackJob{name}, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts}})
 		if f.Type == rollout.FactHoldBegun {
 			jobs = append(jobs, river.InsertManyParams{Args: revertJob{name}, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts}})
 		}
-		if _, err := tx.s.jobs.InsertManyTx(ctx, tx.tx, jobs); err != nil {
-			return fmt.Errorf("put what pull requests are told of %s into the outbox: %w", name, err)
-		}
 	}
-	return nil
+	return tx.askingJobs(ctx, jobs)
 }
 
 // rollbackWorker writes the comments that tell of rollbacks.
@@ -170,7 +168,7 @@ func (s *Store) recordRevert(ctx context.Context, h rollout.Hold, url string) er
 		if n == 0 {
 			return nil // it is kept already
 		}
-		if _, err := tx.s.jobs.InsertTx(ctx, tx.tx, rollbackJob{h.Profile}, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
+		if err := tx.putJob(ctx, rollbackJob{h.Profile}, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
 			return fmt.Errorf("put what the pull request is told of %s into the outbox: %w", h.Profile, err)
 		}
 		return tx.Record(ctx, rollout.Fact{

@@ -41,6 +41,7 @@ func (tx *Tx) SetStatus(ctx context.Context, status rollout.Status) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("set status %s of %s: %w", status.Context, status.Commit, err)
 	}
+	status.Description = cleanText(status.Description) // as it will be read again
 	said := saying{status, spans.Format(ctx)}
 	key := said.key()
 	if i, set := tx.said[key]; set {

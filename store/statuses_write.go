@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -13,242 +12,157 @@ import (
 )
 
 // writeStatuses writes what SetStatus was told, the aggregates that follow, and a
-// job of the outbox for each that changed. A pull request's check is no part of
-// an aggregate.
-func (tx *Tx) writeStatuses(ctx context.Context) error {
+// job of the outbox for each that changed, behind what is to be written before. It gives
+// the last that is to be written. A pull request's check is no part of an aggregate.
+func (tx *Tx) writeStatuses(ctx context.Context, before []question) (last []question, err error) {
 	if len(tx.statuses) == 0 && len(tx.complete) == 0 {
-		return nil
+		return before, nil
 	}
-	before, revisions, err := tx.setStatuses(ctx, tx.spokenOf(), tx.statuses)
+	aggregates := tx.aggregates()
+	was, err := tx.statusesBefore(ctx, before, aggregates)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	changes := map[commitOf]rollout.Tally{}
-	for _, of := range tx.complete {
-		changes[of] = rollout.Tally{}
+	changed, jobs := tx.changes(was, aggregates)
+	aggregates = slices.DeleteFunc(aggregates, func(a *aggregate) bool { return !a.due })
+	writes, err := tx.puttingStatuses(ctx, changed)
+	if err != nil {
+		return nil, err
 	}
-	parents := map[commitOf]string{} // of the last word that each commit's aggregate follows
-	var jobs []river.InsertManyParams
-	for _, status := range tx.statuses {
-		key := status.key()
-		revision, changed := revisions[key]
-		if !changed {
+	if writes, err = tx.lookAtProfiles(ctx, writes, aggregates); err != nil {
+		return nil, err
+	}
+	for _, a := range aggregates {
+		if a.tally.Total() == 0 { // it was set by itself: no profile changed
 			continue
 		}
-		jobs = append(jobs, postJob(statusJob{Source: status.Source, Commit: status.Commit, Context: status.Context, Revision: revision}, status.parent))
-		parents[key.commitOf] = status.parent
-		if status.Context == rollout.CheckContext {
-			continue
-		}
-		change := changes[key.commitOf]
-		if status.Context != rollout.AggregateContext { // that of a commit without profiles is set by itself
-			change.Add(before[key], -1)
-			change.Add(status.State, 1)
-		}
-		changes[key.commitOf] = change
-	}
-	for _, of := range sortedCommits(changes) {
-		job, changed, err := tx.aggregate(ctx, of, changes[of])
-		if err != nil {
-			return fmt.Errorf("set the aggregate status of %s: %w", of.commit, err)
-		}
-		if changed {
-			jobs = append(jobs, postJob(job, parents[of]))
+		next := a.next()
+		writes = append(writes, tx.puttingAggregate(a, next))
+		if !a.was.says(next) {
+			jobs = append(jobs, postJob(statusJob{a.source, a.commit, rollout.AggregateContext, a.was.revision + 1}, a.parent))
 		}
 	}
-	return tx.enqueueStatuses(ctx, jobs)
+	putting, err := tx.askingJobs(ctx, jobs)
+	return append(writes, putting...), err
 }
 
-// spokenOf lists the commits that have aggregates, of those that were spoken of.
-func (tx *Tx) spokenOf() []commitOf {
-	seen := map[commitOf]struct{}{}
-	for _, status := range tx.statuses {
-		if status.Context != rollout.CheckContext {
-			seen[status.key().commitOf] = struct{}{}
-		}
-	}
-	for _, of := range tx.complete {
-		seen[of] = struct{}{}
-	}
-	return sortedCommits(seen)
+// storedStatus is a status as it is stored; the zero value is none.
+type storedStatus struct {
+	state       rollout.StatusState
+	description string
+	revision    int64
 }
 
-func sortedCommits[V any](commits map[commitOf]V) []commitOf {
-	out := make([]commitOf, 0, len(commits))
-	for of := range commits {
-		out = append(out, of)
-	}
-	slices.SortFunc(out, func(a, b commitOf) int {
-		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.commit, b.commit))
-	})
-	return out
+func (s storedStatus) says(next rollout.Status) bool {
+	return s.state == next.State && s.description == next.Description
 }
 
-// statusesBefore are the states of the statuses in the JSON array $1.
+// statusesBefore are the statuses in the JSON array $1 as they are.
 var statusesBefore = text{
-	sqlite: `SELECT c.source_id, c.commit_sha, c.context, c.state FROM json_each($1) j
+	sqlite: `SELECT c.source_id, c.commit_sha, c.context, c.state, c.description, c.revision FROM json_each($1) j
 		CROSS JOIN commit_statuses c ON c.source_id = json_extract(j.value, '$.Source') AND c.commit_sha = json_extract(j.value, '$.Commit')
 		 AND c.context = json_extract(j.value, '$.Context')`,
-	postgres: `SELECT c.source_id, c.commit_sha, c.context, c.state
+	postgres: `SELECT c.source_id, c.commit_sha, c.context, c.state, c.description, c.revision
 		FROM json_to_recordset($1::json) AS j("Source" text, "Commit" text, "Context" text)
 		CROSS JOIN LATERAL (SELECT * FROM commit_statuses
 			WHERE source_id = j."Source" AND commit_sha = j."Commit" AND context = j."Context"` + eachByItself + `) AS c`,
 }
 
+// statusesBefore locks the commits and reads what is stored of the statuses that are set, and
+// the aggregates. From here to the commit nobody else changes any.
+func (tx *Tx) statusesBefore(ctx context.Context, before []question, aggregates []*aggregate) (map[statusKey]storedStatus, error) {
+	was := make(map[statusKey]storedStatus, len(tx.statuses))
+	questions := append(before, tx.lockingCommits(tx.spokenOf())...)
+	if len(tx.statuses) > 0 {
+		questions = append(questions, question{
+			what: fmt.Sprintf("read the %d statuses that are set", len(tx.statuses)),
+			text: tx.s.engine.pick(statusesBefore), args: []any{asJSON(tx.statuses)},
+			row: func(row scanner) error {
+				var key statusKey
+				var s storedStatus
+				err := row.Scan(&key.source, &key.commit, &key.context, &s.state, &s.description, &s.revision)
+				was[key] = s
+				return err
+			},
+		})
+	}
+	for _, a := range aggregates {
+		questions = append(questions, a.reading())
+	}
+	return was, tx.tx.together(ctx, questions...)
+}
+
+// inOrder compares commits by source and hash.
+func inOrder(a, b commitOf) int {
+	return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.commit, b.commit))
+}
+
+// spokenOf lists the commits of all statuses that are written.
+func (tx *Tx) spokenOf() []commitOf {
+	commits := slices.Clone(tx.complete)
+	for _, status := range tx.statuses {
+		commits = append(commits, status.key().commitOf)
+	}
+	slices.SortFunc(commits, inOrder)
+	return slices.Compact(commits)
+}
+
+// changes are the statuses that are not as they were, and their jobs. Those of profiles
+// change the tallies that were kept.
+func (tx *Tx) changes(was map[statusKey]storedStatus, aggregates []*aggregate) (changed []revised, jobs []river.InsertManyParams) {
+	of := make(map[commitOf]*aggregate, len(aggregates))
+	for _, a := range aggregates {
+		of[a.commitOf] = a
+	}
+	for _, status := range tx.statuses {
+		key := status.key()
+		old := was[key]
+		if old.says(status.Status) {
+			continue
+		}
+		next := revised{status, old.revision + 1}
+		changed = append(changed, next)
+		jobs = append(jobs, postJob(statusJob{status.Source, status.Commit, status.Context, next.revision}, status.parent))
+		a := of[key.commitOf]
+		switch status.Context {
+		case rollout.CheckContext:
+			continue
+		case rollout.AggregateContext:
+			a.was = storedStatus{status.State, status.Description, next.revision}
+		default:
+			a.tally.Add(old.state, -1)
+			a.tally.Add(status.State, 1)
+		}
+		a.due, a.parent = true, status.parent
+	}
+	return changed, jobs
+}
+
+// revised is a status with its new revision.
+type revised struct {
+	saying
+	revision int64
+}
+
 // putStatus is the statement that keeps what changed.
 var putStatus = into("commit_statuses", `source_id, commit_sha, context, state, description, deployment_id, revision bigint, updated_at timestamptz`,
 	`ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
-		 deployment_id = excluded.deployment_id, revision = commit_statuses.revision + 1, updated_at = excluded.updated_at
-		 WHERE commit_statuses.state <> excluded.state OR commit_statuses.description <> excluded.description
-		RETURNING source_id, commit_sha, context, revision`)
+		 deployment_id = excluded.deployment_id, revision = excluded.revision, updated_at = excluded.updated_at`)
 
-// setStatuses locks commits and writes statuses, and tells the states they were in and
-// the revisions of those that changed.
-func (tx *Tx) setStatuses(ctx context.Context, commits []commitOf, statuses []saying) (before map[statusKey]rollout.StatusState, revisions map[statusKey]int64, err error) {
+// puttingStatuses writes statuses.
+func (tx *Tx) puttingStatuses(ctx context.Context, statuses []revised) ([]question, error) {
 	if len(statuses) == 0 {
-		return nil, nil, tx.tx.together(ctx, tx.lockingCommits(commits)...)
+		return nil, nil
 	}
-	if before, err = tx.statesOf(ctx, commits, statuses); err != nil {
-		return nil, nil, err
-	}
-	revisions, err = tx.putStatuses(ctx, statuses)
-	return before, revisions, err
-}
-
-// statesOf locks commits and reads what states the statuses are in; one that is new
-// is in none.
-func (tx *Tx) statesOf(ctx context.Context, commits []commitOf, statuses []saying) (map[statusKey]rollout.StatusState, error) {
-	out := make(map[statusKey]rollout.StatusState, len(statuses))
-	questions := append(tx.lockingCommits(commits), question{
-		text: tx.s.engine.pick(statusesBefore), args: []any{asJSON(statuses)},
-		row: func(row scanner) error {
-			var key statusKey
-			var state rollout.StatusState
-			err := row.Scan(&key.source, &key.commit, &key.context, &state)
-			out[key] = state
-			return err
-		},
-	})
-	if err := tx.tx.together(ctx, questions...); err != nil {
-		return nil, fmt.Errorf("read the %d statuses that are set: %w", len(statuses), err)
-	}
-	return out, nil
-}
-
-// putStatuses writes statuses and gives the revisions of those that changed by it.
-func (tx *Tx) putStatuses(ctx context.Context, statuses []saying) (map[statusKey]int64, error) {
-	out := make(map[statusKey]int64, len(statuses))
 	now := stamp(tx.now())
-	err := putStatus.writeReturning(ctx, tx.tx, len(statuses), func(i int) []any {
+	what := "set status " + andMore(statuses[0].Context+" of "+statuses[0].Commit, len(statuses))
+	return putStatus.asking(ctx, tx.tx, what, len(statuses), func(i int) []any {
 		s := statuses[i]
-		return []any{s.Source, s.Commit, s.Context, s.State, s.Description, s.DeploymentID, 1, now}
-	}, func(row scanner) error {
-		var key statusKey
-		var revision int64
-		err := row.Scan(&key.source, &key.commit, &key.context, &revision)
-		out[key] = revision
-		return err
+		return []any{s.Source, s.Commit, s.Context, s.State, s.Description, s.DeploymentID, s.revision, now}
 	})
-	if err != nil {
-		first := statuses[0]
-		return nil, fmt.Errorf("set status %s: %w", andMore(first.Context+" of "+first.Commit, len(statuses)), err)
-	}
-	return out, nil
-}
-
-// aggregate brings a commit's aggregate up to date. The row keeps the tally of
-// the commit's profiles, so that one of ten thousand need not read the others.
-func (tx *Tx) aggregate(ctx context.Context, of commitOf, change rollout.Tally) (job statusJob, changed bool, err error) {
-	var state rollout.StatusState
-	var description, kept string
-	var partly bool
-	err = tx.tx.QueryRowContext(ctx, `SELECT coalesce(c.state, ''), coalesce(c.description, ''), coalesce(c.tally, ''), coalesce(s.parts > 0, false)
-		FROM (SELECT 1 AS one) AS a_row LEFT JOIN sources s ON s.id = $1
-		LEFT JOIN commit_statuses c ON c.source_id = $1 AND c.commit_sha = $2 AND c.context = $3`,
-		of.source, of.commit, rollout.AggregateContext).Scan(&state, &description, &kept, &partly)
-	if err != nil {
-		return job, false, err
-	}
-	tally, err := tx.tally(ctx, of, kept, change)
-	if err != nil || tally.Total() == 0 { // the aggregate was set by itself: no profile changed
-		return job, false, err
-	}
-	var first rollout.Status
-	if tally.Speaks() {
-		if first, err = tx.firstStatus(ctx, of, tally.Worst()); err != nil {
-			return job, false, err
-		}
-	}
-	next := tally.Aggregate(first)
-	if partly {
-		next = next.Partly()
-	}
-	changed = next.State != state || next.Description != description
-	step := 0
-	if changed {
-		step = 1
-	}
-	job = statusJob{Source: of.source, Commit: of.commit, Context: rollout.AggregateContext}
-	err = tx.tx.QueryRowContext(ctx, `INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, deployment_id, tally, revision, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8)
-		ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
-		 deployment_id = excluded.deployment_id, tally = excluded.tally, revision = commit_statuses.revision + $9,
-		 updated_at = CASE WHEN $9 = 0 THEN commit_statuses.updated_at ELSE excluded.updated_at END
-		RETURNING revision`,
-		of.source, of.commit, rollout.AggregateContext, next.State, next.Description, next.DeploymentID, asJSON(tally), stamp(tx.now()), step).Scan(&job.Revision)
-	return job, changed, err
-}
-
-// tally is that of a commit's profiles, from the one that was kept, or by
-// counting where none was.
-func (tx *Tx) tally(ctx context.Context, of commitOf, kept string, change rollout.Tally) (t rollout.Tally, err error) {
-	if kept != "" && json.Unmarshal([]byte(kept), &t) == nil {
-		return t.Plus(change), nil
-	}
-	type counted struct {
-		state rollout.StatusState
-		n     int
-	}
-	rows, err := collect(ctx, tx.tx, func(row scanner) (c counted, err error) { return c, row.Scan(&c.state, &c.n) },
-		`SELECT state, count(*) FROM commit_statuses WHERE source_id = $1 AND commit_sha = $2 AND context <> $3 AND context <> $4 GROUP BY state`,
-		of.source, of.commit, rollout.AggregateContext, rollout.CheckContext)
-	if err != nil {
-		return t, err
-	}
-	t = rollout.Tally{}
-	for _, row := range rows {
-		t.Add(row.state, row.n)
-	}
-	return t, nil
-}
-
-// wrongStatuses is the condition of the index on the statuses that an aggregate
-// repeats.
-const wrongStatuses = ` AND state <> 'success' AND state <> 'pending'`
-
-// firstStatus is a commit's first status of a state, by its context.
-func (tx *Tx) firstStatus(ctx context.Context, of commitOf, state rollout.StatusState) (first rollout.Status, err error) {
-	narrowed := ""
-	if state == rollout.StatusFailure || state == rollout.StatusError {
-		narrowed = wrongStatuses
-	}
-	err = tx.tx.QueryRowContext(ctx, `SELECT state, description, deployment_id FROM commit_statuses
-		WHERE source_id = $1 AND commit_sha = $2 AND state = $3 AND context <> $4 AND context <> $5`+narrowed+` ORDER BY context LIMIT 1`,
-		of.source, of.commit, state, rollout.AggregateContext, rollout.CheckContext).Scan(&first.State, &first.Description, &first.DeploymentID)
-	return first, err
 }
 
 // postJob asks for a status to be posted, in the trace of what it tells of.
 func postJob(job statusJob, parent string) river.InsertManyParams {
 	return river.InsertManyParams{Args: job, InsertOpts: &river.InsertOpts{MaxAttempts: maxPosts, Metadata: inTrace(parent)}}
-}
-
-// enqueueStatuses adds the jobs in the transaction that changes the statuses.
-func (tx *Tx) enqueueStatuses(ctx context.Context, jobs []river.InsertManyParams) error {
-	for some := range slices.Chunk(jobs, jobsAtOnce) {
-		if _, err := tx.s.jobs.InsertManyFastTx(ctx, tx.tx, some); err != nil {
-			return fmt.Errorf("put %d commit statuses into the outbox: %w", len(jobs), err)
-		}
-	}
-	return nil
 }

@@ -134,10 +134,7 @@ func (s *Store) OrderExclusive(ctx context.Context, id string, decide rollout.De
 		if dec, err = decide(before, snap, tx.now()); err != nil || !dec.Changed {
 			return err
 		}
-		if err := tx.tx.together(ctx, orStale(tx.order(dec, op))); err != nil {
-			return err
-		}
-		return tx.apply(ctx, dec)
+		return tx.apply(ctx, dec, orStale(tx.order(dec, op)))
 	})
 	if errors.Is(err, errCommit) {
 		err = s.outcome(ctx, dec.Next, op, err)
@@ -151,10 +148,7 @@ func (s *Store) OrderExclusive(ctx context.Context, id string, decide rollout.De
 func (s *Store) decided(ctx context.Context, dec rollout.Decision, update func(tx *Tx, op string) question) error {
 	op := uuid.NewString()
 	err := s.InTx(ctx, func(tx *Tx) error {
-		if err := tx.tx.together(ctx, append(tx.locking(`name = $1`, dec.Next.Profile), orStale(update(tx, op)))...); err != nil {
-			return err
-		}
-		return tx.apply(ctx, dec)
+		return tx.apply(ctx, dec, append(tx.locking(`name = $1`, dec.Next.Profile), orStale(update(tx, op)))...)
 	})
 	if errors.Is(err, errCommit) {
 		return s.outcome(ctx, dec.Next, op, err)
@@ -248,29 +242,34 @@ func (tx *Tx) sourceOf(ctx context.Context, d rollout.Deployment) (source string
 	return source, notFound(err, ErrNotFound, "version "+d.Version+" of", d.Profile)
 }
 
-// apply does everything of a decision but the deployment's own row.
-func (tx *Tx) apply(ctx context.Context, dec rollout.Decision) error {
+// apply does everything of a decision but the deployment's own row, which own may be the
+// questions to write.
+func (tx *Tx) apply(ctx context.Context, dec rollout.Decision, own ...question) error {
 	d := dec.Next
 	if d.State.Final() {
 		tx.ended = append(tx.ended, d)
 	}
+	giving := tx.giving(d, dec.Assign)
+	questions := append(own, giving.questions...)
+	questions = append(questions, insertingChecks(dec.Checks)...)
+	if dec.Hold != nil {
+		questions = append(questions, tx.beginningHold(*dec.Hold)...)
+	}
+	if err := tx.tx.together(ctx, questions...); err != nil {
+		return err
+	}
+	if err := giving.rest(ctx); err != nil {
+		return err
+	}
 	if err := tx.switchTraffic(ctx, d, dec.Switch); err != nil {
 		return err
 	}
-	if err := tx.assign(ctx, d, dec.Assign); err != nil {
-		return err
-	}
-	if err := tx.insertChecks(ctx, dec.Checks); err != nil {
-		return err
-	}
 	if dec.Current != "" {
-		tx.runs = append(tx.runs, ask(`UPDATE config_profiles SET current_version = $2, updated_at = $3 WHERE name = $1`,
-			d.Profile, dec.Current, stamp(tx.now())))
-	}
-	if dec.Hold != nil {
-		if err := tx.beginHold(ctx, *dec.Hold); err != nil {
-			return err
-		}
+		tx.runs = append(tx.runs, question{
+			what: "set the current version of " + d.Profile,
+			text: `UPDATE config_profiles SET current_version = $2, updated_at = $3 WHERE name = $1`,
+			args: []any{d.Profile, dec.Current, stamp(tx.now())},
+		})
 	}
 	if dec.Retire {
 		if err := tx.RetireProfile(ctx, d.Profile); err != nil {

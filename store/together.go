@@ -12,6 +12,7 @@ import (
 
 // question is one of several statements of which none depends on another's answer.
 type question struct {
+	what string // stands before its errors; it may be empty
 	text string
 	args []any
 	row  func(scanner) error // takes a row; nil for a statement that gives none
@@ -43,19 +44,31 @@ func (s session) one(ctx context.Context, q question) error {
 	if q.row == nil {
 		result, err := s.ExecContext(ctx, q.text, q.args...)
 		if err != nil {
-			return err
+			return q.named(err)
 		}
 		n, err := result.RowsAffected()
-		return errors.Join(err, q.ended(n))
+		return q.named(errors.Join(err, q.ended(n)))
 	}
-	return askOne(ctx, s, q)
+	return q.named(askOne(ctx, s, q))
+}
+
+// endBehind commits the transaction behind the last that it writes. PostgreSQL is sent
+// both at once: where it refuses one of the last, COMMIT is not carried out. Of the last
+// none may refuse its answer.
+func (s session) endBehind(ctx context.Context, last []question) error {
+	if s.engine == postgresEngine && len(last) > 0 {
+		if err := sendTogether(ctx, s.conn, s.engine, append(last, ask("commit"))); err != nil {
+			return err
+		}
+	}
+	return s.Commit()
 }
 
 // together reads so outside a transaction.
 func (p pools) together(ctx context.Context, questions ...question) (err error) {
 	if p.engine != postgresEngine {
 		for _, q := range questions {
-			if err := askOne(ctx, p, q); err != nil {
+			if err := q.named(askOne(ctx, p, q)); err != nil {
 				return err
 			}
 		}
@@ -89,7 +102,7 @@ func sendTogether(ctx context.Context, conn *sql.Conn, e *engine, questions []qu
 		}
 		answers := c.SendBatch(ctx, &batch)
 		for _, q := range questions {
-			if err = q.answer(answers); err != nil {
+			if err = q.named(q.answer(answers)); err != nil {
 				break
 			}
 		}
@@ -171,17 +184,37 @@ func (q question) ended(n int64) error {
 	return q.done(n)
 }
 
-// writeAnd writes rows and then something else, together where there are few of them.
-func (b bulk) writeAnd(ctx context.Context, tx session, n int, values func(i int) []any, then question) error {
-	if n*len(values(0)) > maxRowArguments {
-		if _, err := b.write(ctx, tx, n, values); err != nil {
-			return err
+// there is ErrNotFound where the question finds or changes no row.
+func (q question) there() question {
+	q.done = func(n int64) error {
+		if n == 0 {
+			return ErrNotFound
 		}
-		return tx.together(ctx, then)
+		return nil
 	}
-	args, of, err := b.chunk(tx.engine, 0, n, values)
-	if err != nil {
+	return q
+}
+
+// named says what was asked.
+func (q question) named(err error) error {
+	if err == nil || q.what == "" {
 		return err
 	}
-	return tx.together(ctx, question{text: b.text(tx.engine, of), args: args}, then)
+	return fmt.Errorf("%s: %w", q.what, err)
+}
+
+// asking is the question that writes n rows, for it to be sent with others. Many rows are
+// written at once, and leave none.
+func (b bulk) asking(ctx context.Context, tx session, what string, n int, values func(i int) []any) ([]question, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	q := question{what: what}
+	if n > b.whole() {
+		_, err := b.write(ctx, tx, n, values)
+		return nil, q.named(err)
+	}
+	args, of, err := b.chunk(tx.engine, 0, n, values)
+	q.text, q.args = b.text(tx.engine, of), args
+	return []question{q}, q.named(err)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/rollout"
@@ -118,10 +119,12 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := fn(own); err != nil {
 		return err
 	}
-	if err := own.finish(context.WithoutCancel(ctx)); err != nil { // a caller who leaves now is too late
+	last, err := own.finish(context.WithoutCancel(ctx)) // a caller who leaves now is too late
+	if err != nil {
 		return err
 	}
-	if err := s.commit(tx); err != nil {
+	end := func() error { return own.tx.endBehind(lasting, last) }
+	if err := s.commit(end, tx.Rollback); err != nil {
 		if s.engine.denied(err) {
 			return fmt.Errorf("commit: %w", s.engine.explain(err))
 		}
@@ -152,29 +155,35 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn, lasting context.Conte
 	return tx, nil
 }
 
-// finish writes what a transaction writes once, at its end.
-func (tx *Tx) finish(ctx context.Context) error {
+// finish writes what a transaction writes once, at its end. It gives the last of it, to be
+// sent with the commit.
+func (tx *Tx) finish(ctx context.Context) (last []question, err error) {
 	if err := tx.writeCounts(ctx); err != nil {
-		return err
-	}
-	if len(tx.runs) > 0 {
-		if err := tx.tx.together(ctx, tx.runs...); err != nil {
-			return fmt.Errorf("set the current versions of %d profiles: %w", len(tx.runs), err)
-		}
-	}
-	if err := tx.writeStatuses(ctx); err != nil {
-		return err
-	}
-	if err := tx.notify(ctx); err != nil {
-		return err
-	}
-	if err := tx.tellPullRequests(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if err := tx.tookEffect(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	return tx.writeFacts(ctx)
+	before, err := tx.tellingPullRequests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	news, looks := tx.news(ctx)
+	if last, err = tx.writeStatuses(ctx, slices.Concat(before, tx.runs, looks)); err != nil {
+		return nil, err
+	}
+	if last, err = tx.writeFacts(ctx, last); err != nil { // with which all is looked up: news are of facts
+		return nil, err
+	}
+	telling, err := tx.telling(ctx, news)
+	if err != nil {
+		return nil, err
+	}
+	last = append(last, telling...)
+	if tx.s.engine == postgresEngine {
+		return last, nil
+	}
+	return nil, tx.tx.together(ctx, last...)
 }
 
 // errBegin marks an error before anything was done.

@@ -39,6 +39,7 @@ func (s *Store) Generations(ctx context.Context) (map[string]int64, error) {
 type Given struct {
 	fleet.Assignment
 	Instances []string
+	Data      []byte // the version's canonical data, where it came along
 }
 
 // given is a profile, its generation, and what was given of it.
@@ -53,35 +54,40 @@ type given struct {
 // thing at once, and then nobody needs to sort what it was given.
 var givenRows = text{
 	sqlite: `SELECT g.name, g.generation, COALESCE(f.version, ''), COALESCE(f.config_hash, ''), COALESCE(f.generation, 0), COALESCE(f.deployment_id, ''),
-		  COALESCE(f.traceparent, ''), COALESCE(t.active_group, ''),
+		  COALESCE(f.traceparent, ''), COALESCE(t.active_group, ''), COALESCE(CAST(v.config_data AS TEXT), ''),
 		  (SELECT count(*) || char(10) || COALESCE(group_concat(a.instance_id, char(10)) FILTER (WHERE ` + likeFirst + `), '')
 		     FROM config_assignments a WHERE a.config_name = g.name AND a.generation > g.seen)
 		 FROM (SELECT p.name, p.generation, j.value AS seen,
 		         (SELECT a.rowid FROM config_assignments a WHERE a.config_name = p.name AND a.generation > j.value LIMIT 1) AS first
 		         FROM json_each($1) j JOIN config_profiles p ON p.name = j.key) g
 		 LEFT JOIN config_assignments f ON f.rowid = g.first
+		 LEFT JOIN config_versions v ON v.config_name = f.config_name` + small + `
 		 LEFT JOIN config_traffic t ON t.config_name = g.name`,
 	postgres: `SELECT p.name, p.generation, COALESCE(f.version, ''), COALESCE(f.config_hash, ''), COALESCE(f.generation, 0), COALESCE(f.deployment_id, ''),
-		  COALESCE(f.traceparent, ''), COALESCE(t.active_group, ''),
+		  COALESCE(f.traceparent, ''), COALESCE(t.active_group, ''), COALESCE(CAST(v.config_data AS TEXT), ''),
 		  (SELECT count(*) || chr(10) || COALESCE(string_agg(a.instance_id, chr(10)) FILTER (WHERE ` + likeFirst + `), '')
 		     FROM config_assignments a WHERE a.config_name = p.name AND a.generation > j.value::bigint)
 		 FROM json_each_text($1::json) AS j(key, value) JOIN config_profiles p ON p.name = j.key
 		 LEFT JOIN LATERAL (SELECT * FROM config_assignments a WHERE a.config_name = p.name AND a.generation > j.value::bigint LIMIT 1) f ON true
+		 LEFT JOIN config_versions v ON v.config_name = f.config_name` + small + `
 		 LEFT JOIN config_traffic t ON t.config_name = p.name`,
 }
 
+// small is the version that was given, if its data has at most $2 bytes.
+const small = ` AND v.version = f.version AND v.config_hash = f.config_hash AND v.size_bytes <= $2`
+
 const likeFirst = `(a.generation, a.version, a.config_hash, a.deployment_id, a.traceparent) = (f.generation, f.version, f.config_hash, f.deployment_id, f.traceparent)`
 
-// givenApart has a row for each thing that was given of a profile.
+// givenApart has a row for each thing that was given of a profile, and no data.
 var givenApart = text{
 	sqlite: `SELECT p.name, p.generation, COALESCE(a.version, ''), COALESCE(a.config_hash, ''), COALESCE(a.generation, 0), COALESCE(a.deployment_id, ''),
-		  COALESCE(a.traceparent, ''), COALESCE(t.active_group, ''), count(a.instance_id) || char(10) || COALESCE(group_concat(a.instance_id, char(10)), '')
+		  COALESCE(a.traceparent, ''), COALESCE(t.active_group, ''), '', count(a.instance_id) || char(10) || COALESCE(group_concat(a.instance_id, char(10)), '')
 		 FROM json_each($1) j JOIN config_profiles p ON p.name = j.key
 		 LEFT JOIN config_assignments a ON a.config_name = p.name AND a.generation > j.value
 		 LEFT JOIN config_traffic t ON t.config_name = p.name
 		GROUP BY p.name, a.generation, a.version, a.config_hash, a.deployment_id, a.traceparent`,
 	postgres: `SELECT p.name, p.generation, COALESCE(a.version, ''), COALESCE(a.config_hash, ''), COALESCE(a.generation, 0), COALESCE(a.deployment_id, ''),
-		  COALESCE(a.traceparent, ''), COALESCE(t.active_group, ''), count(a.instance_id) || chr(10) || COALESCE(string_agg(a.instance_id, chr(10)), '')
+		  COALESCE(a.traceparent, ''), COALESCE(t.active_group, ''), '', count(a.instance_id) || chr(10) || COALESCE(string_agg(a.instance_id, chr(10)), '')
 		 FROM json_each_text($1::json) AS j(key, value) JOIN config_profiles p ON p.name = j.key
 		 LEFT JOIN config_assignments a ON a.config_name = p.name AND a.generation > j.value::bigint
 		 LEFT JOIN config_traffic t ON t.config_name = p.name
@@ -90,35 +96,51 @@ var givenApart = text{
 
 // GivenSince reads what was given of some profiles after the generation that each
 // has in seen, and the generations that they have now. Assignments of a whole
-// fleet are few rows: what it was given together is told together.
-func (s *Store) GivenSince(ctx context.Context, seen map[string]int64) (since []Given, generations map[string]int64, err error) {
+// fleet are few rows: what it was given together is told together. Small data comes along,
+// of all profiles at most so many bytes.
+func (s *Store) GivenSince(ctx context.Context, seen map[string]int64, bytes int) (since []Given, generations map[string]int64, err error) {
 	generations = make(map[string]int64, len(seen))
-	for _, rows := range []text{givenRows, givenApart} {
-		if len(seen) == 0 {
-			break
+	if len(seen) == 0 {
+		return nil, generations, nil
+	}
+	found, err := s.given(ctx, givenRows, asJSON(seen), bytes/len(seen))
+	if err != nil {
+		return nil, nil, err
+	}
+	apart := map[string]int64{}
+	for _, g := range found {
+		if !g.alike {
+			apart[g.Profile] = seen[g.Profile]
 		}
-		found, err := collect(ctx, s.read, scanGiven, s.engine.pick(rows), asJSON(seen))
+	}
+	if len(apart) > 0 {
+		more, err := s.given(ctx, givenApart, asJSON(apart))
 		if err != nil {
-			return nil, nil, fmt.Errorf("read what was assigned of %d profiles: %w", len(seen), err)
+			return nil, nil, err
 		}
-		apart := map[string]int64{}
-		for _, g := range found {
-			generations[g.Profile] = g.generation
-			if !g.alike {
-				apart[g.Profile] = seen[g.Profile]
-			} else if len(g.Instances) > 0 {
-				since = append(since, g.Given)
-			}
+		found = append(found, more...)
+	}
+	for _, g := range found {
+		generations[g.Profile] = g.generation
+		if g.alike && len(g.Instances) > 0 {
+			since = append(since, g.Given)
 		}
-		seen = apart
 	}
 	return since, generations, nil
+}
+
+func (s *Store) given(ctx context.Context, rows text, args ...any) ([]given, error) {
+	found, err := collect(ctx, s.read, scanGiven, s.engine.pick(rows), args...)
+	if err != nil {
+		return nil, fmt.Errorf("read what was assigned: %w", err)
+	}
+	return found, nil
 }
 
 func scanGiven(row scanner) (g given, err error) {
 	var instances string
 	a := &g.Assignment
-	if err := row.Scan(&a.Profile, &g.generation, &a.Version, &a.Hash, &a.Generation, &a.DeploymentID, &a.TraceParent, &a.ActiveGroup, &instances); err != nil {
+	if err := row.Scan(&a.Profile, &g.generation, &a.Version, &a.Hash, &a.Generation, &a.DeploymentID, &a.TraceParent, &a.ActiveGroup, &g.Data, &instances); err != nil {
 		return g, err
 	}
 	all, list, _ := strings.Cut(instances, "\n")

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sluicehq/sluice/fleet"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -43,7 +44,7 @@ func TestWhoseAssignmentsChanged(t *testing.T) {
 			{"nobody's", nil, nil, nil},
 			{"one that is not there", map[string]int64{"no-such": 0, payments: 0}, []string{"i-2"}, map[string]int64{payments: after[payments]}},
 		} {
-			since, now, err := w.GivenSince(t.Context(), c.seen)
+			since, now, err := w.GivenSince(t.Context(), c.seen, 1<<10)
 			w.must(err)
 			var got []string
 			for _, one := range since {
@@ -82,7 +83,7 @@ func TestGivenTogether(t *testing.T) {
 			assigns = append(assigns, one)
 		}
 		w.must(w.Create(t.Context(), rollout.Decision{Next: d, Changed: true, Assign: assigns}))
-		since, _, err := w.GivenSince(t.Context(), map[string]int64{payments: 0})
+		since, _, err := w.GivenSince(t.Context(), map[string]int64{payments: 0}, 1<<10)
 		w.must(err)
 		got := map[string]int{}
 		for _, one := range since {
@@ -90,6 +91,36 @@ func TestGivenTogether(t *testing.T) {
 		}
 		if len(since) != 2 || got["1.1.0"] != 15 || got["1.0.0"] != 5 {
 			t.Errorf("%d rows of %v", len(since), got)
+		}
+	})
+}
+
+// Small data comes along with what was given, and of many profiles no more than of one.
+func TestSmallDataComesAlong(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		w.register("i-1")
+		d := w.deployment("1.1.0")
+		v, err := w.Version(t.Context(), payments, d.Version)
+		w.must(err)
+		w.must(w.Create(t.Context(), rollout.Decision{Next: d, Changed: true,
+			Assign: []rollout.Assign{{InstanceID: "i-1", Version: d.Version, Hash: d.Hash}}}))
+		data := profile.Canonical(v.Data)
+		for _, c := range []struct {
+			name  string
+			seen  map[string]int64
+			bytes int
+			want  string
+		}{
+			{"as much as is asked for", map[string]int64{payments: 0}, len(data), string(data)},
+			{"more than is asked for", map[string]int64{payments: 0}, len(data) - 1, ""},
+			{"more than its part", map[string]int64{payments: 0, "other.production": 0}, 2*len(data) - 1, ""},
+		} {
+			since, _, err := w.GivenSince(t.Context(), c.seen, c.bytes)
+			w.must(err)
+			if len(since) != 1 || string(since[0].Data) != c.want {
+				t.Errorf("%s: given was %+v, want the data %s", c.name, since, c.want)
+			}
 		}
 	})
 }
