@@ -59,10 +59,12 @@ func (e *engine) assignRows(n int) string {
 }
 
 // assignAgain does so for those that have a row, as nearly all of a large fleet do:
-// an insert that finds the row there takes nearly twice as long.
-const assignAgain = `UPDATE config_assignments SET version = $2, config_hash = $3, generation = CAST($4 AS BIGINT), deployment_id = $5,
+// an insert that finds the row there takes nearly twice as long. None is named twice,
+// which IN would have to see to first.
+const assignAgain = `UPDATE config_assignments a SET version = $2, config_hash = $3, generation = CAST($4 AS BIGINT), deployment_id = $5,
 	  assigned_at = CAST($6 AS TIMESTAMPTZ), traceparent = $7, apply_error = ''
-	WHERE config_name = $1 AND generation < $4 AND instance_id IN (SELECT json_array_elements_text($8::json))`
+	FROM json_array_elements_text($8::json) AS i(id)
+	WHERE a.config_name = $1 AND a.generation < $4 AND a.instance_id = i.id`
 
 func (e *engine) many(n int) bool { return n >= manyInstances && !e.serial }
 
@@ -113,6 +115,7 @@ func (tx *Tx) assign(ctx context.Context, d rollout.Deployment, assigns []rollou
 // give writes the assignments. An instance that went away meanwhile is no target any more.
 func (tx *Tx) give(ctx context.Context, g gift, generation int64, d rollout.Deployment) error {
 	n, e := len(g.instances), tx.s.engine
+	slices.Sort(g.instances) // as the index has them: those that are together on a page are found together
 	args := []any{d.Profile, g.version, g.hash, generation, d.ID, stamp(tx.now()), d.Span(), asJSON(g.instances)}
 	if e.many(n) {
 		if again, err := tx.exec(ctx, assignAgain, args...); err != nil || again == int64(n) {
@@ -124,12 +127,13 @@ func (tx *Tx) give(ctx context.Context, g gift, generation int64, d rollout.Depl
 }
 
 // assignable refuses a version that does not exist, was not validated, or has
-// another hash: an instance would refuse it, or worse, take it.
+// another hash: an instance would refuse it, or worse, take it. The version stays until
+// the transaction ends; from then on the database removes none that is assigned.
 func (tx *Tx) assignable(ctx context.Context, name string, all []gift) error {
 	for _, g := range all {
-		n, err := count(ctx, tx.tx, `SELECT count(*) FROM config_versions
-			WHERE config_name = $1 AND version = $2 AND config_hash = $3 AND validated_at IS NOT NULL`, name, g.version, g.hash)
-		if err == nil && n == 0 {
+		found, err := collect(ctx, tx.tx, scanName, `SELECT version FROM config_versions
+			WHERE config_name = $1 AND version = $2 AND config_hash = $3 AND validated_at IS NOT NULL`+tx.s.engine.lock, name, g.version, g.hash)
+		if err == nil && len(found) == 0 {
 			err = fmt.Errorf("no validated version with the hash %s: %w", g.hash, ErrHashMismatch)
 		}
 		if err != nil {
