@@ -1,6 +1,7 @@
 package rollout_test
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -272,8 +273,21 @@ func unread(snap rollout.Snapshot) rollout.Snapshot {
 	return snap
 }
 
+// turned is a snapshot with its targets the other way round.
+func turned(snap rollout.Snapshot) rollout.Snapshot {
+	snap.Targets = slices.Clone(snap.Targets)
+	slices.Reverse(snap.Targets)
+	return snap
+}
+
+// sorted is a decision with its assignments by instance: in which order they are made is nothing.
+func sorted(dec rollout.Decision) rollout.Decision {
+	dec.Assign = slices.SortedFunc(slices.Values(dec.Assign), func(a, b rollout.Assign) int { return cmp.Compare(a.InstanceID, b.InstanceID) })
+	return dec
+}
+
 // step asks Decide once. With the samples that it asks for it decides as with all,
-// and where it asks for none as it did before it knew.
+// where it asks for none as it did before it knew, and as it does in whatever order the targets come.
 func (w *world) step() rollout.Decision {
 	snap := w.snapshot()
 	dec := rollout.Decide(w.d, snap, w.now)
@@ -282,6 +296,9 @@ func (w *world) step() rollout.Decision {
 	}
 	if before, asked := rollout.DecideUnread(w.d, unread(snap), w.now); len(asked) == 0 && !reflect.DeepEqual(before, dec) {
 		panic(fmt.Sprintf("with all samples:\n%+v\nwithout, and asking for none:\n%+v", dec, before))
+	}
+	if other := rollout.Decide(w.d, turned(snap), w.now); !reflect.DeepEqual(sorted(other), sorted(dec)) {
+		panic(fmt.Sprintf("as the targets come:\n%+v\nthe other way round:\n%+v", sorted(dec), sorted(other)))
 	}
 	if asks := rollout.Asks(w.d, snap, dec, w.now); len(asks) > 0 {
 		snap.Measurements = w.measure(asks)
