@@ -147,6 +147,7 @@ CREATE TABLE config_deployments (
     next_step_at   TIMESTAMPTZ,
     -- Something happened since the claim: the step under way has not seen it.
     woken          BOOLEAN NOT NULL DEFAULT false,
+    rests_until    TIMESTAMPTZ, -- nothing that happens makes it due before
     attempts       BIGINT NOT NULL DEFAULT 0,
     quarantined    TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (config_name, config_version) REFERENCES config_versions (config_name, version),
