@@ -287,21 +287,23 @@ func (e *Engine) decide(ctx context.Context, claim Claim) (t decided, err error)
 // decideWith decides with what providers outside have answered.
 func (e *Engine) decideWith(ctx context.Context, claim Claim, measurements []Measurement) (t decided, err error) {
 	t.claim, t.began = claim, time.Now()
-	decided := false // of a large fleet it is not done again for nothing
+	var unread *step
 	readings := func(d Deployment, now time.Time) func(Snapshot) []Reading {
-		return func(snap Snapshot) (readings []Reading) {
+		return func(snap Snapshot) []Reading {
 			snap.Measurements = measurements
-			t.dec, readings = decideUnread(d, snap, now)
-			decided = len(readings) == 0
-			return readings
+			unread, t.dec = decideUnread(d, snap, now)
+			return unread.readings()
 		}
 	}
 	if t.read, t.snap, t.now, err = e.readWith(ctx, claim.DeploymentID, readings); err != nil {
 		return t, err
 	}
 	t.snap.Measurements = measurements
-	if !decided {
+	switch {
+	case unread == nil: // there are no targets to read samples of
 		t.dec = Decide(t.read, t.snap, t.now)
+	case len(unread.needs) > 0: // otherwise it is decided
+		t.dec = unread.again(t.snap)
 	}
 	return t, nil
 }

@@ -253,7 +253,13 @@ func (w *world) store(dec rollout.Decision) {
 // read is a snapshot with the samples that are asked for, as the store reads it.
 func read(snap rollout.Snapshot, readings func(rollout.Snapshot) []rollout.Reading) rollout.Snapshot {
 	bare := unread(snap)
-	for _, r := range readings(bare) {
+	fill(bare, snap, readings(bare))
+	return bare
+}
+
+// fill reads samples of a snapshot into the same one without any.
+func fill(bare, snap rollout.Snapshot, readings []rollout.Reading) {
+	for _, r := range readings {
 		for _, id := range r.Instances {
 			i := slices.IndexFunc(bare.Targets, func(t rollout.Target) bool { return t.Instance.ID == id })
 			all := snap.Targets[i].Samples
@@ -261,7 +267,6 @@ func read(snap rollout.Snapshot, readings func(rollout.Snapshot) []rollout.Readi
 			bare.Targets[i].Samples = all[from:]
 		}
 	}
-	return bare
 }
 
 // unread is a snapshot as it is before any samples are.
@@ -291,7 +296,8 @@ func sorted(dec rollout.Decision) rollout.Decision {
 func (w *world) step() rollout.Decision {
 	snap := w.snapshot()
 	dec := rollout.Decide(w.d, snap, w.now)
-	if with := rollout.Decide(w.d, read(snap, rollout.Readings(w.d, w.now)), w.now); !reflect.DeepEqual(with, dec) {
+	bare := unread(snap)
+	if with := rollout.DecideAgain(w.d, bare, w.now, func(readings []rollout.Reading) { fill(bare, snap, readings) }); !reflect.DeepEqual(with, dec) {
 		panic(fmt.Sprintf("with all samples:\n%+v\nwith those that it asks for:\n%+v", dec, with))
 	}
 	if before, asked := rollout.DecideUnread(w.d, unread(snap), w.now); len(asked) == 0 && !reflect.DeepEqual(before, dec) {
