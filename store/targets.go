@@ -67,6 +67,9 @@ func (r *targetRow) scan(row scanner) error {
 // askingTargets is the question for a deployment's targets with their assignments:
 // all of them, at each of its steps, in no order.
 func (s *Store) askingTargets(ctx context.Context, d rollout.Deployment, targets *[]rollout.Target) question {
+	if n, ok := s.fleets.Load(d.Profile); ok {
+		*targets = make([]rollout.Target, 0, n.(int))
+	}
 	r := newTargetRow(d)
 	whole := shown(ctx, s, func(row scanner) (struct{}, error) { return struct{}{}, r.scan(row) })
 	return question{
@@ -79,6 +82,10 @@ func (s *Store) askingTargets(ctx context.Context, d rollout.Deployment, targets
 				*targets = slices.Grow(all, max(len(all), 16)) // twice as many: append would copy them more often
 			}
 			*targets = append(*targets, r.Target)
+			return nil
+		},
+		done: func(int64) error {
+			s.fleets.Store(d.Profile, len(*targets))
 			return nil
 		},
 	}
