@@ -157,7 +157,7 @@ func benchWhole(s *scenario) {
 	})
 	s.add(bench.Figure{What: fmt.Sprintf("a rollback's call to the last of %s instances told", count(s.Instances)), Unit: "ms", Ours: back, Goal: 1000})
 	s.add(bench.Figure{What: "the call itself, which gives that many assignments back", Unit: "ms", Ours: calls})
-	s.note("On PostgreSQL with fsync off. Webhooks of a source are put together for a moment before it is looked at, and the engine and the streams each look by turns.")
+	s.note("On PostgreSQL with fsync off. Before the broadcast the commit becomes a version and a deployment, and the engine reads the whole fleet to decide about it.")
 }
 
 // benchAPI is what docs/api.md promises of four doors, while a hundred canaries are under way.
