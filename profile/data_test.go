@@ -186,3 +186,16 @@ func TestMask(t *testing.T) {
 		t.Error("nil masks to nil")
 	}
 }
+
+// A key that is no plain word is quoted in a path.
+func TestPathsOfKeys(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]string{
+		"a": "$.a", "_a": "$._a", "$a-1": "$.$a-1", "A9": "$.A9", "-a": `$["-a"]`, "9a": `$["9a"]`, "a.b": `$["a.b"]`, "é": `$["é"]`, "": `$[""]`, `a"b`: `$["a\"b"]`,
+	} {
+		found := profile.Secrets(profile.Data{key: map[string]any{"$secret": "env:A"}})
+		if len(found) != 1 || found[0].Path != want {
+			t.Errorf("the secret at %q is at %v, want %s", key, found, want)
+		}
+	}
+}

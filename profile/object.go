@@ -19,7 +19,7 @@ type object struct {
 }
 
 func newObject(t *tree, path string, out *collector) *object {
-	return &object{t: t, path: path, out: out}
+	return &object{t: t, path: path, out: out, known: make([]string, 0, 16)}
 }
 
 // take returns the value of a field, or nil when it is absent or null.

@@ -6,14 +6,26 @@ import (
 	"strings"
 )
 
-var plainKey = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$-]*$`)
-
 // joinKey appends a key to a JSON path: $.a, or $["a.b"] when the key is no plain word.
 func joinKey(path, key string) string {
-	if plainKey.MatchString(key) {
+	if plainKey(key) {
 		return path + "." + key
 	}
 	return path + "[" + strconv.Quote(key) + "]"
+}
+
+// plainKey says that a key is of letters, digits, '_', '$' and '-', and starts with none of digits and '-'.
+func plainKey(key string) bool {
+	for i := range len(key) {
+		c := key[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_', c == '$':
+		case i > 0 && ('0' <= c && c <= '9' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return key != ""
 }
 
 func joinIndex(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }

@@ -77,10 +77,11 @@ func resolvePlain(s string) (any, error) {
 	case "false", "False", "FALSE":
 		return false, nil
 	}
-	if plainText(s) {
-		return s, nil
-	}
 	switch {
+	case smallInteger(s):
+		return json.Number(s), nil
+	case plainText(s):
+		return s, nil
 	case decimalPattern.MatchString(s):
 		n := plainNumber(s)
 		if err := checkNumber(n); err != nil {

@@ -177,6 +177,7 @@ func TestSchemaCostIsBounded(t *testing.T) {
 		"recursion that triples at each level": {`{"allOf": [{"properties": {"a": {"$ref": "#"}}}, {"properties": {"a": {"$ref": "#"}}}, {"properties": {"a": {"$ref": "#"}}}]}`, deep, "too many steps"},
 		"a $ref loop":                          {`{"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}`, `{}`, "$ref loop"},
 		"a $ref to itself":                     {`{"$ref": "#"}`, `{}`, "$ref loop"},
+		"a $ref loop at a plain value":         {`{"properties": {"a": {"allOf": [{"$ref": "#/properties/a"}]}}}`, `{"a": 1}`, "$ref loop"},
 		"a loop below a dependent schema":      {`{"dependentSchemas": {"a": {"$ref": "#"}}}`, `{"a": 1}`, "$ref loop"},
 		"a large pattern on large text":        {`{"properties": {"a": {"pattern": "a{900}"}}}`, `{"a": "` + strings.Repeat("a", 500_000) + `"}`, "too many steps"},
 		"many patterns on many keys":           {`{"patternProperties": {"a{900}": true, "b{900}": true, "c{900}": true, "d{900}": true, "e{900}": true, "f{900}": true}}`, `{"x": 1` + wide.String() + `}`, "too many steps"},

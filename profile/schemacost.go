@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"strconv"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -96,31 +97,22 @@ func (c *coster) cost(s *jsonschema.Schema, v any, path string) (int, error) {
 		return 0, errCost
 	}
 	c.known[key] = onStack
-	total := 1
-	add := func(sub *jsonschema.Schema, value any, at string) error {
-		n, err := c.cost(sub, value, at)
+	total := ownCost(s, v)
+	add := func(n int, err error) error {
 		if total += n; err == nil && total > maxCost {
 			err = errCost
 		}
 		return err
 	}
-	if err := c.inPlace(s, func(sub *jsonschema.Schema) error { return add(sub, v, path) }); err != nil {
-		return 0, err
-	}
-	var err error
-	switch v := v.(type) {
-	case map[string]any:
-		err = c.object(s, v, path, add, &total)
-	case []any:
-		err = c.array(s, v, path, add)
-	case string:
-		if p, ok := s.Pattern.(*pattern); ok {
-			total += len(v) * p.size / 8
+	below := func(sub *jsonschema.Schema, value any, key string) error { return add(c.below(sub, value, path, key)) }
+	err := c.inPlace(s, func(sub *jsonschema.Schema) error { return add(c.cost(sub, v, path)) })
+	if err == nil {
+		switch v := v.(type) {
+		case map[string]any:
+			err = c.object(s, v, below, &total)
+		case []any:
+			err = c.array(s, v, below)
 		}
-		total += len(v) / 1024
-	}
-	if s.Enum != nil {
-		total += len(s.Enum.Values)
 	}
 	if err == nil && total > maxCost {
 		err = errCost
@@ -130,6 +122,41 @@ func (c *coster) cost(s *jsonschema.Schema, v any, path string) (int, error) {
 	}
 	c.known[key] = total
 	return total, nil
+}
+
+// below is the cost of the value of a key of the one at path. Most are such that nothing can multiply: they are counted
+// and not remembered.
+func (c *coster) below(s *jsonschema.Schema, v any, path, key string) (int, error) {
+	switch v.(type) {
+	case map[string]any, []any:
+	default:
+		if s.Bool == nil && !appliesInPlace(s) {
+			c.pairs++
+			return ownCost(s, v), nil
+		}
+	}
+	return c.cost(s, v, path+"\x00"+key)
+}
+
+// ownCost is what a value costs by itself.
+func ownCost(s *jsonschema.Schema, v any) int {
+	total := 1
+	if text, ok := v.(string); ok {
+		if p, ok := s.Pattern.(*pattern); ok {
+			total += len(text) * p.size / 8
+		}
+		total += len(text) / 1024
+	}
+	if s.Enum != nil {
+		total += len(s.Enum.Values)
+	}
+	return total
+}
+
+// appliesInPlace says that a schema applies others to the same value.
+func appliesInPlace(s *jsonschema.Schema) bool {
+	return s.Ref != nil || s.Not != nil || s.If != nil || s.Then != nil || s.Else != nil ||
+		len(s.AllOf) > 0 || len(s.AnyOf) > 0 || len(s.OneOf) > 0 || len(s.DependentSchemas) > 0
 }
 
 // inPlace visits the schemas that are applied to the same value.
@@ -152,22 +179,22 @@ func (c *coster) inPlace(s *jsonschema.Schema, visit func(*jsonschema.Schema) er
 	return nil
 }
 
-type addCost func(sub *jsonschema.Schema, value any, at string) error
+// addCost adds what a schema costs on the value of a key.
+type addCost func(sub *jsonschema.Schema, value any, key string) error
 
-func (c *coster) object(s *jsonschema.Schema, m map[string]any, path string, add addCost, total *int) error {
+func (c *coster) object(s *jsonschema.Schema, m map[string]any, add addCost, total *int) error {
 	additional, _ := s.AdditionalProperties.(*jsonschema.Schema)
 	for k, v := range m {
-		at := path + "\x00" + k
 		for _, sub := range []*jsonschema.Schema{s.Properties[k], additional, s.UnevaluatedProperties} {
 			if sub == nil {
 				continue
 			}
-			if err := add(sub, v, at); err != nil {
+			if err := add(sub, v, k); err != nil {
 				return err
 			}
 		}
 		if s.PropertyNames != nil {
-			if err := add(s.PropertyNames, k, at+"\x01"); err != nil {
+			if err := add(s.PropertyNames, k, k+"\x01"); err != nil {
 				return err
 			}
 		}
@@ -178,7 +205,7 @@ func (c *coster) object(s *jsonschema.Schema, m map[string]any, path string, add
 			if !re.MatchString(k) {
 				continue
 			}
-			if err := add(sub, v, at); err != nil {
+			if err := add(sub, v, k); err != nil {
 				return err
 			}
 		}
@@ -189,9 +216,8 @@ func (c *coster) object(s *jsonschema.Schema, m map[string]any, path string, add
 	return nil
 }
 
-func (c *coster) array(s *jsonschema.Schema, list []any, path string, add addCost) error {
+func (c *coster) array(s *jsonschema.Schema, list []any, add addCost) error {
 	for i, v := range list {
-		at := fmt.Sprintf("%s\x00%d", path, i)
 		subs := []*jsonschema.Schema{s.Items2020, s.Contains, s.UnevaluatedItems}
 		if i < len(s.PrefixItems) {
 			subs = append(subs, s.PrefixItems[i])
@@ -200,7 +226,7 @@ func (c *coster) array(s *jsonschema.Schema, list []any, path string, add addCos
 			if sub == nil {
 				continue
 			}
-			if err := add(sub, v, at); err != nil {
+			if err := add(sub, v, strconv.Itoa(i)); err != nil {
 				return err
 			}
 		}

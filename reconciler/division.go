@@ -21,14 +21,16 @@ type division struct {
 // newcomersInPart bounds what is planned, and held by one transaction, at once.
 const newcomersInPart = 500
 
-// divide plans what was seen. What rests on other files is decided here, on all of
-// them: the newcomers are what is left when that is settled.
-func divide(st state, observations []observation, size int) division {
+// divide plans what was seen and is not stored. What rests on other files is decided
+// here, on all of them: the newcomers are what is left when that is settled. Of what
+// is stored by then something was said on the commit.
+func divide(st state, observations []observation, size, stored int) division {
 	p := newPlanner(st)
 	d := division{planner: p, size: size}
 	if st.Head == "" && len(observations) == 1 {
 		d.newcomers, observations[0].Sightings = p.newcomers(observations[0], size)
 		d.seen = observations[0]
+		p.spoken[d.seen.Commit.SHA] = len(d.newcomers)+stored > 0
 	}
 	for _, obs := range observations {
 		p.observe(obs)
@@ -43,26 +45,26 @@ func divide(st state, observations []observation, size int) division {
 // make the same whichever transaction stores them. None are taken when they are few.
 func (p *planner) newcomers(obs observation, few int) (newcomers, others []sighting) {
 	p.claim(obs)
+	isNew := func(s sighting) bool {
+		return s.sound() && len(p.claims.sound(s.Profile.Name)) == 1 && p.st.isFree(s, p.owners)
+	}
 	for _, s := range obs.Sightings {
-		if !p.isNew(s) {
+		if !isNew(s) {
 			others = append(others, s)
 		}
 	}
 	if len(obs.Sightings)-len(others) <= few {
 		return nil, obs.Sightings
 	}
-	p.spoken[obs.Commit.SHA] = true
-	return slices.DeleteFunc(obs.Sightings, func(s sighting) bool { return !p.isNew(s) }), others
+	return slices.DeleteFunc(obs.Sightings, func(s sighting) bool { return !isNew(s) }), others
 }
 
-func (p *planner) isNew(s sighting) bool {
-	if s.Gone || len(s.Problems) > 0 || len(p.owners[s.Path]) > 0 || len(p.claims.sound(s.Profile.Name)) != 1 {
-		return false
-	}
-	_, stored := p.st.Files[s.Profile.Name]
-	_, foreign := p.st.Foreign[s.Profile.Name]
-	_, broken := p.st.Problems[s.Path]
-	return !stored && !foreign && !broken
+// isFree says that nothing that is stored has to do with a sighting: nobody of the source
+// has had its name, no other profile's file lay there, and it was not broken.
+func (st *state) isFree(s sighting, owners map[string][]string) bool {
+	_, stored := st.Files[s.Profile.Name]
+	_, broken := st.Problems[s.Path]
+	return !stored && !broken && len(owners[s.Path]) == 0
 }
 
 // part plans the next newcomers, and lets go of what was read of them; ok is false when

@@ -9,7 +9,8 @@
 // it) makes a Plan, and apply.go writes it in one transaction that begins with a
 // compare-and-set of the synced commit. So a pass that dies leaves nothing, and
 // a pass that lost a race is planned again from what is stored now. A large first
-// sync is stored in parts (division.go, parts.go): what dies leaves whole profiles.
+// sync is stored in parts (division.go, parts.go), the first ones while other files are
+// read (intake.go, mentions.go): what dies leaves whole profiles.
 //
 // Git is authoritative for what should be, the store for what is and why.
 // Nothing is remembered between passes that a restart could lose; a wake-up

@@ -22,12 +22,18 @@ type observation struct {
 	Sightings []sighting // ordered by path
 }
 
+// concern is a file that a commit can have to do with.
+type concern struct {
+	Path    string
+	Touched bool   // the commit changed the file itself
+	Rests   bool   // the commit changed something that the file rests on
+	refused string // why the tree's entry must not be used at all, "" when it may
+}
+
 // sighting is one profile file as one commit has it.
 type sighting struct {
-	Path       string
+	concern
 	Gone       bool // there is no profile at the path any more
-	Touched    bool // the commit changed the file itself
-	Rests      bool // the commit changed something that the file rests on
 	NewSchema  bool // the commit changed the schema that the file names
 	Profile    profile.Profile
 	Problems   profile.Problems       // when not empty, Profile holds only what could be read
@@ -36,7 +42,6 @@ type sighting struct {
 	SchemaHash string                 // of the schema file, "" without one
 	Edition    *profile.SchemaEdition // the registered schema that checked it; nil: a file of the commit did, or none
 	VersionAt  profile.Problem        // the place of an explicit version
-	refused    string                 // why the tree's entry must not be used at all, "" when it may
 }
 
 // observer looks at commits, oldest first, and keeps what is known of each
@@ -51,6 +56,7 @@ type observer struct {
 	store  SchemaStore
 	stored map[string]profile.Placed // the source's profiles, by name
 	lean   bool                      // whether the data of profiles that are not stored is kept as text only
+	intake *intake                   // of a first sync, else nil
 
 	loaders chan *profile.Loader // idle ones, which remember the schemas that they compiled
 
@@ -99,22 +105,22 @@ func (o *observer) commit(ctx context.Context, parent string, c gitsource.Commit
 	if err != nil {
 		return observation{}, fmt.Errorf("changes of %s: %w", c.SHA, err)
 	}
-	affected := make(map[string]sighting)
+	affected := make(map[string]concern)
 	for file, k := range o.files {
 		if k.broken {
-			affected[file] = sighting{}
+			affected[file] = concern{}
 		}
 	}
 	for _, ch := range changes {
 		if o.mayBeProfile(ch.Path, ch.Reason) {
-			s := affected[ch.Path]
-			s.Touched, s.refused = true, ch.Reason
-			affected[ch.Path] = s
+			c := affected[ch.Path]
+			c.Touched, c.refused = true, ch.Reason
+			affected[ch.Path] = c
 		}
 		for file := range o.restingOn(ch.Path) {
-			s := affected[file]
-			s.Rests = true
-			affected[file] = s
+			c := affected[file]
+			c.Rests = true
+			affected[file] = c
 		}
 	}
 	obs, err := o.look(ctx, observation{Commit: c}, affected)
@@ -141,29 +147,30 @@ func (o *observer) whole(ctx context.Context, c gitsource.Commit) (observation, 
 	if err != nil {
 		return observation{}, fmt.Errorf("list %s: %w", c.SHA, err)
 	}
-	affected := make(map[string]sighting)
+	affected := make(map[string]concern)
 	for file := range o.files {
-		affected[file] = sighting{}
+		affected[file] = concern{}
 	}
 	for _, e := range entries {
 		if o.mayBeProfile(e.Path, e.Reason) {
-			affected[e.Path] = sighting{refused: e.Reason}
+			affected[e.Path] = concern{refused: e.Reason}
 		}
 	}
 	return o.look(ctx, observation{Commit: c, Whole: true}, affected)
 }
 
-func (o *observer) look(ctx context.Context, obs observation, affected map[string]sighting) (observation, error) {
+func (o *observer) look(ctx context.Context, obs observation, affected map[string]concern) (observation, error) {
 	files := newCommitFiles(ctx, o.git, o.store, obs.Commit.SHA)
-	seen := make([]sighting, 0, len(affected))
+	concerns := make([]concern, 0, len(affected))
 	for _, file := range slices.Sorted(maps.Keys(affected)) {
-		s := affected[file]
-		s.Path = file
-		if s.Touched || obs.Whole || profile.ValidPath(file) == nil {
-			seen = append(seen, s)
+		c := affected[file]
+		c.Path = file
+		if c.Touched || obs.Whole || profile.ValidPath(file) == nil {
+			concerns = append(concerns, c)
 		} // a name that cannot be asked for stays as broken as it was until the tree tells of a change
 	}
-	if err := o.seeAll(files, seen); err != nil {
+	seen, err := o.seeAll(files, concerns)
+	if err != nil {
 		return observation{}, err
 	}
 	obs.Sightings = seen[:0] // a whole tree's are held once
@@ -213,7 +220,7 @@ func (o *observer) lookAtTwins(files *commitFiles, obs *observation) error {
 		for _, file := range twins {
 			if !seen[file] {
 				seen[file] = true
-				s := sighting{Path: file}
+				s := sighting{concern: concern{Path: file}}
 				if !obs.Whole && profile.ValidPath(file) != nil {
 					continue
 				}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluicehq/sluice/gitsource"
+	"github.com/sluicehq/sluice/internal/spans"
 	"github.com/sluicehq/sluice/profile"
 )
 
@@ -22,31 +24,58 @@ func (r *Reconciler) partsBefore(ctx context.Context, from string) (int, error) 
 	return parts, nil
 }
 
-// storedParts is what has been stored of a pass before its end.
-type storedParts struct {
-	parts  int
+// stored is what a pass has stored before its end: the parts of a first sync.
+type stored struct {
+	stride stride
+	made   Result // of the parts
 	placed []profile.Placed
 }
 
-// storeParts stores the newcomers of a first sync, each part in a transaction that holds
-// all there is to say of its profiles. A pass that dies in between is made again from what
-// is stored: those profiles are known then, and unchanged.
-func (r *Reconciler) storeParts(ctx context.Context, st state, d *division, s stride, res *Result) (stored storedParts, err error) {
-	for p, ok := d.part(); ok; p, ok = d.part() {
-		began := time.Now()
-		if err := r.apply(ctx, s, p); err != nil {
-			return stored, err
-		}
-		tellVersions(ctx, st, p, began, time.Now())
-		for _, rec := range p.Profiles {
-			stored.placed = append(stored.placed, rec.Placed())
-		}
-		res.Versions += len(p.Versions)
-		res.Deployments += len(p.Deployments)
-		res.Problems += len(p.Problems)
-		s.parts++
-		stored.parts++
-		r.fail("K13")
+// storePart stores newcomers of a first sync in a transaction that holds all there is to
+// say of their profiles. A pass that dies after it is made again from what is stored: they
+// are known then, and unchanged.
+func (r *Reconciler) storePart(ctx context.Context, st state, p plan, so *stored) error {
+	ctx = spans.With(ctx, r.span)
+	began := time.Now()
+	if err := r.apply(ctx, so.stride, p); err != nil {
+		return err
 	}
-	return stored, nil
+	tellVersions(ctx, st, p, began, time.Now())
+	for _, rec := range p.Profiles {
+		so.placed = append(so.placed, rec.Placed())
+	}
+	so.made.Versions += len(p.Versions)
+	so.made.Deployments += len(p.Deployments)
+	so.made.Problems += len(p.Problems)
+	so.stride.parts++
+	r.fail("K13")
+	return nil
+}
+
+// storeParts stores the newcomers that are left when all files are read.
+func (r *Reconciler) storeParts(ctx context.Context, st state, d *division, so *stored) error {
+	for p, ok := d.part(); ok; p, ok = d.part() {
+		if err := r.storePart(ctx, st, p, so); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// intake has newcomers of a first sync stored while the rest of its tree is read.
+func (r *Reconciler) intake(st *state, c gitsource.Commit, so *stored) *intake {
+	p, owners := newPlanner(*st), st.owners()
+	return &intake{
+		size: r.partSize, isFree: func(s sighting) bool { return st.isFree(s, owners) },
+		store: func(ctx context.Context, some []sighting) error {
+			names := make([]string, len(some))
+			for i := range some {
+				names[i] = some[i].Profile.Name
+			}
+			if err := st.loadNamed(ctx, r.store, names); err != nil {
+				return err
+			}
+			return r.storePart(ctx, *st, p.part(observation{Commit: c, Whole: true}, some), so)
+		},
+	}
 }

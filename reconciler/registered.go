@@ -226,14 +226,14 @@ func (st *state) under(ids []string) []string {
 // again looks at files of a commit that was looked at before, and at those that
 // were broken there.
 func (o *observer) again(ctx context.Context, c gitsource.Commit, files []string) (observation, error) {
-	affected := make(map[string]sighting)
+	affected := make(map[string]concern)
 	for file, k := range o.files {
 		if k.broken {
-			affected[file] = sighting{}
+			affected[file] = concern{}
 		}
 	}
 	for _, file := range files {
-		affected[file] = sighting{}
+		affected[file] = concern{}
 	}
 	return o.look(ctx, observation{Commit: c, Again: true}, affected)
 }

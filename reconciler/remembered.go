@@ -33,7 +33,7 @@ func (m *remembered) keep(st state, parts []profile.Placed, p plan, head string)
 }
 
 // consider reads, checks and plans what the commits from one to another bring.
-func (r *Reconciler) consider(ctx context.Context, from, to string) (st state, d division, seen []observation, why string, err error) {
+func (r *Reconciler) consider(ctx context.Context, from, to string, so *stored) (st state, d division, seen []observation, why string, err error) {
 	before := r.placed
 	r.placed = remembered{} // until it is stored
 	if before.head == from && from != "" {
@@ -42,7 +42,7 @@ func (r *Reconciler) consider(ctx context.Context, from, to string) (st state, d
 		if err := st.loadProblems(ctx, r.store); err != nil {
 			return st, d, nil, "", err
 		}
-		d, seen, why, err = r.validate(ctx, &st, to)
+		d, seen, why, err = r.validate(ctx, &st, to, so)
 		if err != nil || !slices.ContainsFunc(seen, uncertain) {
 			return st, d, seen, why, err
 		}
@@ -50,7 +50,7 @@ func (r *Reconciler) consider(ctx context.Context, from, to string) (st state, d
 	if st, err = loadSource(ctx, r.store, r.source, from, r.reach); err != nil {
 		return st, d, nil, "", err
 	}
-	d, seen, why, err = r.validate(ctx, &st, to)
+	d, seen, why, err = r.validate(ctx, &st, to, so)
 	return st, d, seen, why, err
 }
 

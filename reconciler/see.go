@@ -15,22 +15,14 @@ import (
 // see fills in what the commit's tree has at s.Path. Its error says that Git
 // could not be read; what is wrong with the file itself becomes s.Problems.
 func (o *observer) see(files *commitFiles, s *sighting) error {
-	if s.refused != "" && profile.ValidPath(s.Path) != nil { // any other is asked for by its name, and says the same each time
-		s.refuse(s.refused)
-		return nil
-	}
-	src, err := files.read(s.Path)
+	src, err := o.source(files, s.Path, s.refused)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		s.Gone = true
-		return nil
 	case errors.Is(err, profile.ErrRefused):
 		s.refuse(err.Error())
 		return nil
 	case err != nil:
 		return err
-	}
-	if kind := profile.Kind(src); kind == profile.KindNone || kind == profile.KindBase {
+	case src == nil:
 		s.Gone = true
 		return nil
 	}
@@ -62,6 +54,31 @@ func (o *observer) see(files *commitFiles, s *sighting) error {
 	}
 	return err
 }
+
+// source reads the profile file at a path; nil when there is none. An error that wraps
+// profile.ErrRefused says why it must not be used.
+func (o *observer) source(files *commitFiles, path, refused string) ([]byte, error) {
+	if refused != "" && profile.ValidPath(path) != nil { // any other is asked for by its name, and says the same each time
+		return nil, refusal(refused)
+	}
+	src, err := files.read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if kind := profile.Kind(src); kind == profile.KindNone || kind == profile.KindBase {
+		return nil, nil
+	}
+	return src, nil
+}
+
+// refusal is why the tree's entry must not be used at all.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+func (refusal) Unwrap() error   { return profile.ErrRefused }
 
 func (s *sighting) refuse(why string) {
 	s.Problems = profile.Problems{{Path: s.Path, Message: why, Severity: profile.Error}}

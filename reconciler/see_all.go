@@ -1,7 +1,9 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -19,62 +21,86 @@ const (
 	maxSeeing = 8 // at once
 )
 
-// seeAll fills in what the commit's tree has at each path. Its error is that of the
-// first path that could not be read.
-func (o *observer) seeAll(files *commitFiles, seen []sighting) error {
-	workers := min(runtime.GOMAXPROCS(0), maxSeeing)
-	if len(seen) < fewFiles || workers < 2 {
-		for i := range seen {
-			if err := o.seeOne(files, &seen[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+// seeAll says what the commit's tree has at each path, but for those that are stored by
+// then. Its error is that of the first path that could not be read.
+func (o *observer) seeAll(files *commitFiles, concerns []concern) ([]sighting, error) {
+	if o.intake != nil && len(concerns) > o.intake.size {
+		return o.takeIn(files, concerns)
 	}
-	errs := make([]error, len(seen))
+	seen := make([]sighting, len(concerns))
+	return seen, rethrown(sideBySide(files.ctx, allCores(), len(seen), func(i int) error {
+		seen[i].concern = concerns[i]
+		return o.seeOne(files, &seen[i])
+	}))
+}
+
+func allCores() int { return runtime.GOMAXPROCS(0) }
+
+// sideBySide does something for each of n, on so many cores. Its error is that of the
+// first that had one; a panic is one too, for who waits for it to rethrow.
+func sideBySide(ctx context.Context, cores, n int, do func(i int) error) error {
+	workers := min(cores, maxSeeing)
+	if n < fewFiles {
+		workers = 1
+	}
+	errs := make([]error, n)
 	var next atomic.Int64
-	group, ctx := errgroup.WithContext(files.ctx)
+	group, ctx := errgroup.WithContext(ctx)
 	for range workers {
-		group.Go(func() (err error) {
-			defer func() { // the pass contains it, if it is told
-				if v := recover(); v != nil {
-					err = &panicked{v, debug.Stack()}
-				}
-			}()
-			for i := int(next.Add(1)) - 1; i < len(seen) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				if errs[i] = o.seeOne(files, &seen[i]); errs[i] != nil {
+		group.Go(caught(func() error {
+			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				if errs[i] = do(i); errs[i] != nil {
 					return errs[i]
 				}
 			}
-			return context.Cause(files.ctx)
-		})
+			return context.Cause(ctx)
+		}))
 	}
 	err := group.Wait()
-	if p, ok := err.(*panicked); ok { //nolint:errorlint // it is not wrapped: it comes from above
-		panic(p)
+	if _, ok := errors.AsType[*panicked](err); ok {
+		return err
 	}
-	for _, first := range errs {
-		if first != nil {
-			return first
-		}
-	}
-	return err
+	return cmp.Or(append(errs, err)...)
 }
 
-// panicked is a panic on its way to the goroutine of the pass.
+// panicked is a panic on its way to the goroutine of the pass, which contains it.
 type panicked struct {
 	value any
 	stack []byte
 }
 
-// Error says what panicked, and where.
-func (p *panicked) Error() string { return fmt.Sprintf("%v\n%s", p.value, p.stack) }
+// Error says what panicked.
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+// caught makes an error of a panic.
+func caught(do func() error) func() error {
+	return func() (err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				err = &panicked{v, debug.Stack()}
+			}
+		}()
+		return do()
+	}
+}
+
+// rethrown panics with what was caught, and returns any other error.
+func rethrown(err error) error {
+	if p, ok := errors.AsType[*panicked](err); ok {
+		panic(p)
+	}
+	return err
+}
 
 func (o *observer) seeOne(files *commitFiles, s *sighting) error {
 	if err := o.see(files, s); err != nil {
-		return fmt.Errorf("read %s at %s: %w", s.Path, files.commit, err)
+		return unread(files, s.Path, err)
 	}
 	return nil
+}
+
+func unread(files *commitFiles, path string, err error) error {
+	return fmt.Errorf("read %s at %s: %w", path, files.commit, err)
 }
 
 // loader is one that nobody else uses now. It goes back with give.

@@ -76,8 +76,12 @@ func (r *Reconciler) Sync(ctx context.Context) (Result, error) {
 func (r *Reconciler) contained(ctx context.Context) (res Result, err error) {
 	defer func() {
 		if v := recover(); v != nil {
+			stack := debug.Stack()
+			if p, ok := v.(*panicked); ok { // in another goroutine
+				v, stack = p.value, p.stack
+			}
 			r.metrics.Panicked(r.source.ID)
-			r.log.ErrorContext(ctx, "sync panicked", "panic", v, "stack", string(debug.Stack()))
+			r.log.ErrorContext(ctx, "sync panicked", "panic", v, "stack", string(stack))
 			res, err = Result{}, fmt.Errorf("%w: %v", ErrPanic, v)
 		}
 	}()
@@ -148,7 +152,8 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	st, d, seen, why, err := r.consider(ctx, from, to)
+	so := &stored{stride: stride{from: from, to: to, parts: parts}}
+	st, d, seen, why, err := r.consider(ctx, from, to, so)
 	if err != nil {
 		return Result{}, err
 	}
@@ -157,20 +162,20 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 		Type: why, EntityType: "source", EntityID: r.source.ID, Actor: actor,
 		Details: map[string]any{"from": from, "to": to, "commits": len(seen)},
 	}}, p.Facts...)
-	res := Result{
-		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen),
-		Versions: len(p.Versions), Deployments: len(p.Deployments), Problems: len(p.Problems),
-	}
-	stored, err := r.storeParts(ctx, st, &d, stride{from: from, to: to, parts: parts}, &res)
-	if err != nil {
+	if err := r.storeParts(ctx, st, &d, so); err != nil {
 		return Result{}, err
 	}
 	began := time.Now()
-	if err := r.apply(ctx, stride{from: from, to: to, parts: parts + stored.parts, all: true}, p); err != nil {
+	so.stride.all = true
+	if err := r.apply(ctx, so.stride, p); err != nil {
 		return Result{}, err
 	}
 	tellVersions(ctx, st, p, began, time.Now())
-	r.placed.keep(st, stored.placed, p, to)
+	res := Result{
+		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen), Versions: len(p.Versions) + so.made.Versions,
+		Deployments: len(p.Deployments) + so.made.Deployments, Problems: len(p.Problems) + so.made.Problems,
+	}
+	r.placed.keep(st, so.placed, p, to)
 	r.sighted = sighted{}
 	r.metrics.Lag(r.source.ID, 0)
 	r.metrics.VersionsMade(r.source.ID, res.Versions)
@@ -184,26 +189,26 @@ func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, erro
 }
 
 // validate reads and checks what the new commits bring, and plans what follows.
-func (r *Reconciler) validate(ctx context.Context, st *state, to string) (d division, seen []observation, why string, err error) {
+func (r *Reconciler) validate(ctx context.Context, st *state, to string, so *stored) (d division, seen []observation, why string, err error) {
 	ctx, span := spans.Start(ctx, "config.validate", attribute.String("sluice.commit", to))
 	defer func() {
 		span.SetAttributes(attribute.Int("sluice.commits", len(seen)), attribute.Int("sluice.problems", len(d.plan.Problems)))
 		spans.End(span, err)
 	}()
-	if seen, why, err = r.observe(ctx, *st, to); err != nil {
+	if seen, why, err = r.observe(ctx, st, to, so); err != nil {
 		return d, nil, "", err
 	}
 	if err := st.loadAround(ctx, r.store, r.git, r.source.Path, seen); err != nil {
 		return d, nil, "", err
 	}
-	return divide(*st, seen, r.partSize), seen, why, nil
+	return divide(*st, seen, r.partSize, len(so.placed)), seen, why, nil
 }
 
 // observe looks at the commits from the synced one to the new head, or at the
 // whole tree there when the way between the two is not to be had; why is the
-// type of the fact that tells which.
-func (r *Reconciler) observe(ctx context.Context, st state, to string) (seen []observation, why string, err error) {
-	o := r.observer(r.git, st)
+// type of the fact that tells which. Of a first sync much is stored meanwhile.
+func (r *Reconciler) observe(ctx context.Context, st *state, to string, so *stored) (seen []observation, why string, err error) {
+	o := r.observer(r.git, *st)
 	commits, err := r.git.Walk(ctx, st.Head, to)
 	why = FactSourceSynced
 	switch {
@@ -236,6 +241,9 @@ func (r *Reconciler) observe(ctx context.Context, st state, to string) (seen []o
 		return nil, "", fmt.Errorf("commit %s: the walk gave %d commits, want 1", to, len(commits))
 	}
 	o.lean = true
+	if st.Head == "" {
+		o.intake = r.intake(st, commits[0], so)
+	}
 	obs, err := o.whole(ctx, commits[0])
 	return []observation{obs}, why, err
 }

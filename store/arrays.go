@@ -23,6 +23,14 @@ func (b bulk) arraysText() string {
 	return "INSERT INTO " + b.table + " (" + strings.Join(b.columns, ", ") + ") SELECT * FROM unnest(" + strings.Join(casts, ", ") + ") " + b.after
 }
 
+// arraysChunk is a chunk of some rows. However many they are, the statement is one.
+func (b bulk) arraysChunk(e *engine, from, rows int, values func(i int) []any) (c chunk) {
+	if c.args, c.err = b.arguments(e, from, rows, values); c.err == nil {
+		c.args, c.err = b.byColumn(c.args)
+	}
+	return c
+}
+
 // byColumn puts the arguments of rows into an array for each column.
 func (b bulk) byColumn(args []any) ([]any, error) {
 	out := make([]any, len(b.columns))

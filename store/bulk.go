@@ -37,30 +37,69 @@ func into(table, columns, after string) bulk {
 // whole is how many rows go into one statement.
 func (b bulk) whole() int { return max(1, maxRowArguments/len(b.columns)) }
 
-// text is the statement for n rows. The embedded engine takes a $1 for a name, and
-// looks each name up among all before it: it is given none.
-func (b bulk) text(e *engine, n int) string {
+// shape is all of a statement that its text depends on.
+type shape struct {
+	rows int
+	same uint64 // a bit for each column that says the same in all rows
+}
+
+func (s shape) isSame(column int) bool { return s.same>>column&1 == 1 }
+
+// text is the statement of a shape. The embedded engine takes a $1 for a name, and looks
+// each name up among all before it: it is given as few as can be.
+func (b bulk) text(e *engine, of shape) string {
 	var s strings.Builder
 	s.WriteString("INSERT INTO " + b.table + " (" + strings.Join(b.columns, ", ") + ") VALUES ")
-	for i := range n * len(b.columns) {
-		switch {
-		case i == 0:
-			s.WriteString("(")
-		case i%len(b.columns) == 0:
-			s.WriteString("), (")
-		default:
-			s.WriteString(", ")
+	for row := range of.rows {
+		for i := range b.columns {
+			switch {
+			case i > 0:
+				s.WriteString(", ")
+			case row > 0:
+				s.WriteString("), (")
+			default:
+				s.WriteString("(")
+			}
+			argument := "?"
+			switch {
+			case e != sqliteEngine:
+				argument = "$" + strconv.Itoa(row*len(b.columns)+i+1)
+			case row > 0 && of.isSame(i):
+				argument = "?" + strconv.Itoa(i+1)
+			}
+			if b.types[i] == "jsonb" {
+				argument = "jsonb(" + argument + ")"
+			}
+			s.WriteString(argument)
 		}
-		if e == sqliteEngine {
-			s.WriteString("?")
-			continue
-		}
-		s.WriteString("$")
-		s.WriteString(strconv.Itoa(i + 1))
 	}
 	s.WriteString(") ")
 	s.WriteString(b.after)
 	return s.String()
+}
+
+// once leaves out of the arguments what the first row says of all the others too, as it
+// does of most columns in a first sync.
+func (b bulk) once(args []any) ([]any, shape) {
+	columns := len(b.columns)
+	of := shape{rows: len(args) / columns}
+	for i := range columns {
+		same := true
+		for j := i + columns; j < len(args) && same; j += columns {
+			_, bytes := args[j].([]byte) // which cannot be compared so
+			same = !bytes && args[j] == args[i]
+		}
+		if same {
+			of.same |= 1 << i
+		}
+	}
+	kept := args[:columns]
+	for i, arg := range args[columns:] {
+		if !of.isSame(i % columns) {
+			kept = append(kept, arg)
+		}
+	}
+	return kept, of
 }
 
 // write writes n rows, the values of which it asks for one after the other.
@@ -119,90 +158,81 @@ func (u unprepared) QueryContext(ctx context.Context, args ...any) (*sql.Rows, e
 	return u.tx.QueryContext(ctx, u.text, args...)
 }
 
-// chunks runs one statement after the other until all rows are written. The values of
-// the next one are made while the engine is at the one before.
+// chunks runs one statement after the other until all rows are written.
 func (b bulk) chunks(ctx context.Context, tx session, n int, values func(i int) []any, run func(statement, []any) error) error {
-	whole := b.whole()
-	if n <= whole {
-		args, err := b.arguments(tx.engine, 0, n, values)
-		if err == nil {
-			err = run(unprepared{tx.Tx, b.text(tx.engine, n)}, args)
+	if n <= b.whole() {
+		c := b.chunk(tx.engine, 0, n, values)
+		if c.err == nil {
+			c.err = run(unprepared{tx.Tx, b.text(tx.engine, c.of)}, c.args)
 		}
-		return tx.explain(err)
+		return tx.explain(c.err)
 	}
-	text := ""
+	whole, next := b.whole(), b.chunk
 	if b.arrays(tx.engine) {
-		whole, text = rowsOfArrays, b.arraysText()
-	} else {
-		text = b.text(tx.engine, whole)
+		whole, next = rowsOfArrays, b.arraysChunk
 	}
-	prepared, err := tx.PrepareContext(ctx, text)
-	if err != nil {
-		return tx.explain(err)
-	}
-	defer prepared.Close() //nolint:errcheck // it ends with the transaction at the latest
-	ctx, stop := context.WithCancel(ctx)
-	ahead := b.ahead(ctx, tx.engine, n, whole, values)
-	defer func() {
-		stop()
-		for range ahead { // until it has ended
+	var by prepared
+	defer by.close()
+	for from := 0; from < n; from += whole {
+		c := next(tx.engine, from, min(whole, n-from), values)
+		if c.err != nil {
+			return c.err
 		}
-	}()
-	for next := range ahead {
-		if next.panicked != nil {
-			panic(next.panicked)
+		err := by.prepare(ctx, tx, b, c.of)
+		if err == nil {
+			err = run(by.Stmt, c.args)
 		}
-		if next.err != nil {
-			return next.err
-		}
-		var by statement = prepared
-		if next.rows < whole && !b.arrays(tx.engine) {
-			by = unprepared{tx.Tx, b.text(tx.engine, next.rows)}
-		}
-		if err := run(by, next.args); err != nil {
+		if err != nil {
 			return tx.explain(err)
 		}
 	}
-	return ctx.Err()
+	return nil
+}
+
+// prepared is a statement that mostly runs several times.
+type prepared struct {
+	*sql.Stmt
+
+	of shape
+}
+
+// prepare makes it the bulk's statement of that shape.
+func (p *prepared) prepare(ctx context.Context, tx session, b bulk, of shape) (err error) {
+	if p.Stmt != nil && p.of == of {
+		return nil
+	}
+	p.close()
+	text := ""
+	if b.arrays(tx.engine) {
+		text = b.arraysText()
+	} else {
+		text = b.text(tx.engine, of)
+	}
+	p.of = of
+	p.Stmt, err = tx.PrepareContext(ctx, text)
+	return err
+}
+
+func (p *prepared) close() {
+	if p.Stmt != nil {
+		p.Close() //nolint:errcheck,gosec // it ends with the transaction at the latest
+	}
 }
 
 // chunk is what one statement writes.
 type chunk struct {
-	rows     int
-	args     []any
-	err      error
-	panicked any
+	of   shape
+	args []any
+	err  error
 }
 
-// ahead makes chunks of at most so many rows until ctx ends, one ahead of who takes them.
-func (b bulk) ahead(ctx context.Context, e *engine, n, whole int, values func(i int) []any) <-chan chunk {
-	out := make(chan chunk)
-	give := func(c chunk) (taken bool) {
-		select {
-		case out <- c:
-			return true
-		case <-ctx.Done():
-			return false
-		}
+// chunk is the one for some rows.
+func (b bulk) chunk(e *engine, from, rows int, values func(i int) []any) (c chunk) {
+	c.of = shape{rows: rows}
+	if c.args, c.err = b.arguments(e, from, rows, values); c.err == nil && e == sqliteEngine {
+		c.args, c.of = b.once(c.args)
 	}
-	go func() {
-		defer close(out)
-		defer func() {
-			if v := recover(); v != nil {
-				give(chunk{panicked: v})
-			}
-		}()
-		for from := 0; from < n; from += whole {
-			c := chunk{rows: min(whole, n-from)}
-			if c.args, c.err = b.arguments(e, from, c.rows, values); c.err == nil && b.arrays(e) {
-				c.args, c.err = b.byColumn(c.args)
-			}
-			if !give(c) || c.err != nil {
-				return
-			}
-		}
-	}()
-	return out
+	return c
 }
 
 // arguments are the values of some rows as the engine takes them.

@@ -80,6 +80,42 @@ func TestManyAtOnce(t *testing.T) {
 	})
 }
 
+// What many rows say in common goes in once for those of a statement, and each row has it;
+// what only some of them say is only theirs.
+func TestManyRowsThatSayTheSame(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		const n = 131
+		ctx := t.Context()
+		records, versions, _ := manyNew(n)
+		for i := range n {
+			records[i].Description = []string{"the same in a statement", "not in the next", ""}[min(i/40, 2)]
+			records[i].Retired = i == n-1
+			records[i].Health.AutoRollback = i%2 == 0
+			versions[i].Message = records[i].Description
+			versions[i].PullRequest = i / 40
+			if i%3 > 0 {
+				versions[i].ValidatedAt = time.Time{}
+			}
+		}
+		w.must(w.tx(func(tx *store.Tx) error {
+			return errors.Join(tx.PutProfiles(ctx, records), tx.InsertVersions(ctx, versions))
+		}))
+		for i, want := range records {
+			r, err := w.Profile(ctx, want.Name)
+			w.must(err)
+			if r.Description != want.Description || r.Retired != want.Retired || r.Health.AutoRollback != want.Health.AutoRollback || r.Service != want.Service {
+				t.Errorf("%s is stored as %+v", want.Name, r)
+			}
+			v, err := w.Version(ctx, want.Name, "1.0.0")
+			w.must(err)
+			if v.Message != versions[i].Message || v.PullRequest != i/40 || !v.ValidatedAt.Equal(versions[i].ValidatedAt) || v.Hash != versions[i].Hash {
+				t.Errorf("the version of %s is stored as %+v", want.Name, v)
+			}
+		}
+	})
+}
+
 // One that may not be stored is named, and nothing of the others is stored.
 func TestOneOfManyIsRefused(t *testing.T) {
 	t.Parallel()

@@ -32,7 +32,7 @@ var sqliteEngine = &engine{
 	full:       sqliteFull,
 	dialect:    goose.DialectSQLite3,
 	migrations: func() (fs.FS, error) { return fs.Sub(migrations.SQLite, "sqlite") },
-	river:      func(db *sql.DB) riverdriver.Driver[*sql.Tx] { return riversqlite.New(db) },
+	river:      func(db *sql.DB) riverdriver.Driver[*sql.Tx] { return sqliteJobs{riversqlite.New(db)} },
 }
 
 // openSQLite opens the file, and takes it for this process unless it is only read.

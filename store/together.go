@@ -179,9 +179,9 @@ func (b bulk) writeAnd(ctx context.Context, tx session, n int, values func(i int
 		}
 		return tx.together(ctx, then)
 	}
-	args, err := b.arguments(tx.engine, 0, n, values)
-	if err != nil {
-		return err
+	c := b.chunk(tx.engine, 0, n, values)
+	if c.err != nil {
+		return c.err
 	}
-	return tx.together(ctx, question{text: b.text(tx.engine, n), args: args}, then)
+	return tx.together(ctx, question{text: b.text(tx.engine, c.of), args: c.args}, then)
 }

@@ -1,0 +1,100 @@
+package reconciler
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/sluicehq/sluice/profile"
+)
+
+// oneFile is a tree of one file.
+type oneFile string
+
+func (f oneFile) ReadFile(path string) ([]byte, error) {
+	if path == "p.yaml" {
+		return []byte(f), nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+// bearing are files that bear the name pay.eu-1, each written otherwise.
+var bearing = func() (out []string) {
+	for _, line := range []string{
+		"name: pay.eu-1", "name: 'pay.eu-1'", `name: "pay.eu-1"`, `"name": "pay.eu-1"`, "name: !!str pay.eu-1", "? name\n: pay.eu-1",
+		"name: &n pay.eu-1", "name: |-\n  pay.eu-1", "name: >-\n  pay.eu-1", "name:\n  pay.eu-1", "name: pay.eu-1 # pay", `name: "pay\x2eeu-1"`, `name: "pay.\
+  eu-1"`, "<<: {name: pay.eu-1}",
+	} {
+		out = append(out, "apiVersion: sluice/v1\nkind: ConfigProfile\n"+line+"\nservice: s\nenvironment: Staging\ndata: {x: 1}\n")
+	}
+	return append(out,
+		`{"apiVersion": "sluice/v1", "kind": "ConfigProfile", "name":"pay.eu-1","service": "s", "environment": "Staging", "data": {"x": 1}}`,
+		"apiVersion: sluice/v1\nkind: ConfigProfile\nservice: &n pay.eu-1\nname: *n\nenvironment: Staging\ndata: {x: 1}\n",
+	)
+}()
+
+// nameIn is the name that a sound file bears, "" for another.
+func nameIn(src string) string {
+	p, err := profile.NewLoader("", profile.DefaultLimits()).Load(oneFile(src), "p.yaml")
+	if err != nil {
+		return ""
+	}
+	return p.Name
+}
+
+// alone says whether a file is taken for the only one that can bear the name, beside another.
+func alone(name, other string) bool {
+	m := newMentions(2)
+	m.bear(0, name)
+	m.read(1, []byte(other))
+	return m.alone(0, name)
+}
+
+func TestANameStandsInItsFile(t *testing.T) {
+	t.Parallel()
+	written := 0
+	for _, src := range bearing {
+		if got := nameIn(src); got != "pay.eu-1" {
+			continue // the loader refuses it, which is as good
+		}
+		written++
+		if !escapes([]byte(src)) && alone("pay.eu-1", src) {
+			t.Errorf("the name is not found in\n%s", src)
+		}
+	}
+	if written < 12 {
+		t.Errorf("%d of the files bear the name", written)
+	}
+	for _, other := range []string{"", "pay.eu-10", "xpay.eu-1", "pay eu-1", "Pay.eu-1", "pay/eu-1", strings.Repeat("a", 300)} {
+		if !alone("pay.eu-1", other) {
+			t.Errorf("the name is found in %q", other)
+		}
+	}
+}
+
+func TestNobodyHasAWordOfSeveralAlone(t *testing.T) {
+	t.Parallel()
+	m := newMentions(3)
+	for file, src := range []string{"a b", "b c", "c a d d"} {
+		m.read(file, []byte(src))
+	}
+	for word, want := range map[string][3]bool{"a": {}, "b": {}, "c": {}, "d": {2: true}, "e": {}} {
+		for file := range 3 {
+			if got := m.alone(file, word); got != want[file] {
+				t.Errorf("file %d has %s alone: %v", file, word, got)
+			}
+		}
+	}
+}
+
+// Whatever bears a name has it in its bytes, or has an escape.
+func FuzzANameStandsInItsFile(f *testing.F) {
+	for _, src := range bearing {
+		f.Add(src)
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		if name := nameIn(src); name != "" && !escapes([]byte(src)) && alone(name, src) {
+			t.Errorf("the name %q is not found in\n%q", name, src)
+		}
+	})
+}
