@@ -28,17 +28,17 @@ func lot(deploymentID, instanceID string) float64 {
 func (s *step) many() bool { return len(s.targets) > wholeFleet }
 
 // A step reads and decides about all targets. A large fleet that acknowledges one by one
-// is looked at again after some ten times as long as that takes.
+// is looked at again after some ten times as long as that takes, LongestRest at the most.
 const (
 	restForEach = 30 * time.Microsecond // of the targets
-	longestRest = time.Second
+	LongestRest = time.Second
 )
 
 func (s *step) rest() time.Duration {
 	if !s.many() {
 		return 0
 	}
-	return min(time.Duration(len(s.targets))*restForEach, longestRest)
+	return min(time.Duration(len(s.targets))*restForEach, LongestRest)
 }
 
 // mostUpdated is of how many updated instances a check looks at what they say.

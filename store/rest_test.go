@@ -123,3 +123,18 @@ func TestARestDelaysWhatHappensAndNoOrder(t *testing.T) {
 		})
 	}
 }
+
+// A rest that began before the clock was set back is no reason to wait for the clock.
+func TestARestDoesNotOutliveTheClock(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		w.register("i-1")
+		d := w.create("1.1.0")
+		claim := w.claimOne("a")
+		d.State = rollout.InProgress
+		w.must(w.Step(t.Context(), claim, rollout.Decision{Next: d, Changed: true, Wake: w.clock().Add(time.Hour), Rest: rollout.LongestRest}))
+		w.advance(-time.Hour)
+		w.must(w.WakeDeployment(t.Context(), payments))
+		w.claimOne("a")
+	})
+}

@@ -317,10 +317,12 @@ func (tx *Tx) WakeDeployment(ctx context.Context, profileName string) error {
 
 // wake makes the active deployments due for which the condition on $2 holds.
 func (tx *Tx) wake(ctx context.Context, condition string, arg any) error {
-	const due = `CASE WHEN rests_until > $1 THEN rests_until ELSE $1 END`
+	// One that rests for longer than any does began before the clock was set back.
+	const due = `CASE WHEN rests_until > $1 AND rests_until <= $3 THEN rests_until ELSE $1 END`
+	now := tx.now()
 	_, err := tx.exec(ctx, `UPDATE config_deployments SET woken = true,
 		next_step_at = CASE WHEN next_step_at <= `+due+` THEN next_step_at ELSE `+due+` END
-		WHERE finished_at IS NULL AND `+condition, stamp(tx.now()), arg)
+		WHERE finished_at IS NULL AND `+condition, stamp(now), arg, stamp(now.Add(rollout.LongestRest)))
 	return err
 }
 
