@@ -68,6 +68,7 @@ type Store struct {
 
 	ahead   ahead
 	watched watched
+	fleets  sync.Map // by profile, how many targets were read last: the next time there is room for as many at once
 
 	ended func(rollout.Deployment)
 
