@@ -128,7 +128,7 @@ func benchWebhook(s *scenario, c *configs, engine engine) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	inbox := store.NewDeliveryWriter(p.db, 0)
+	inbox := store.NewDeliveryWriter(p.db)
 	door, err := webhook.New(webhook.Options{
 		Sources: []webhook.Source{{ID: "configs", Forge: "gitea", Repository: "acme/configs", Branch: "main", Secrets: []string{webhookSecret}}},
 		Store:   deliveries{inbox}, Wake: func(string) { r.Wake() },

@@ -38,11 +38,11 @@ func (s *step) rollingBack() {
 	}
 	s.next.HealthRestored = restored
 	if len(late) > 0 {
-		s.stand(AwaitingNothing, "back on %s on %d of %d instances, not heard of: %s: %s", s.next.Previous, acked, live, names(late), s.next.RollbackReason)
+		s.stand(AwaitingNothing, "back on %s on %d of %d instances, not heard of: %s: %s", s.next.Previous, acked, live, names(byHost(late)), s.next.RollbackReason)
 	} else {
 		s.stand(AwaitingNothing, "back on %s on %d of %d instances: %s", s.next.Previous, acked, live, s.next.RollbackReason)
 	}
-	s.finish(RolledBack, FactRolledBack, map[string]any{"to": s.next.Previous, "health": string(restored), "late": names(late)})
+	s.finish(RolledBack, FactRolledBack, map[string]any{"to": s.next.Previous, "health": string(restored), "late": names(byHost(late))})
 }
 
 // countBack writes down who still runs the version that is taken back. The
@@ -75,8 +75,8 @@ func (s *step) bringBack() {
 		s.finish(Completed, FactCompleted, map[string]any{"instances": acked})
 	case s.now.Sub(s.next.StartedAt) >= rollbackPatience:
 		s.dec.Current = s.next.Version
-		s.stand(AwaitingNothing, "%d of %d instances are on %s; not heard of: %s", acked, live, s.next.Version, names(late))
-		s.finish(Failed, FactFailed, map[string]any{"late": names(late)})
+		s.stand(AwaitingNothing, "%d of %d instances are on %s; not heard of: %s", acked, live, s.next.Version, names(byHost(late)))
+		s.finish(Failed, FactFailed, map[string]any{"late": names(byHost(late))})
 	default:
 		s.stand(AwaitingAcks, "going back to %s: %d of %d instances are there", s.next.Version, acked, live)
 		s.wakeAt(s.now.Add(s.checkInterval()))

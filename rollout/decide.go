@@ -69,6 +69,7 @@ func newStep(d Deployment, snap Snapshot, now time.Time) *step {
 	for i := range snap.Targets {
 		s.targets[i] = &snap.Targets[i]
 	}
+	s.dec.Rest = s.rest()
 	return s
 }
 

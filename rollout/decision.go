@@ -65,6 +65,9 @@ type Decision struct {
 	Basis   *Basis     // of a new deployment: what must still be so; nil when nothing need be
 	Status  []Status   // commit statuses that follow; posted only when they differ from the last
 	Wake    time.Time  // when to look again; zero: only when something happens
+	// Rest is how long nothing that happens makes it be looked at again: what happens
+	// meanwhile is seen at its end. An order waits for no rest, nor does Wake.
+	Rest time.Duration
 }
 
 // Assign gives a version to an instance. The store numbers its generation.

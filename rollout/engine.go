@@ -91,26 +91,29 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.steps.Wait() // ctx has ended, and with it whatever is asked aside
 		e.handBack(ctx)
 	}()
-	failures := 0
+	failures, woken := 0, false
 	for ctx.Err() == nil {
 		switch stepped, failed := e.pass(ctx); {
 		case failed:
-			e.wait(ctx, min(firstRest<<min(failures, 10), longestRest), nil)
+			e.wait(ctx, min(firstPause<<min(failures, 10), longestPause), nil)
 			failures++
 		case stepped > 0:
-			failures = 0 // what was just stepped may be due again
+			failures, woken = 0, false // what was just stepped may be due again
 		default:
 			failures = 0
-			e.sleep(ctx)
+			if woken { // for nothing, and perhaps again and again
+				e.wait(ctx, lookGap, nil)
+			}
+			woken = e.sleep(ctx)
 		}
 	}
 	return nil
 }
 
-// How long the engine rests after a pass that failed.
+// How long the engine pauses after a pass that failed.
 const (
-	firstRest   = 250 * time.Millisecond
-	longestRest = 5 * time.Second
+	firstPause   = 250 * time.Millisecond
+	longestPause = 5 * time.Second
 )
 
 func (e *Engine) handBack(ctx context.Context) {
@@ -158,26 +161,33 @@ func (e *Engine) pass(ctx context.Context) (stepped int, failed bool) {
 	return len(claims), trouble.Load()
 }
 
-// sleep waits until something is due, somebody wakes the engine, or MaxIdle has passed.
-func (e *Engine) sleep(ctx context.Context) {
+// lookGap is the least time from a look that found nothing to the next: each instance of a
+// large fleet that acknowledges wakes the engine, also while the deployment rests.
+const lookGap = 10 * time.Millisecond
+
+// sleep waits until something is due, somebody wakes the engine, or MaxIdle has passed. It
+// answers whether somebody did.
+func (e *Engine) sleep(ctx context.Context) (woken bool) {
 	idle := e.opts.MaxIdle
 	due, ok, err := e.store.NextDue(ctx)
 	if err == nil && ok {
 		if now, err := e.store.Now(ctx); err == nil {
-			idle = min(idle, max(due.Sub(now), 10*time.Millisecond))
+			idle = min(idle, max(due.Sub(now), lookGap))
 		}
 	}
-	e.wait(ctx, idle, e.wake)
+	return e.wait(ctx, idle, e.wake)
 }
 
-func (e *Engine) wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+func (e *Engine) wait(ctx context.Context, d time.Duration, wake <-chan struct{}) (woken bool) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-wake:
+		return true
 	case <-timer.C:
 	}
+	return false
 }
 
 // stepSafely keeps one deployment's trouble away from the others. It answers
@@ -277,21 +287,23 @@ func (e *Engine) decide(ctx context.Context, claim Claim) (t decided, err error)
 // decideWith decides with what providers outside have answered.
 func (e *Engine) decideWith(ctx context.Context, claim Claim, measurements []Measurement) (t decided, err error) {
 	t.claim, t.began = claim, time.Now()
-	decided := false // of a large fleet it is not done again for nothing
+	var unread *step
 	readings := func(d Deployment, now time.Time) func(Snapshot) []Reading {
-		return func(snap Snapshot) (readings []Reading) {
+		return func(snap Snapshot) []Reading {
 			snap.Measurements = measurements
-			t.dec, readings = decideUnread(d, snap, now)
-			decided = len(readings) == 0
-			return readings
+			unread, t.dec = decideUnread(d, snap, now)
+			return unread.readings()
 		}
 	}
 	if t.read, t.snap, t.now, err = e.readWith(ctx, claim.DeploymentID, readings); err != nil {
 		return t, err
 	}
 	t.snap.Measurements = measurements
-	if !decided {
+	switch {
+	case unread == nil: // there are no targets to read samples of
 		t.dec = Decide(t.read, t.snap, t.now)
+	case len(unread.needs) > 0: // otherwise it is decided
+		t.dec = unread.again(t.snap)
 	}
 	return t, nil
 }

@@ -65,6 +65,12 @@ func (m *memory) others(n int) rollout.Deployment {
 	return d
 }
 
+// idle waits until the engine has nothing to do and hears at once who wakes it.
+func idle() {
+	time.Sleep(20 * time.Millisecond)
+	synctest.Wait()
+}
+
 func TestEngineAsksBeforeItDecides(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -103,7 +109,7 @@ func TestAProviderThatHangsDelaysNobody(t *testing.T) {
 		other := m.others(2)
 		e, _ := running(t, m, rollout.EngineOptions{Measurer: o, Reach: rollout.Reach{Prometheus: true}, Workers: 1})
 		start(t, e, asking("a"))
-		synctest.Wait()
+		idle()
 		m.ack()
 		e.Wake()
 		synctest.Wait()
@@ -145,7 +151,7 @@ func TestOneThatAsksDelaysNoneDueWithIt(t *testing.T) {
 		other := m.others(2)
 		e, _ := running(t, m, rollout.EngineOptions{Measurer: o, Reach: rollout.Reach{Prometheus: true}, Workers: 1})
 		start(t, e, asking("a"))
-		synctest.Wait()
+		idle()
 		// Not a second goes by in here: the worker finds both.
 		m.ack()
 		start(t, e, other)
@@ -190,7 +196,7 @@ func TestAStopDoesNotWaitForAProvider(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
 			go func() { done <- e.Run(ctx) }()
-			synctest.Wait()
+			idle()
 			m.ack()
 			e.Wake()
 			synctest.Wait()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -377,6 +378,36 @@ func beat(m *memory, d time.Duration, but ...string) {
 		synctest.Wait()
 		m.ack(but...)
 	}
+}
+
+// Ten thousand that acknowledge wake it each, while their deployment rests.
+func TestAnEngineThatIsWokenForNothingLooksNowAndThen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(4)
+		var looks atomic.Int64
+		m.failClaim = func() error { looks.Add(1); return nil }
+		e, _ := running(t, m, rollout.EngineOptions{})
+		idle()
+		looks.Store(0)
+		e.Wake()
+		synctest.Wait()
+		if n := looks.Load(); n != 1 {
+			t.Errorf("the first wake made it look %d times at once", n)
+		}
+		for range 1000 {
+			e.Wake()
+			time.Sleep(time.Millisecond)
+		}
+		if n := looks.Load(); n < 80 || n > 110 {
+			t.Errorf("it looked %d times in a second, want about 100", n)
+		}
+		start(t, e, forward("a"))
+		idle()
+		if d := state(t, m, "a"); d.State != rollout.InProgress {
+			t.Errorf("a deployment that came with the last wake is %s", d.State)
+		}
+	})
 }
 
 func TestEngineRunsADeploymentToItsEnd(t *testing.T) {

@@ -27,6 +27,20 @@ func lot(deploymentID, instanceID string) float64 {
 // many says that the fleet is too large to look at every instance.
 func (s *step) many() bool { return len(s.targets) > wholeFleet }
 
+// A step reads and decides about all targets. A large fleet that acknowledges one by one
+// is looked at again after some ten times as long as that takes, LongestRest at the most.
+const (
+	restForEach = 30 * time.Microsecond // of the targets
+	LongestRest = time.Second
+)
+
+func (s *step) rest() time.Duration {
+	if !s.many() {
+		return 0
+	}
+	return min(time.Duration(len(s.targets))*restForEach, LongestRest)
+}
+
 // mostUpdated is of how many updated instances a check looks at what they say.
 // Where hardly any may fail, a part would miss the few that do.
 func (s *step) mostUpdated() float64 {

@@ -19,18 +19,25 @@ type Reading struct {
 // whatever the samples say.
 func Readings(d Deployment, now time.Time) func(Snapshot) []Reading {
 	return func(snap Snapshot) []Reading {
-		_, readings := decideUnread(d, snap, now)
-		return readings
+		s, _ := decideUnread(d, snap, now)
+		return s.readings()
 	}
 }
 
-// decideUnread decides without samples, and says which would be looked at. Where
+// decideUnread decides without samples, and notes which would be looked at. Where
 // that is none, it is the decision.
-func decideUnread(d Deployment, snap Snapshot, now time.Time) (Decision, []Reading) {
+func decideUnread(d Deployment, snap Snapshot, now time.Time) (*step, Decision) {
 	s := newStep(d, snap, now)
 	s.needs = map[*Target]need{}
-	dec := s.decide()
-	return dec, s.readings()
+	return s, s.decide()
+}
+
+// again decides about the same snapshot with the samples there: the queue of its
+// targets is sorted already.
+func (s *step) again(snap Snapshot) Decision {
+	next := newStep(s.read, snap, s.now)
+	next.places = s.places
+	return next.decide()
 }
 
 // readingsAt is Readings, or what is in its place for who decides something else.

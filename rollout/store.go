@@ -41,9 +41,10 @@ type Store interface {
 	Deployment(ctx context.Context, id string) (Deployment, error)
 	// ActiveDeployment reads the profile's deployment that is not final; ErrNotFound when there is none.
 	ActiveDeployment(ctx context.Context, profile string) (Deployment, error)
-	// Snapshot reads the deployment's targets, with the samples that readings asks
-	// for of a snapshot without any, or with all that are kept when it is nil. Before
-	// it asks, it hears the database's clock.
+	// Snapshot reads the deployment's targets, in no order, with the samples that readings asks
+	// for of a snapshot without any, or with all that are kept when it is nil. They are
+	// read into the targets that it was asked about. Before it asks, it hears the
+	// database's clock.
 	Snapshot(ctx context.Context, d Deployment, readings func(Snapshot) []Reading) (Snapshot, error)
 	// Step stores a decision made under a claim: compare-and-set on revision,
 	// epoch and owner; ErrStale when it lost. It gives the claim back.

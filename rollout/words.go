@@ -40,6 +40,13 @@ func names(targets []*Target) string {
 	return strings.Join(words, ", ")
 }
 
+// byHost sorts targets that come in no order, for people.
+func byHost(targets []*Target) []*Target {
+	return slices.SortedFunc(slices.Values(targets), func(a, b *Target) int {
+		return cmp.Or(cmp.Compare(a.Instance.Hostname, b.Instance.Hostname), cmp.Compare(a.Instance.ID, b.Instance.ID))
+	})
+}
+
 // spell writes a duration the way people do: 30m, not 30m0s.
 func spell(d time.Duration) string {
 	text := d.String()

@@ -1,6 +1,7 @@
 package rollout_test
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -252,7 +253,13 @@ func (w *world) store(dec rollout.Decision) {
 // read is a snapshot with the samples that are asked for, as the store reads it.
 func read(snap rollout.Snapshot, readings func(rollout.Snapshot) []rollout.Reading) rollout.Snapshot {
 	bare := unread(snap)
-	for _, r := range readings(bare) {
+	fill(bare, snap, readings(bare))
+	return bare
+}
+
+// fill reads samples of a snapshot into the same one without any.
+func fill(bare, snap rollout.Snapshot, readings []rollout.Reading) {
+	for _, r := range readings {
 		for _, id := range r.Instances {
 			i := slices.IndexFunc(bare.Targets, func(t rollout.Target) bool { return t.Instance.ID == id })
 			all := snap.Targets[i].Samples
@@ -260,7 +267,6 @@ func read(snap rollout.Snapshot, readings func(rollout.Snapshot) []rollout.Readi
 			bare.Targets[i].Samples = all[from:]
 		}
 	}
-	return bare
 }
 
 // unread is a snapshot as it is before any samples are.
@@ -272,16 +278,33 @@ func unread(snap rollout.Snapshot) rollout.Snapshot {
 	return snap
 }
 
+// turned is a snapshot with its targets the other way round.
+func turned(snap rollout.Snapshot) rollout.Snapshot {
+	snap.Targets = slices.Clone(snap.Targets)
+	slices.Reverse(snap.Targets)
+	return snap
+}
+
+// sorted is a decision with its assignments by instance: in which order they are made is nothing.
+func sorted(dec rollout.Decision) rollout.Decision {
+	dec.Assign = slices.SortedFunc(slices.Values(dec.Assign), func(a, b rollout.Assign) int { return cmp.Compare(a.InstanceID, b.InstanceID) })
+	return dec
+}
+
 // step asks Decide once. With the samples that it asks for it decides as with all,
-// and where it asks for none as it did before it knew.
+// where it asks for none as it did before it knew, and as it does in whatever order the targets come.
 func (w *world) step() rollout.Decision {
 	snap := w.snapshot()
 	dec := rollout.Decide(w.d, snap, w.now)
-	if with := rollout.Decide(w.d, read(snap, rollout.Readings(w.d, w.now)), w.now); !reflect.DeepEqual(with, dec) {
+	bare := unread(snap)
+	if with := rollout.DecideAgain(w.d, bare, w.now, func(readings []rollout.Reading) { fill(bare, snap, readings) }); !reflect.DeepEqual(with, dec) {
 		panic(fmt.Sprintf("with all samples:\n%+v\nwith those that it asks for:\n%+v", dec, with))
 	}
 	if before, asked := rollout.DecideUnread(w.d, unread(snap), w.now); len(asked) == 0 && !reflect.DeepEqual(before, dec) {
 		panic(fmt.Sprintf("with all samples:\n%+v\nwithout, and asking for none:\n%+v", dec, before))
+	}
+	if other := rollout.Decide(w.d, turned(snap), w.now); !reflect.DeepEqual(sorted(other), sorted(dec)) {
+		panic(fmt.Sprintf("as the targets come:\n%+v\nthe other way round:\n%+v", sorted(dec), sorted(other)))
 	}
 	if asks := rollout.Asks(w.d, snap, dec, w.now); len(asks) > 0 {
 		snap.Measurements = w.measure(asks)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -46,5 +47,26 @@ func TestAllocationsOfAFirstSync(t *testing.T) { // not in parallel: it counts
 		t.Errorf("a profile takes %.0f allocations, at most %.0f are meant to be", allocs, most)
 	} else {
 		t.Logf("a profile takes %.0f allocations", allocs)
+	}
+}
+
+// What a target takes of the reading of a fleet, as each step reads it: its ID and its host. Room for
+// all of them is made at once.
+func TestAllocationsOfAFleet(t *testing.T) { // not in parallel: it counts
+	const n, most = 2000, 2.5
+	w := newPostgresWorld(t)
+	w.assignTo("1.1.0", w.registerMany(n))
+	d := w.deployment("1.1.0")
+	read := func() []rollout.Target {
+		snap, err := w.Snapshot(t.Context(), d, func(rollout.Snapshot) []rollout.Reading { return nil })
+		w.must(err)
+		return snap.Targets
+	}
+	read()
+	if targets := read(); len(targets) != n || cap(targets) != n {
+		t.Errorf("%d targets in a room for %d, want %d", len(targets), cap(targets), n)
+	}
+	if allocs := testing.AllocsPerRun(5, func() { read() }) / n; allocs > most {
+		t.Errorf("a target takes %.1f allocations, at most %.1f are meant to be", allocs, most)
 	}
 }

@@ -25,7 +25,7 @@ func (commandJob) Kind() string { return "pull_request_command" }
 // enqueueCommand adds the job in the transaction that records the delivery,
 // unless there is one for the comment.
 func (tx *Tx) enqueueCommand(ctx context.Context, c rollout.Command) error {
-	if _, err := tx.s.jobs.InsertTx(ctx, tx.tx, commandJob(c), &river.InsertOpts{
+	if err := tx.putJob(ctx, commandJob(c), &river.InsertOpts{
 		MaxAttempts: maxPosts, UniqueOpts: river.UniqueOpts{ByArgs: true},
 	}); err != nil {
 		return fmt.Errorf("put comment %d on pull request %d into the outbox: %w", c.Comment, c.PullRequest, err)

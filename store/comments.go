@@ -76,7 +76,7 @@ func (j commentJob) key() sayingKey { return sayingKey{j.Source, j.PullRequest, 
 
 func (tx *Tx) enqueueComment(ctx context.Context, c rollout.Comment, revision int64) error {
 	job := commentJob{Source: c.Source, PullRequest: c.PullRequest, Key: c.Key, Revision: revision}
-	if _, err := tx.s.jobs.InsertTx(ctx, tx.tx, job, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
+	if err := tx.putJob(ctx, job, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
 		return fmt.Errorf("put comment %s of pull request %d into the outbox: %w", c.Key, c.PullRequest, err)
 	}
 	return nil

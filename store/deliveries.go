@@ -46,7 +46,6 @@ const keptDeliveries = 7 * 24 * time.Hour
 // Deliveries writes many webhooks in one transaction.
 type Deliveries struct {
 	s     *Store
-	delay time.Duration
 	queue chan arrival
 	done  chan struct{}
 	once  sync.Once
@@ -62,17 +61,9 @@ type arrived struct {
 	err   error
 }
 
-// deliveryDelay is how long a batch of webhooks may fill: a forge waits for ten
-// seconds, and a flush costs a few milliseconds whatever is in it.
-const deliveryDelay = 5 * time.Millisecond
-
-// NewDeliveryWriter returns a writer that waits up to delay (5 ms when 0) for a
-// batch to fill. Run must run for Record to return.
-func NewDeliveryWriter(s *Store, delay time.Duration) *Deliveries {
-	if delay <= 0 {
-		delay = deliveryDelay
-	}
-	return &Deliveries{s: s, delay: delay, queue: make(chan arrival), done: make(chan struct{})}
+// NewDeliveryWriter returns a writer. Run must run for Record to return.
+func NewDeliveryWriter(s *Store) *Deliveries {
+	return &Deliveries{s: s, queue: make(chan arrival), done: make(chan struct{})}
 }
 
 // Record keeps deliveries and returns when they are stored. fresh says of each
@@ -108,23 +99,20 @@ func (w *Deliveries) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case first := <-w.queue:
-			w.flush(ctx, w.gather(ctx, first))
+			w.flush(ctx, w.gather(first))
 		}
 	}
 }
 
-// gather takes what comes within the delay, or until ctx ends.
-func (w *Deliveries) gather(ctx context.Context, first arrival) []arrival {
+// gather takes what came while the batch before was written, and waits for nothing:
+// somebody waits to see what a merge does.
+func (w *Deliveries) gather(first arrival) []arrival {
 	batch := []arrival{first}
-	timer := time.NewTimer(w.delay)
-	defer timer.Stop()
 	for len(batch) < maxBatch {
 		select {
 		case a := <-w.queue:
 			batch = append(batch, a)
-		case <-timer.C:
-			return batch
-		case <-ctx.Done():
+		default:
 			return batch
 		}
 	}

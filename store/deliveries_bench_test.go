@@ -26,7 +26,7 @@ func BenchmarkDeliveries(b *testing.B) {
 				b.Fatal(err)
 			}
 			ctx, stop := context.WithCancel(b.Context())
-			inbox, done := store.NewDeliveryWriter(s, 0), make(chan error)
+			inbox, done := store.NewDeliveryWriter(s), make(chan error)
 			go func() { done <- inbox.Run(ctx) }()
 			var n atomic.Int64
 			b.SetParallelism(32)

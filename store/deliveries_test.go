@@ -7,15 +7,14 @@ import (
 	"math"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/sluicehq/sluice/store"
 )
 
 // inbox runs a writer of webhooks until the test ends, or stop is called.
-func (w *world) inbox(delay time.Duration) (d *store.Deliveries, stop func()) {
+func (w *world) inbox() (d *store.Deliveries, stop func()) {
 	w.t.Helper()
-	d = store.NewDeliveryWriter(w.Store, delay)
+	d = store.NewDeliveryWriter(w.Store)
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
@@ -36,7 +35,7 @@ func TestADeliveryActsOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, w *world) {
 		var writers []*store.Deliveries
 		for range 3 { // replicas
-			d, _ := w.inbox(time.Millisecond)
+			d, _ := w.inbox()
 			writers = append(writers, d)
 		}
 		var mu sync.Mutex
@@ -77,7 +76,7 @@ func TestADeliveryActsOnce(t *testing.T) {
 func TestAnOrderUnderAnotherIDIsTheSame(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, w *world) {
-		d, _ := w.inbox(0)
+		d, _ := w.inbox()
 		for _, id := range []string{"d1", "d2"} {
 			fresh, err := d.Record(t.Context(), store.Delivery{Forge: "gitea", ID: id, Source: "configs", Event: "comment", PullRequest: 7, Comment: 99})
 			w.must(err)
@@ -100,7 +99,7 @@ func TestAnOrderUnderAnotherIDIsTheSame(t *testing.T) {
 func TestADeliveryThatCannotBeKeptSpoilsNoOther(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, w *world) {
-		d, stop := w.inbox(5 * time.Millisecond)
+		d, stop := w.inbox()
 		bad := []store.Delivery{
 			{ID: "a\x00b"}, {ID: "\xff"}, {ID: "a", PullRequest: math.MaxInt32 + 1}, {ID: "a", Comment: -1}, {ID: string(make([]byte, 300))},
 		}
@@ -131,7 +130,7 @@ func TestADeliveryThatCannotBeKeptSpoilsNoOther(t *testing.T) {
 func TestDeliveriesAreForgottenAfterAWeek(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, w *world) {
-		d, _ := w.inbox(0)
+		d, _ := w.inbox()
 		record := func(id string) {
 			_, err := d.Record(t.Context(), store.Delivery{Forge: "github", ID: id, Source: "configs", Event: "push"})
 			w.must(err)

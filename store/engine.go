@@ -20,6 +20,8 @@ type engine struct {
 	serial bool
 	// lock ends a SELECT whose rows stay as they are until the transaction ends.
 	lock string
+	// keep ends one whose rows are not removed until then.
+	keep string
 	// steady is the isolation in which every read of a transaction sees the same.
 	steady sql.IsolationLevel
 

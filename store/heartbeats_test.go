@@ -111,7 +111,8 @@ func TestSamplesOfSome(t *testing.T) {
 				return c.named
 			})
 			w.must(err)
-			if got := [2]int{len(snap.Targets[0].Samples), len(snap.Targets[1].Samples)}; got != c.want {
+			targets := byID(snap.Targets)
+			if got := [2]int{len(targets[0].Samples), len(targets[1].Samples)}; got != c.want {
 				t.Errorf("of %v: %v samples, want %v", c.named, got, c.want)
 			}
 		}

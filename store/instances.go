@@ -66,7 +66,7 @@ func (tx *Tx) giveCurrent(ctx context.Context, i fleet.Instance) error {
 				return fmt.Errorf("begin the generations of %s: %w", r.Name, err)
 			}
 			if _, err := tx.exec(ctx, `INSERT INTO config_assignments (instance_id, config_name, version, config_hash, generation, assigned_at)
-				SELECT CAST($1 AS TEXT), config_name, version, config_hash, CAST($4 AS BIGINT), CAST($5 AS TIMESTAMPTZ) FROM config_versions WHERE config_name = $2 AND version = $3`,
+				SELECT CAST($1 AS TEXT), config_name, version, config_hash, CAST($4 AS BIGINT), CAST($5 AS TIMESTAMPTZ) FROM config_versions WHERE config_name = $2 AND version = $3`+tx.s.engine.keep,
 				i.ID, r.Name, r.CurrentVersion, max(1, r.Generation), stamp(tx.now())); err != nil {
 				return fmt.Errorf("assign %s to instance %s: %w", r.Name, i.ID, err)
 			}

@@ -156,7 +156,7 @@ func TestManyHeartbeatsAtOnce(t *testing.T) {
 		if len(snap.Targets) != n {
 			t.Fatalf("%d targets", len(snap.Targets))
 		}
-		for i, target := range snap.Targets {
+		for i, target := range byID(snap.Targets) {
 			if len(target.Samples) != 1 || !target.Instance.LastHeartbeat.Equal(w.clock()) {
 				t.Fatalf("target %d is %+v", i, target)
 			}

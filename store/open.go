@@ -60,7 +60,7 @@ type Store struct {
 	log   *slog.Logger
 	// commit ends a transaction; tests of an uncertain outcome replace it.
 	commit func(commit, rollback func() error) error
-	jobs   *river.Client[session] // inserts only
+	jobs   *river.Client[jobsTx] // inserts only
 
 	routing Routing
 
@@ -68,6 +68,7 @@ type Store struct {
 
 	ahead   ahead
 	watched watched
+	fleets  sync.Map // by profile, how many targets were read last: the next time there is room for as many at once
 
 	ended func(rollout.Deployment)
 

@@ -136,7 +136,7 @@ func TestCorruptInstanceAndSample(t *testing.T) {
 		w.must(w.raw(`UPDATE health_samples SET sample = '7' WHERE seq = 1`))
 		snap, err := w.Snapshot(t.Context(), w.deployment("1.0.0"), nil)
 		w.must(err)
-		if len(snap.Targets) != 2 || len(snap.Targets[0].Samples) != 1 {
+		if len(snap.Targets) != 2 || len(byID(snap.Targets)[0].Samples) != 1 {
 			t.Errorf("snapshot is %+v", snap)
 		}
 		list, _, err := w.Instances(t.Context(), store.InstanceFilter{})

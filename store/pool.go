@@ -150,8 +150,6 @@ type session struct {
 	*sql.Tx
 	engine *engine
 	conn   *sql.Conn // that it is on
-	// jobs takes the questions that put jobs into the outbox.
-	jobs *[]question
 }
 
 var _, _ querier = pools{}, session{}

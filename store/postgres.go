@@ -27,6 +27,7 @@ import (
 // replicas share.
 var postgresEngine = &engine{
 	lock:       " FOR NO KEY UPDATE", // foreign keys of others' new rows do not wait for it
+	keep:       " FOR KEY SHARE",     // as a foreign key does it
 	steady:     sql.LevelRepeatableRead,
 	value:      postgresValue,
 	explain:    explainPostgres,

@@ -59,18 +59,23 @@ func (w *words[T]) ScanBytes(src []byte) error {
 const mostWords = 1000
 
 func (w *words[T]) read() error {
-	var nothing T
-	*w.into = nothing // what the row before said is not said of this one
 	said, known := w.of[w.last]
 	if !known && w.last != "" {
-		if err := json.Unmarshal([]byte(w.last), &said); err != nil {
-			w.bad.err = err
-			return nil
-		}
-		if len(w.of) < mostWords {
-			w.of[w.last] = said
-		}
+		said = w.decode()
 	}
 	*w.into = said
 	return nil
+}
+
+// decode is what a new text says: nothing where it cannot be read.
+func (w *words[T]) decode() (said T) {
+	if err := json.Unmarshal([]byte(w.last), &said); err != nil {
+		w.bad.err = err
+		var nothing T
+		return nothing
+	}
+	if len(w.of) < mostWords {
+		w.of[w.last] = said
+	}
+	return said
 }

@@ -168,7 +168,7 @@ func (s *Store) recordRevert(ctx context.Context, h rollout.Hold, url string) er
 		if n == 0 {
 			return nil // it is kept already
 		}
-		if _, err := tx.s.jobs.InsertTx(ctx, tx.tx, rollbackJob{h.Profile}, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
+		if err := tx.putJob(ctx, rollbackJob{h.Profile}, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
 			return fmt.Errorf("put what the pull request is told of %s into the outbox: %w", h.Profile, err)
 		}
 		return tx.Record(ctx, rollout.Fact{

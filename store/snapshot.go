@@ -12,7 +12,7 @@ import (
 
 const keptSamples = 15 * time.Minute
 
-// Snapshot reads the deployment's targets with their assignments, and the
+// Snapshot reads the deployment's targets with their assignments, in no order, and the
 // samples that readings asks for once it knows these, or all of the last 15
 // minutes when it is nil. The database's clock is heard with what readings is given.
 func (s *Store) Snapshot(ctx context.Context, d rollout.Deployment, readings func(rollout.Snapshot) []rollout.Reading) (rollout.Snapshot, error) {
@@ -71,7 +71,7 @@ func (s *Store) samples(ctx context.Context, targets []rollout.Target, readings 
 	return nil
 }
 
-// DeploymentTargets reads a deployment's targets without their samples.
+// DeploymentTargets reads a deployment's targets by host, without their samples.
 func (s *Store) DeploymentTargets(ctx context.Context, id string) ([]rollout.Target, error) {
 	d, err := s.Deployment(ctx, id)
 	if err != nil {

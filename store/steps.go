@@ -67,24 +67,40 @@ func (s *Store) step(ctx context.Context, claim rollout.Claim, dec rollout.Decis
 
 // step is the question that writes the deployment's own row.
 func (tx *Tx) step(claim rollout.Claim, dec rollout.Decision, op string) question {
-	next := dec.Next
+	next, rest := dec.Next, tx.rest(dec)
 	if !dec.Changed {
-		return ask(`UPDATE config_deployments SET owner = '', lease_until = NULL, attempts = 0, op_id = $6,
+		return ask(`UPDATE config_deployments SET owner = '', lease_until = NULL, attempts = 0, op_id = $6, rests_until = $8,
 			next_step_at = CASE WHEN woken THEN CAST($7 AS TIMESTAMPTZ) ELSE CAST($5 AS TIMESTAMPTZ) END
 			WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4`,
-			next.ID, next.Revision, claim.Epoch, claim.Owner, stamp(dec.Wake), op, stamp(tx.now()))
+			next.ID, next.Revision, claim.Epoch, claim.Owner, stamp(dec.Wake), op, stamp(rest.again), stamp(rest.until))
 	}
 	wake := dec.Wake
 	if next.State.Final() {
 		wake = time.Time{}
 	}
 	return ask(`UPDATE config_deployments SET body = $5, status = $6, targets = $7, applied = $8, finished_at = $9,
-		next_step_at = CASE WHEN woken AND CAST($9 AS TIMESTAMPTZ) IS NULL THEN CAST($12 AS TIMESTAMPTZ) ELSE CAST($10 AS TIMESTAMPTZ) END, op_id = $11, revision = revision + 1,
-		owner = '', lease_until = NULL, attempts = 0
+		next_step_at = CASE WHEN woken AND CAST($9 AS TIMESTAMPTZ) IS NULL THEN CAST($12 AS TIMESTAMPTZ) ELSE CAST($10 AS TIMESTAMPTZ) END, op_id = $11, rests_until = $13,
+		revision = revision + 1, owner = '', lease_until = NULL, attempts = 0
 		WHERE deployment_id = $1 AND revision = $2 AND epoch = $3 AND owner = $4 AND finished_at IS NULL
 		  AND (CAST($9 AS TIMESTAMPTZ) IS NULL OR NOT woken)`,
 		next.ID, next.Revision, claim.Epoch, claim.Owner, asJSON(next), next.State, next.Progress.Targets, next.Progress.Applied,
-		stamp(next.FinishedAt), stamp(wake), op, stamp(tx.now()))
+		stamp(next.FinishedAt), stamp(wake), op, stamp(rest.again), stamp(rest.until))
+}
+
+// rest is until when what happens waits, and when a deployment is looked at again that
+// something happened to since it was read.
+type rest struct{ until, again time.Time }
+
+// rest is that of what was just decided: no rest makes it look later than it wants to.
+func (tx *Tx) rest(dec rollout.Decision) (r rest) {
+	r.again = tx.now().Add(dec.Rest)
+	if dec.Rest > 0 {
+		r.until = r.again
+	}
+	if !dec.Wake.IsZero() && dec.Wake.Before(r.again) {
+		r.again = dec.Wake
+	}
+	return r
 }
 
 // Order stores a decision that a person forced. It raises the epoch, so that a
@@ -96,21 +112,21 @@ func (s *Store) Order(ctx context.Context, dec rollout.Decision) error {
 
 func (tx *Tx) order(dec rollout.Decision, op string) question {
 	next := dec.Next
-	// Looked at again at once when anything happened since the order's reading of
+	// Looked at again soon when anything happened since the order's reading of
 	// the fleet: that is not in it.
-	now, wake := tx.now(), dec.Wake
+	rest, wake := tx.rest(dec), dec.Wake
 	switch {
 	case next.State.Final():
-		now, wake = time.Time{}, time.Time{}
+		rest.again, wake = time.Time{}, time.Time{}
 	case wake.IsZero():
-		wake = now
+		wake = tx.now()
 	}
 	return ask(`UPDATE config_deployments SET body = $3, status = $4, targets = $5, applied = $6, finished_at = $7,
-		next_step_at = CASE WHEN woken OR epoch <> $11 THEN CAST($10 AS TIMESTAMPTZ) ELSE CAST($8 AS TIMESTAMPTZ) END, op_id = $9,
+		next_step_at = CASE WHEN woken OR epoch <> $11 THEN CAST($10 AS TIMESTAMPTZ) ELSE CAST($8 AS TIMESTAMPTZ) END, op_id = $9, rests_until = $12,
 		revision = revision + 1, epoch = epoch + 1, owner = '', lease_until = NULL, attempts = 0, quarantined = ''
 		WHERE deployment_id = $1 AND revision = $2 AND finished_at IS NULL`,
 		next.ID, next.Revision, asJSON(next), next.State, next.Progress.Targets, next.Progress.Applied,
-		stamp(next.FinishedAt), stamp(wake), op, stamp(now), next.Epoch)
+		stamp(next.FinishedAt), stamp(wake), op, stamp(rest.again), next.Epoch, stamp(rest.until))
 }
 
 // OrderExclusive reads a deployment and its fleet, decides, and stores the
@@ -289,8 +305,8 @@ func (tx *Tx) apply(ctx context.Context, dec rollout.Decision, own ...question) 
 	return nil
 }
 
-// WakeDeployment makes the profile's active deployment due now, and again after
-// a step that is under way, which may not have seen what happened.
+// WakeDeployment makes the profile's active deployment due now, or at the end of its
+// rest, and again after a step that is under way, which may not have seen what happened.
 func (tx *Tx) WakeDeployment(ctx context.Context, profileName string) error {
 	if err := tx.wake(ctx, `config_name = $2`, profileName); err != nil {
 		return fmt.Errorf("wake the deployment of %s: %w", profileName, err)
@@ -300,9 +316,12 @@ func (tx *Tx) WakeDeployment(ctx context.Context, profileName string) error {
 
 // wake makes the active deployments due for which the condition on $2 holds.
 func (tx *Tx) wake(ctx context.Context, condition string, arg any) error {
+	// One that rests for longer than any does began before the clock was set back.
+	const due = `CASE WHEN rests_until > $1 AND rests_until <= $3 THEN rests_until ELSE $1 END`
+	now := tx.now()
 	_, err := tx.exec(ctx, `UPDATE config_deployments SET woken = true,
-		next_step_at = CASE WHEN next_step_at <= $1 THEN next_step_at ELSE $1 END
-		WHERE finished_at IS NULL AND `+condition, stamp(tx.now()), arg)
+		next_step_at = CASE WHEN next_step_at <= `+due+` THEN next_step_at ELSE `+due+` END
+		WHERE finished_at IS NULL AND `+condition, stamp(now), arg, stamp(now.Add(rollout.LongestRest)))
 	return err
 }
 

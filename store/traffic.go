@@ -55,7 +55,7 @@ func (tx *Tx) switchTraffic(ctx context.Context, d rollout.Deployment, group str
 	if hook == "" {
 		return tx.taken(ctx, job, "")
 	}
-	if _, err := tx.s.jobs.InsertTx(ctx, tx.tx, job, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
+	if err := tx.putJob(ctx, job, &river.InsertOpts{MaxAttempts: maxPosts}); err != nil {
 		return fmt.Errorf("put the switch of %s into the outbox: %w", d.Profile, err)
 	}
 	return nil

@@ -115,7 +115,7 @@ func (s *Store) inTxOnce(ctx context.Context, fn func(tx *Tx) error) (err error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	own := &Tx{tx: session{Tx: tx, engine: s.engine, conn: conn}, s: s, said: map[statusKey]int{}, added: map[string]counted{}, written: map[string]bool{}}
+	own := &Tx{tx: session{tx, s.engine, conn}, s: s, said: map[statusKey]int{}, added: map[string]counted{}, written: map[string]bool{}}
 	if err := fn(own); err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -299,4 +301,10 @@ func (w *world) plan(statement string) []string {
 	}
 	w.must(rows.Err())
 	return steps
+}
+
+// byID sorts targets, which are read in no order.
+func byID(targets []rollout.Target) []rollout.Target {
+	slices.SortFunc(targets, func(a, b rollout.Target) int { return strings.Compare(a.Instance.ID, b.Instance.ID) })
+	return targets
 }

@@ -90,7 +90,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
-	deliveries := store.NewDeliveryWriter(db, 0)
+	deliveries := store.NewDeliveryWriter(db)
 	webhooks, err := openWebhooks(conf, deliveries, sources, log, registry)
 	if err != nil {
 		return err

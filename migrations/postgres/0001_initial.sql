@@ -147,6 +147,7 @@ CREATE TABLE config_deployments (
     next_step_at   TIMESTAMPTZ,
     -- Something happened since the claim: the step under way has not seen it.
     woken          BOOLEAN NOT NULL DEFAULT false,
+    rests_until    TIMESTAMPTZ, -- nothing that happens makes it due before
     attempts       BIGINT NOT NULL DEFAULT 0,
     quarantined    TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (config_name, config_version) REFERENCES config_versions (config_name, version),
@@ -256,8 +257,7 @@ CREATE TABLE config_assignments (
     apply_error        TEXT NOT NULL DEFAULT '',
     opened_generation  BIGINT NOT NULL DEFAULT 0, -- whose secrets it was given
     traceparent        TEXT NOT NULL DEFAULT '', -- of the deployment's span
-    PRIMARY KEY (instance_id, config_name),
-    FOREIGN KEY (config_name, version) REFERENCES config_versions (config_name, version)
+    PRIMARY KEY (instance_id, config_name)
 ) WITH (fillfactor = 50); -- a whole fleet is assigned, and acknowledges, within its pages
 
 -- An instance refuses an older generation: nothing may take its row back to one.
@@ -270,6 +270,20 @@ END $$;
 CREATE TRIGGER config_assignments_rise BEFORE UPDATE OF generation ON config_assignments
     FOR EACH ROW WHEN (NEW.generation < OLD.generation) EXECUTE FUNCTION config_assignments_rise();
 CREATE INDEX config_assignments_profile ON config_assignments (config_name);
+
+-- A version that is assigned stays. A foreign key would look it up for each row of a fleet that is given it at once,
+-- which takes as long as the rows; who assigns a version locks it instead.
+-- +goose StatementBegin
+CREATE FUNCTION config_versions_assigned() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM config_assignments a WHERE a.config_name = OLD.config_name AND a.version = OLD.version) THEN
+        RAISE EXCEPTION 'a version that is assigned stays';
+    END IF;
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER config_versions_assigned AFTER DELETE ON config_versions
+    FOR EACH ROW EXECUTE FUNCTION config_versions_assigned();
 
 -- A deployment completes with the acknowledgements that it counted, and not without them.
 -- +goose StatementBegin
@@ -582,4 +596,4 @@ DROP TABLE config_profiles;
 DROP TABLE source_problems;
 DROP TABLE sources;
 DROP FUNCTION config_versions_immutable, config_schemas_immutable, config_deployments_validated, config_deployments_acknowledged, config_assignments_rise,
-    config_audit_logs_kept, config_audit_logs_immutable;
+    config_versions_assigned, config_audit_logs_kept, config_audit_logs_immutable;

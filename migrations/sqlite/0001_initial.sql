@@ -145,6 +145,7 @@ CREATE TABLE config_deployments (
     next_step_at   INTEGER,
     -- Something happened since the claim: the step under way has not seen it.
     woken          BOOLEAN NOT NULL DEFAULT false,
+    rests_until    INTEGER, -- nothing that happens makes it due before
     attempts       INTEGER NOT NULL DEFAULT 0,
     quarantined    TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (config_name, config_version) REFERENCES config_versions (config_name, version),
