@@ -50,12 +50,14 @@ func (m *mentions) alone(file int, name string) bool {
 	for i := range len(name) {
 		hash = (hash ^ uint64(name[i])) * prime64
 	}
-	return m.slot(hash).Load() == int32(file+1) || m.slot(hash>>32).Load() == int32(file+1)
+	one, other := m.slotsOf(hash)
+	return one.Load() == int32(file+1) || other.Load() == int32(file+1)
 }
 
 func (m *mentions) note(file int, hash uint64) {
-	m.take(m.slot(hash), int32(file+1))
-	m.take(m.slot(hash>>32), int32(file+1))
+	one, other := m.slotsOf(hash)
+	m.take(one, int32(file+1))
+	m.take(other, int32(file+1))
 }
 
 func (m *mentions) take(slot *atomic.Int32, mine int32) {
@@ -64,7 +66,12 @@ func (m *mentions) take(slot *atomic.Int32, mine int32) {
 	}
 }
 
-func (m *mentions) slot(hash uint64) *atomic.Int32 { return &m.slots[hash&m.mask] }
+// slotsOf are the slots of a word. The upper half of its hash hardly knows its last letters:
+// they are mixed in.
+func (m *mentions) slotsOf(hash uint64) (one, other *atomic.Int32) {
+	mixed := (hash ^ hash>>32) * mix64
+	return &m.slots[hash&m.mask], &m.slots[mixed>>32&m.mask]
+}
 
 // escapes says that a file may bear a name that does not stand in it.
 func escapes(src []byte) bool { return bytes.IndexByte(src, '\\') >= 0 }
@@ -73,6 +80,7 @@ func escapes(src []byte) bool { return bytes.IndexByte(src, '\\') >= 0 }
 const (
 	offset64 = 14695981039346656037
 	prime64  = 1099511628211
+	mix64    = 0x9e3779b97f4a7c15 // odd, and half of its bits are set
 )
 
 // ofName are the bytes of which names are made.

@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -83,6 +84,28 @@ func TestNobodyHasAWordOfSeveralAlone(t *testing.T) {
 			if got := m.alone(file, word); got != want[file] {
 				t.Errorf("file %d has %s alone: %v", file, word, got)
 			}
+		}
+	}
+}
+
+// Names that differ in their last letters share no slots because of that: who is not alone by
+// its words waits.
+func TestNamesThatAreAlikeHaveSlotsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	for _, files := range []int{20, 1000, 10_000} {
+		m := newMentions(files)
+		name := func(file int) string { return fmt.Sprintf("service-%05d.production", file) }
+		for file := range files {
+			m.read(file, fmt.Appendf(nil, "kind: ConfigProfile\nname: %s\nservice: service-%05d\nport: %d\n", name(file), file, file))
+		}
+		shared := 0
+		for file := range files {
+			if !m.alone(file, name(file)) {
+				shared++
+			}
+		}
+		if shared > files/100 {
+			t.Errorf("%d of %d names are not alone", shared, files)
 		}
 	}
 }
