@@ -20,11 +20,12 @@ type mentions struct {
 const (
 	several      = -1
 	slotsForFile = 64 // of which a file takes a few: keys and most values stand in many files
+	minSlots     = 1 << 16
 	maxSlots     = 1 << 22
 )
 
 func newMentions(files int) *mentions {
-	n := min(1<<bits.Len(uint(files*slotsForFile)), maxSlots)
+	n := min(max(1<<bits.Len(uint(files*slotsForFile)), minSlots), maxSlots)
 	return &mentions{slots: make([]atomic.Int32, n), mask: uint64(n - 1)}
 }
 
