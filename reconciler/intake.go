@@ -39,7 +39,7 @@ func (o *observer) takeIn(files *commitFiles, concerns []concern) ([]sighting, e
 					return err
 				}
 			}
-			if s := seen[i]; s.sound() && words.alone(i, s.Profile.Name) && o.intake.isFree(*s) {
+			if s := seen[i]; s.sound() && words.alone(s.Profile.Name) && o.intake.isFree(*s) {
 				select {
 				case ready <- i:
 				case <-ctx.Done():
@@ -70,13 +70,13 @@ func (o *observer) wordsOf(files *commitFiles, concerns []concern, seen []*sight
 		if err != nil && !errors.Is(err, profile.ErrRefused) {
 			return unread(files, c.Path, err)
 		}
-		words.read(i, src)
+		words.read(src)
 		if !escapes(src) {
 			return nil
 		}
 		seen[i] = &sighting{concern: c}
 		err = o.seeOne(files, seen[i])
-		words.bear(i, seen[i].Profile.Name)
+		words.bear(seen[i].Profile.Name)
 		return err
 	})
 }

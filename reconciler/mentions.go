@@ -3,75 +3,86 @@ package reconciler
 import (
 	"bytes"
 	"math/bits"
+	"slices"
 	"sync/atomic"
 
 	"github.com/sluicehq/sluice/profile"
 )
 
-// mentions says which file alone has a word in it, without having understood any file:
-// a profile bears a name that stands in its file, unless it writes it with an escape.
-// A word has two slots. Where two words share one nobody has either alone there, so that it
-// errs to one side only.
+// mentions says of a word whether more than one file has it, without having understood any
+// file: a profile bears a name that stands in its file, unless it writes it with an escape.
+// A word has two counters. Those that words share count too much, so that it errs to one
+// side only.
 type mentions struct {
-	slots []atomic.Int32 // 0: no file has a word of the slot; i: file i-1 alone has; several
-	mask  uint64
+	counters []atomic.Uint32 // each of sixteen, of two bits: files that have a word of it, none, one or several
+	mask     uint64
 }
 
 const (
-	several      = -1
-	slotsForFile = 64 // of which a file takes a few: keys and most values stand in many files
-	minSlots     = 1 << 16
-	maxSlots     = 1 << 22
+	countersForFile = 256 // which is room: a file has a few words that stand in no other
+	minCounters     = 1 << 16
+	maxCounters     = 1 << 26
+	several         = 2
 )
 
 func newMentions(files int) *mentions {
-	n := min(max(1<<bits.Len(uint(files*slotsForFile)), minSlots), maxSlots)
-	return &mentions{slots: make([]atomic.Int32, n), mask: uint64(n - 1)}
+	n := min(max(1<<bits.Len(uint(files*countersForFile)), minCounters), maxCounters)
+	return &mentions{counters: make([]atomic.Uint32, n/16), mask: uint64(n - 1)}
 }
 
-// read notes each word of a file, several files at once.
-func (m *mentions) read(file int, src []byte) {
+// read counts the words of a file, several files at once.
+func (m *mentions) read(src []byte) {
+	words := make([]uint64, 0, 256) // enough for most
 	for i := 0; i < len(src); i++ {
 		hash, from := uint64(offset64), i
 		for ; i < len(src) && ofName[src[i]]; i++ {
 			hash = (hash ^ uint64(src[i])) * prime64
 		}
 		if n := i - from; n > 0 && n <= profile.MaxNameLength {
-			m.note(file, hash)
+			words = append(words, hash)
+		}
+	}
+	slices.Sort(words)
+	for i, hash := range words {
+		if i == 0 || hash != words[i-1] {
+			one, other := m.countersOf(hash)
+			m.count(one)
+			m.count(other)
 		}
 	}
 }
 
-// bear notes a name that a file bears.
-func (m *mentions) bear(file int, name string) { m.read(file, []byte(name)) }
+// bear counts a name that does not stand in the file that bears it.
+func (m *mentions) bear(name string) { m.read([]byte(name)) }
 
-// alone says that no other file has the name in it. True is certain once all are read.
-func (m *mentions) alone(file int, name string) bool {
+// alone says that no file but the one that bears it has the name in it. True is certain
+// once all are read.
+func (m *mentions) alone(name string) bool {
 	hash := uint64(offset64)
 	for i := range len(name) {
 		hash = (hash ^ uint64(name[i])) * prime64
 	}
-	one, other := m.slotsOf(hash)
-	return one.Load() == int32(file+1) || other.Load() == int32(file+1)
+	one, other := m.countersOf(hash)
+	return m.counted(one) < several || m.counted(other) < several
 }
 
-func (m *mentions) note(file int, hash uint64) {
-	one, other := m.slotsOf(hash)
-	m.take(one, int32(file+1))
-	m.take(other, int32(file+1))
+// countersOf are the counters of a word. The upper half of its hash hardly knows its last
+// letters: they are mixed in.
+func (m *mentions) countersOf(hash uint64) (one, other uint64) {
+	return hash & m.mask, (hash ^ hash>>32) * mix64 >> 32 & m.mask
 }
 
-func (m *mentions) take(slot *atomic.Int32, mine int32) {
-	if had := slot.Load(); had != mine && had != several && !slot.CompareAndSwap(0, mine) {
-		slot.Store(several)
+func (m *mentions) counted(counter uint64) uint32 {
+	return m.counters[counter/16].Load() >> (counter % 16 * 2) & 3
+}
+
+func (m *mentions) count(counter uint64) {
+	for {
+		all := m.counters[counter/16].Load()
+		if all>>(counter%16*2)&3 >= several || m.counters[counter/16].CompareAndSwap(all, all+1<<(counter%16*2)) {
+			return
+		}
 	}
-}
-
-// slotsOf are the slots of a word. The upper half of its hash hardly knows its last letters:
-// they are mixed in.
-func (m *mentions) slotsOf(hash uint64) (one, other *atomic.Int32) {
-	mixed := (hash ^ hash>>32) * mix64
-	return &m.slots[hash&m.mask], &m.slots[mixed>>32&m.mask]
 }
 
 // escapes says that a file may bear a name that does not stand in it.

@@ -46,9 +46,9 @@ func nameIn(src string) string {
 // alone says whether a file is taken for the only one that can bear the name, beside another.
 func alone(name, other string) bool {
 	m := newMentions(2)
-	m.bear(0, name)
-	m.read(1, []byte(other))
-	return m.alone(0, name)
+	m.bear(name)
+	m.read([]byte(other))
+	return m.alone(name)
 }
 
 func TestANameStandsInItsFile(t *testing.T) {
@@ -76,31 +76,29 @@ func TestANameStandsInItsFile(t *testing.T) {
 func TestNobodyHasAWordOfSeveralAlone(t *testing.T) {
 	t.Parallel()
 	m := newMentions(3)
-	for file, src := range []string{"a b", "b c", "c a d d"} {
-		m.read(file, []byte(src))
+	for _, src := range []string{"a b a", "b c", "c a d d"} {
+		m.read([]byte(src))
 	}
-	for word, want := range map[string][3]bool{"a": {}, "b": {}, "c": {}, "d": {2: true}, "e": {}} {
-		for file := range 3 {
-			if got := m.alone(file, word); got != want[file] {
-				t.Errorf("file %d has %s alone: %v", file, word, got)
-			}
+	for word, want := range map[string]bool{"a": false, "b": false, "c": false, "d": true} {
+		if got := m.alone(word); got != want {
+			t.Errorf("%s stands in one file alone: %v", word, got)
 		}
 	}
 }
 
-// Names that differ in their last letters share no slots because of that: who is not alone by
+// Names that differ in their last letters share no counters because of that: who is not alone by
 // its words waits.
-func TestNamesThatAreAlikeHaveSlotsOfTheirOwn(t *testing.T) {
+func TestNamesThatAreAlikeHaveCountersOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	for _, files := range []int{20, 1000, 10_000} {
 		m := newMentions(files)
 		name := func(file int) string { return fmt.Sprintf("service-%05d.production", file) }
 		for file := range files {
-			m.read(file, fmt.Appendf(nil, "kind: ConfigProfile\nname: %s\nservice: service-%05d\nport: %d\n", name(file), file, file))
+			m.read(fmt.Appendf(nil, "kind: ConfigProfile\nname: %s\nservice: service-%05d\nport: %d\n", name(file), file, file))
 		}
 		shared := 0
 		for file := range files {
-			if !m.alone(file, name(file)) {
+			if !m.alone(name(file)) {
 				shared++
 			}
 		}
