@@ -167,7 +167,9 @@ func (s *step) begin() {
 		s.next.Group = fleet.OtherGroup(s.snap.Traffic.Active())
 		s.how = strategyOf(s.next)
 	}
-	s.next.Baseline, s.next.Ill, s.next.Worst = s.look()
+	if s.next.Health.Enabled { // otherwise nobody compares with it
+		s.next.Baseline, s.next.Ill, s.next.Worst = s.look()
+	}
 	s.fact(FactStarted, Daemon, map[string]any{"strategy": string(s.next.Strategy.Type), "previous": s.next.Previous})
 }
 

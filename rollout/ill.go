@@ -42,7 +42,7 @@ func (s *step) look() (baseline fleet.Window, ill map[string]fleet.Window, worst
 	}
 	ill = map[string]fleet.Window{}
 	for i, f := range figures {
-		if h.Enabled && middle.passed(f, h) {
+		if middle.passed(f, h) {
 			one := &side{groups: all.groups[i : i+1]}
 			e := evidence{recent: one, whole: one, control: &side{}, wholeCtrl: &side{}, baseline: well.window()}
 			if e.failing(h) {

@@ -251,3 +251,15 @@ func TestALargeFleetGoesBack(t *testing.T) {
 		t.Errorf("it is %s, health %s", g.d.State, g.d.HealthRestored)
 	}
 }
+
+// Where nobody judges health, no sample is read to begin: nothing is compared with it.
+func TestWithoutHealthNoSampleIsRead(t *testing.T) {
+	t.Parallel()
+	for _, enabled := range []bool{true, false} {
+		g := newThrong(30).pass(time.Minute)
+		g.d.Health.Enabled = enabled
+		if ids, _ := g.asked(); len(ids) > 0 != enabled {
+			t.Errorf("health %v: the first step reads the samples of %d instances", enabled, len(ids))
+		}
+	}
+}
