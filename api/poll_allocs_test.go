@@ -50,7 +50,7 @@ func (u *unkept) SetReadDeadline(time.Time) error { return nil }
 // Ten thousand instances ask at once after a change: each of their polls allocates little.
 func TestAPollAllocatesLittle(t *testing.T) {
 	poll := pollOnce(t)
-	const budget = 30
+	const budget = 32    // 26, and 30 under the race detector, which has pools forget
 	least := math.Inf(1) // of a few: what else the process does is counted too
 	for range 5 {
 		least = min(least, testing.AllocsPerRun(200, poll))
