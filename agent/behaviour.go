@@ -147,14 +147,15 @@ func (t *tally) count(b Behaviour, over time.Duration, random *rand.Rand) {
 	requests := whole(b.Requests*over.Seconds(), random)
 	t.requests += requests
 	t.errors += min(requests, whole(float64(requests)*b.Errors/100, random))
-	below, left := 0.0, requests
+	// One draw for all bounds: what each rounds off by itself would add up beyond the last.
+	draw, below := random.Float64(), uint64(0)
 	for i, bound := range latencyBounds {
 		share := logNormal(bound, float64(b.Latency)/float64(time.Millisecond))
-		n := min(left, whole(float64(requests)*(share-below), random))
-		t.latency[i] += n
-		below, left = share, left-n
+		upTo := min(requests, uint64(float64(requests)*share+draw))
+		t.latency[i] += upTo - below
+		below = upTo
 	}
-	t.latency[len(latencyBounds)] += left
+	t.latency[len(latencyBounds)] += requests - below
 }
 
 // without takes off what was told.

@@ -44,6 +44,27 @@ func TestConditionsOfAConfiguration(t *testing.T) {
 	}
 }
 
+// Few requests at a time are as quick as many: none is slow because shares of them were rounded.
+func TestFewRequestsAreAsQuickAsMany(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
+	for _, over := range []time.Duration{100 * time.Millisecond, time.Second, time.Minute} {
+		var all tally
+		for range 5000 {
+			all.count(Usual(), over, random)
+		}
+		slow := uint64(0)
+		for i, n := range all.latency {
+			if i == len(latencyBounds) || latencyBounds[i] > 200 {
+				slow += n
+			}
+		}
+		if share := float64(slow) / float64(all.requests); share > .002 {
+			t.Errorf("in intervals of %v, %.2f %% of the requests took more than ten times the median", over, 100*share)
+		}
+	}
+}
+
 // Over time the numbers are those that were asked for, whatever the intervals.
 func TestTalliesAddUp(t *testing.T) {
 	t.Parallel()
