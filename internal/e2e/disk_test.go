@@ -1,8 +1,10 @@
 package e2e_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -111,7 +113,7 @@ func (s *scene) writesNothing(d wire.Deployment) {
 		}
 		return err != nil
 	}
-	// What is left free inside the files is used up first.
+	// What is left free inside the files is used up first, and the order has more to say than a page holds.
 	for n := 0; !order("a token", func() error {
 		_, err := s.api.CreateToken(s.t.Context(), wire.TokenRequest{Name: fmt.Sprintf("filler-%d-%s", n, strings.Repeat("x", 40)), Role: "Viewer"})
 		return err
@@ -121,7 +123,7 @@ func (s *scene) writesNothing(d wire.Deployment) {
 		}
 	}
 	if !order("a promotion", func() error {
-		_, err := s.api.PromoteDeployment(s.t.Context(), d.ID, strings.Repeat("looks good ", 40))
+		_, err := s.api.PromoteDeployment(s.t.Context(), d.ID, "looks good: "+hex.EncodeToString(unlikely(10<<10)))
 		return err
 	}) {
 		s.t.Error("it was promoted on a full disk")
@@ -133,6 +135,13 @@ func (s *scene) writesNothing(d wire.Deployment) {
 	if n := s.fleet.running(d.ConfigVersion); n != share(0) {
 		s.t.Errorf("%d instances run %s, want %d", n, d.ConfigVersion, share(0))
 	}
+}
+
+// unlikely are bytes that nothing makes fewer.
+func unlikely(n int) []byte {
+	out := make([]byte, n)
+	rand.NewChaCha8([32]byte{1}).Read(out) //nolint:errcheck,gosec // it never fails, and keeps no secret
+	return out
 }
 
 // sql runs a statement in the cluster's database, past the daemons.

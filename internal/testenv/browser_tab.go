@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -142,10 +143,16 @@ func (tab *Tab) Eval(expression string, into any) {
 	}
 }
 
+// pageIsGone is what a browser says of a page that another took the place of while it was asked.
+const pageIsGone = "Inspected target navigated or closed"
+
 func (tab *Tab) eval(expression string, into any) error {
 	ctx, cancel := context.WithTimeout(tab.ctx, tabTimeout)
 	defer cancel()
 	raw, err := chromedp.Run(ctx, chromedp.Evaluate[[]byte](expression, chromedp.EvalAwaitPromise))
+	for err != nil && strings.Contains(err.Error(), pageIsGone) { // and another in its place, or soon
+		raw, err = chromedp.Run(ctx, chromedp.Evaluate[[]byte](expression, chromedp.EvalAwaitPromise))
+	}
 	if err != nil || into == nil {
 		return err
 	}
