@@ -95,6 +95,15 @@ const busyWant = `
 // killed process, and nothing of it may be left.
 type crash struct{ point string }
 
+// crashAt has a process end at a point.
+func crashAt(point string) func(string) {
+	return func(passed string) {
+		if passed == point {
+			panic(crash{point})
+		}
+	}
+}
+
 func TestACrashLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	for _, point := range []string{"K1", "K3", "K4"} {

@@ -130,11 +130,7 @@ func TestAProblemOfAPartIsMendedBeforeTheEnd(t *testing.T) {
 	git.commit(tree)
 	store := newFakeStore()
 	store.data.profiles["p00"] = profile.Record{Name: "p00", Origin: profile.OriginAPI}
-	_, err := inParts(t, git, store, 3, func(point string) {
-		if point == "K13" {
-			panic(crash{point})
-		}
-	}).Sync(t.Context())
+	_, err := inParts(t, git, store, 3, crashAt("K13")).Sync(t.Context())
 	if !errors.Is(err, reconciler.ErrPanic) || len(store.data.problems) != 1 {
 		t.Fatalf("Sync: %v; problems %v, want the one of p00", err, store.data.problems)
 	}
@@ -184,11 +180,7 @@ func TestAPanicWhileOthersAreReadIsContained(t *testing.T) {
 	git := &modelGit{commits: map[string]modelCommit{}}
 	git.commit(score())
 	store := newFakeStore()
-	r := inParts(t, git, store, 3, func(point string) {
-		if point == "K4" {
-			panic(crash{point})
-		}
-	})
+	r := inParts(t, git, store, 3, crashAt("K4"))
 	if _, err := r.Sync(t.Context()); !errors.Is(err, reconciler.ErrPanic) {
 		t.Fatalf("Sync: %v", err)
 	}

@@ -259,11 +259,7 @@ func TestAPlanOfBeforeAPartIsStale(t *testing.T) {
 	git := &modelGit{commits: map[string]modelCommit{}}
 	git.commit(dozen())
 	store := newFakeStore()
-	other := inParts(t, git, store, 2, func(p string) {
-		if p == "K13" {
-			panic(crash{p})
-		}
-	})
+	other := inParts(t, git, store, 2, crashAt("K13"))
 	late := &modelGit{commits: git.commits, head: git.head}
 	late.commit(files{"profiles/only.yaml": doc("only", "x: 1")})
 	store.beforeTx = func(*fakeStore) {
@@ -348,11 +344,7 @@ func TestAProfileOfTheSourceItselfIsNoForeignOne(t *testing.T) {
 	git := &modelGit{commits: map[string]modelCommit{}}
 	git.commit(dozen())
 	store, once := newFakeStore(), sync.Once{}
-	other := inParts(t, git, store, 2, func(p string) {
-		if p == "K13" {
-			panic(crash{p})
-		}
-	})
+	other := inParts(t, git, store, 2, crashAt("K13"))
 	r := inParts(t, git, lateOwners{store, func() {
 		once.Do(func() {
 			if _, err := other.Sync(t.Context()); !errors.Is(err, reconciler.ErrPanic) {
