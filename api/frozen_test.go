@@ -119,8 +119,8 @@ func (w *world) refusesInTime(one, stranger instance) {
 	all.Wait()
 }
 
-// patient lets a statement wait for a lock for longer than a test holds it, for its URL.
-const patient = "&statement_timeout=60000&lock_timeout=60000"
+// patient, in a URL, lets a statement wait for a lock for longer than any request of a test lasts.
+const patient = "&statement_timeout=120000&lock_timeout=120000"
 
 // A crowd that holds every connection for everybody is not in the way of who
 // stops a deployment or takes it back.
