@@ -148,7 +148,7 @@ func (s *Store) endComment(ctx context.Context, job commentJob, failure error) e
 // resumeComments gives a job to each comment that waits and that no job is about
 // to post.
 func (tx *Tx) resumeComments(ctx context.Context, stuck time.Time) error {
-	waiting, err := collect(ctx, tx.tx, scanComment, `SELECT `+commentColumns+` FROM pull_request_comments c WHERE `+pendingStatus+`
+	waiting, err := collect(ctx, tx.tx, scanComment, `SELECT `+commentColumns+` FROM pull_request_comments c WHERE `+pendingComment+`
 		AND updated_at <= $3 AND (posting_until IS NULL OR posting_until <= $2)
 		AND NOT EXISTS (SELECT 1 FROM river_job j WHERE j.kind = $1 AND `+tx.s.engine.pick(jobOfComment)+`)
 		LIMIT 1000`, commentJob{}.Kind(), stamp(tx.now()), stamp(stuck))

@@ -168,7 +168,7 @@ func TestListsAtScaleReadWhatTheyGive(t *testing.T) { // by itself: it has the m
 		"audit of a kind":          {1200, `SELECT id FROM config_audit_logs WHERE event_type = 'deployment.7' ORDER BY id DESC LIMIT 50`},
 		"audit of a day":           {1500, `SELECT id FROM config_audit_logs WHERE created_at >= now() - interval '3 days' AND created_at < now() - interval '2 days' ORDER BY id DESC LIMIT 50`},
 		"the statuses of a commit": {5, `SELECT context FROM commit_statuses WHERE commit_sha >= 'abc0' AND commit_sha < 'abc0g' ORDER BY context, source_id`},
-		"statuses that wait":       {20, `SELECT count(*) FROM commit_statuses WHERE revision > posted_revision AND revision > refused_revision`},
+		"statuses that wait":       {20, `SELECT count(*) FROM commit_statuses WHERE NOT quiet AND revision > posted_revision AND revision > refused_revision`},
 		"a heartbeat's answer": {40, `SELECT body FROM config_deployments WHERE finished_at IS NULL
 			AND config_name IN (SELECT name FROM config_profiles WHERE service = 'service-7' AND environment = 'Staging')`},
 	} {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/client"
 	"github.com/sluicehq/sluice/internal/fakeforge"
 	"github.com/sluicehq/sluice/internal/testenv"
@@ -152,6 +153,32 @@ func (w *workshop) own(n int) (count int) {
 		}
 	}
 	return count
+}
+
+// A commit that changes many profiles is a few calls to the forge, and it hears who is wrong.
+func TestALargeCommitIsAFewCalls(t *testing.T) {
+	t.Parallel()
+	w := openWorkshop(t, testenv.Binary(t), fakeforge.GitHub)
+	changed := map[string]*string{}
+	for i := range 120 {
+		body := strings.NewReplacer("name: "+shop, fmt.Sprintf("name: many-%03d", i), "service: shop", "service: many").Replace(shopWith(automatic, "greeting: hello"))
+		if i == 7 {
+			body = strings.Replace(body, "data:", "dato:", 1)
+		}
+		changed[fmt.Sprintf("%s-%03d.yaml", strings.TrimSuffix(shopFile, ".yaml"), i)] = &body
+	}
+	w.forge.PushBranch("many", "ann", changed)
+	n := w.forge.Open("many", "Open a hundred shops", "ann")
+	commit := w.merges(n)
+	w.shown(commit, "sluice", "failure")
+	w.shown(commit, "sluice/many-007", "failure")
+	eventually(t, "nothing to wait to be posted", func() bool {
+		statuses, err := w.api.Statuses(t.Context(), commit)
+		return err == nil && len(statuses) == 121 && !slices.ContainsFunc(statuses, func(s wire.CommitStatus) bool { return !s.Quiet && s.PostedAt == nil })
+	})
+	if shown := w.forge.Shown(commit); len(shown) != 2 {
+		t.Errorf("the forge shows %d statuses, want the aggregate and the one that is wrong: %v", len(shown), shown)
+	}
 }
 
 // TestTheWholeWay goes from a pull request to its last status at each forge.

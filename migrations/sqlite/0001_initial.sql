@@ -330,16 +330,19 @@ CREATE TABLE commit_statuses (
     revision        INTEGER NOT NULL,
     posted_revision INTEGER NOT NULL DEFAULT 0,
     posted_at       INTEGER,
+    posted_state    TEXT NOT NULL DEFAULT '',
+    posts           INTEGER NOT NULL DEFAULT 0, -- that the forge took
     post_error      TEXT NOT NULL DEFAULT '',
     refused_revision INTEGER NOT NULL DEFAULT 0, -- that the forge refused for good
     posting_until   INTEGER, -- somebody is at it: an older post must not land after a newer one
     updated_at      INTEGER NOT NULL,
+    quiet           BOOLEAN NOT NULL DEFAULT false, -- the forge is not told: its commit changes too many profiles
     tally           TEXT NOT NULL DEFAULT '', -- of an aggregate: how many profiles are in which state; '' when not counted
     PRIMARY KEY (source_id, commit_sha, context)
 );
 -- With the whole key, or a look at one that is pending might be one at all that are.
 CREATE INDEX commit_statuses_pending ON commit_statuses (source_id, commit_sha, context)
-    WHERE revision > posted_revision AND revision > refused_revision;
+    WHERE NOT quiet AND revision > posted_revision AND revision > refused_revision;
 CREATE INDEX commit_statuses_commit ON commit_statuses (commit_sha);
 CREATE INDEX commit_statuses_wrong ON commit_statuses (source_id, commit_sha, state, context)
     WHERE state <> 'success' AND state <> 'pending';
