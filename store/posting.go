@@ -42,7 +42,10 @@ var (
 		"commit_statuses", ` WHERE source_id = $1 AND commit_sha = $2 AND context = $3`, pendingStatus,
 		`, posts = posts + 1, posted_state = $6`,
 	}
-	saidComments = said{"pull_request_comments", ` WHERE source_id = $1 AND pull_request = $2 AND comment_key = $3`, pendingComment, ``}
+	saidComments = said{
+		"pull_request_comments", ` WHERE source_id = $1 AND pull_request = $2 AND comment_key = $3`, pendingComment,
+		`, posts = posts + 1`,
+	}
 )
 
 // sayingKey is one row's key, in the order of its table's where.

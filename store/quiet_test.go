@@ -147,3 +147,29 @@ func TestAForgeIsBackAfterALargeCommit(t *testing.T) {
 		}
 	})
 }
+
+// Who is told of the rollbacks behind a commit has them in order, those that are over too.
+func TestHoldsBehindACommit(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		records, versions, _ := manyNew(5)
+		w.must(w.tx(func(tx *store.Tx) error {
+			return errors.Join(tx.PutProfiles(t.Context(), records), tx.InsertVersions(t.Context(), versions))
+		}))
+		for i := range 4 { // of another commit and profile, too
+			name := records[i].Name
+			w.must(w.raw(fmt.Sprintf(`INSERT INTO config_holds (config_name, pinned_version, refused_version, refused_hash, reason, actor, created_at, released_at)
+				VALUES ('%s', '', '1.0.0', 'h', 'sick', 'gate', %s, %s)`, name, w.either("1", "now()"), map[bool]string{true: w.either("2", "now()"), false: "NULL"}[i == 0])))
+		}
+		holds, total, err := w.HoldsBehind(t.Context(), "configs", versions[0].Commit, 3)
+		w.must(err)
+		if total != 4 || len(holds) != 3 || holds[0].Profile != records[0].Name || holds[0].ReleasedAt.IsZero() || holds[2].Profile != records[2].Name {
+			t.Errorf("%d holds, the first are %+v", total, holds)
+		}
+		for _, other := range [][2]string{{"configs", "0ther"}, {"other", versions[0].Commit}, {"configs", ""}} {
+			if _, total, err := w.HoldsBehind(t.Context(), other[0], other[1], 3); total != 0 || err != nil {
+				t.Errorf("behind %v are %d holds (%v)", other, total, err)
+			}
+		}
+	})
+}

@@ -386,6 +386,7 @@ CREATE TABLE pull_request_comments (
     posted_revision  BIGINT NOT NULL DEFAULT 0,
     refused_revision BIGINT NOT NULL DEFAULT 0,
     posted_at        TIMESTAMPTZ,
+    posts            INTEGER NOT NULL DEFAULT 0, -- that the forge took
     post_error       TEXT NOT NULL DEFAULT '',
     posting_until    TIMESTAMPTZ,
     updated_at       TIMESTAMPTZ NOT NULL,

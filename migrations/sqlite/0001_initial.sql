@@ -360,6 +360,7 @@ CREATE TABLE pull_request_comments (
     posted_revision  INTEGER NOT NULL DEFAULT 0,
     refused_revision INTEGER NOT NULL DEFAULT 0,
     posted_at        INTEGER,
+    posts            INTEGER NOT NULL DEFAULT 0, -- that the forge took
     post_error       TEXT NOT NULL DEFAULT '',
     posting_until    INTEGER,
     updated_at       INTEGER NOT NULL,
