@@ -115,12 +115,12 @@ var changesAlerts = []Event{Started, Completed, Failed, Rollback, RolledBack, Ho
 
 // wants says whether a target hears of an event by a route that names these. By one that names
 // none nobody hears of each of thousands that is well.
-func wants(t Type, events []Event, e Event, ofMany bool) bool {
+func wants(t Type, events []Event, e Event, isOfMany bool) bool {
 	switch {
 	case t == Alertmanager:
 		return slices.Contains(changesAlerts, e)
 	case len(events) == 0:
-		return slices.Contains(usual, e) && !(ofMany && slices.Contains(goesWell, e))
+		return slices.Contains(usual, e) && (!isOfMany || slices.Contains(ofMany, e))
 	}
 	return slices.Contains(events, e)
 }

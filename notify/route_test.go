@@ -70,6 +70,7 @@ func TestOfManyWhatGoesWellIsNotTold(t *testing.T) {
 	}
 	for fact, want := range map[string]string{
 		rollout.FactStarted: "am", rollout.FactPhase: "", rollout.FactCompleted: "hook am", rollout.FactRollback: "ops am", rollout.FactFailed: "ops am",
+		rollout.FactRolledBack: "am", rollout.FactHoldBegun: "am", rollout.FactHoldEnded: "am",
 	} {
 		var got []string
 		for _, n := range r.Route(rollout.Notification{Fact: fact, Profile: "orders", Kind: rollout.Forward, OfMany: true}, map[string]any{"notify": "ops"}) {
