@@ -84,7 +84,7 @@ CREATE TABLE config_versions (
 -- A commit can make the same content twice: a branch that is set back to it makes a new version of it. What keeps a
 -- sync from being stored twice is that the source's head, or its count of parts, moves in the same transaction.
 CREATE INDEX config_versions_commit ON config_versions (commit_sha) WHERE commit_sha <> '';
-CREATE INDEX config_versions_newest ON config_versions (config_name, seq DESC);
+CREATE INDEX config_versions_newest ON config_versions (config_name, seq);
 
 -- +goose StatementBegin
 CREATE FUNCTION config_versions_immutable() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -155,7 +155,7 @@ CREATE TABLE config_deployments (
     CHECK (status <> 'Completed' OR kind = 'Retirement' OR applied >= targets)
 ) WITH (fillfactor = 60); -- a claim too
 CREATE UNIQUE INDEX config_deployments_active ON config_deployments (config_name) WHERE finished_at IS NULL;
-CREATE INDEX config_deployments_newest ON config_deployments (config_name, seq DESC);
+CREATE INDEX config_deployments_newest ON config_deployments (config_name, seq);
 -- Not for whoever asks for active ones alone.
 CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL AND next_step_at IS NOT NULL;
 CREATE INDEX config_deployments_commit ON config_deployments (commit_sha) WHERE commit_sha <> '';
@@ -183,7 +183,7 @@ CREATE TABLE deployment_checks (
     phase         BIGINT NOT NULL,
     verdict       JSON NOT NULL
 );
-CREATE INDEX deployment_checks_of ON deployment_checks (deployment_id, seq DESC);
+CREATE INDEX deployment_checks_of ON deployment_checks (deployment_id, seq);
 
 CREATE TABLE config_holds (
     seq             BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -429,7 +429,7 @@ CREATE TABLE posted_statuses (
     description TEXT NOT NULL,
     posted_at   TIMESTAMPTZ NOT NULL
 );
-CREATE INDEX posted_statuses_commit ON posted_statuses (commit_sha, seq);
+CREATE INDEX posted_statuses_commit ON posted_statuses (commit_sha);
 
 -- The last check of each open pull request. It is due again when it was asked for more often than answered.
 CREATE TABLE pull_request_checks (
@@ -533,9 +533,9 @@ CREATE TABLE config_audit_logs (
     created_at  TIMESTAMPTZ NOT NULL,
     hash        TEXT COLLATE "C" NOT NULL
 );
-CREATE INDEX config_audit_logs_entity ON config_audit_logs (entity_type, entity_id, id DESC);
-CREATE INDEX config_audit_logs_event ON config_audit_logs (event_type, id DESC);
-CREATE INDEX config_audit_logs_user ON config_audit_logs (user_id, id DESC);
+CREATE INDEX config_audit_logs_entity ON config_audit_logs (entity_type, entity_id, id);
+CREATE INDEX config_audit_logs_event ON config_audit_logs (event_type, id);
+CREATE INDEX config_audit_logs_user ON config_audit_logs (user_id, id);
 CREATE INDEX config_audit_logs_created ON config_audit_logs (created_at);
 
 CREATE TABLE audit_head (
