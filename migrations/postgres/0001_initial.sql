@@ -1,4 +1,6 @@
--- JSON is kept as it was written: hashes are over its text. Names sort by their bytes.
+-- JSON is kept as it was written: hashes are over its text. Names sort by their bytes. An index that the newest are read
+-- from ends in seq or id and is read from its end, so that each new row comes last of its kind: pages fill up, and are not
+-- split in halves.
 
 -- +goose Up
 CREATE TABLE sources (
@@ -154,12 +156,12 @@ CREATE TABLE config_deployments (
     CHECK ((finished_at IS NOT NULL) = (status IN ('Completed', 'Failed', 'RolledBack', 'Superseded', 'Cancelled'))),
     CHECK (status <> 'Completed' OR kind = 'Retirement' OR applied >= targets)
 ) WITH (fillfactor = 60); -- a claim too
+CREATE INDEX config_deployments_status ON config_deployments (status);
 CREATE UNIQUE INDEX config_deployments_active ON config_deployments (config_name) WHERE finished_at IS NULL;
 CREATE INDEX config_deployments_newest ON config_deployments (config_name, seq);
 -- Not for whoever asks for active ones alone.
 CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL AND next_step_at IS NOT NULL;
 CREATE INDEX config_deployments_commit ON config_deployments (commit_sha) WHERE commit_sha <> '';
-CREATE INDEX config_deployments_status ON config_deployments (status);
 CREATE INDEX config_deployments_ended ON config_deployments (finished_at) WHERE finished_at IS NOT NULL;
 
 -- Once for all rows of a statement: a first sync brings thousands.
