@@ -12,6 +12,7 @@ import (
 	"github.com/sluicehq/sluice/api"
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/internal/testenv"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -169,4 +170,31 @@ func TestEmergencyBehindACrowd(t *testing.T) {
 		t.Errorf("the emergency was served after %d of the crowd", before)
 	}
 	w.reaches(d.ID, "RollingBack")
+}
+
+// What takes long to read is given all the same: a slow reader's time begins with the answer.
+func TestAnAnswerThatTakesLongToMake(t *testing.T) {
+	t.Parallel()
+	on := postgres(t)
+	on.URL += patient
+	w := newWorldOn(t, on, time.Minute, func(o *api.Options) { o.WriteTimeout = 3 * time.Second })
+	w.profile()
+	w.version("1.0.0", profile.Data{"text": strings.Repeat("x", 64<<10)}) // more than waits for the end of the answer
+	db, err := sql.Open("pgx", on.URL)
+	w.must(err)
+	defer db.Close()
+	lock, err := db.BeginTx(t.Context(), nil)
+	w.must(err)
+	_, err = lock.ExecContext(t.Context(), "LOCK TABLE config_versions IN ACCESS EXCLUSIVE MODE")
+	w.must(err)
+	got := make(chan answer, 1)
+	go func() { got <- w.admin("GET", "/configs/"+name+"/versions/1.0.0", nil) }()
+	w.until("it to be waited for longer than a reader may take", func() bool {
+		var n int
+		w.must(db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '3.2 seconds'`).Scan(&n))
+		return n > 0
+	})
+	w.must(lock.Rollback())
+	w.want(<-got, 200)
 }
