@@ -56,8 +56,7 @@ func (w *world) live(service string) {
 }
 
 // A rollback asks the database few questions one after the other. The first one
-// also prepares its statements, and any may ask a connection that has rested whether
-// it still stands: what the least of the others took counts.
+// also prepares its statements: what the least of the others took counts.
 func TestARollbackTakesFewRoundTrips(t *testing.T) {
 	t.Parallel()
 	server, options := testenv.SharedPostgres(t), postgres(t)

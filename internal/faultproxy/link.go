@@ -1,6 +1,7 @@
 package faultproxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -36,10 +37,13 @@ func (l *link) run() {
 	l.end(closed, closed)
 }
 
+// ping is what the driver of PostgreSQL asks of a connection that has rested for a second: how often is by the clock.
+const ping = "-- ping"
+
 // asking counts a round trip when the client speaks after the target did.
 func (l *link) asking(forward func(io.Writer, []byte) bool) func(io.Writer, []byte) bool {
 	return func(to io.Writer, chunk []byte) bool {
-		if l.answered.Swap(false) {
+		if l.answered.Swap(false) && !bytes.Contains(chunk, []byte(ping)) {
 			l.proxy.roundTrips.Add(1)
 		}
 		return forward(to, chunk)

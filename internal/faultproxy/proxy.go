@@ -50,7 +50,7 @@ func New(t testing.TB, target string) *Proxy {
 }
 
 // RoundTrips is how often clients have asked anew after an answer: what they send
-// together is one.
+// together is one, and whether the connection still stands is no question.
 func (p *Proxy) RoundTrips() int { return int(p.roundTrips.Load()) }
 
 // Addr is where the proxy listens.
