@@ -197,7 +197,7 @@ func (p *parser) build(n *yaml.Node, depth int) *tree {
 	}
 }
 
-func (p *parser) place(n *yaml.Node) place { return place{p.path, n.Line, n.Column} }
+func (p *parser) place(n *yaml.Node) place { return place{p.path, int32(n.Line), int32(n.Column)} }
 
 func (p *parser) alias(n *yaml.Node, depth int) *tree {
 	if p.aliases++; p.aliases > p.lim.MaxAliases {

@@ -86,7 +86,7 @@ func (p *planner) deploy(w *work) {
 			Reason: fmt.Sprintf("commit %s brought other content, version %s", short(w.commit.SHA), w.latest.Number),
 		})
 	}
-	p.plan.Deployments = append(p.plan.Deployments, d)
+	p.plan.Deployments = append(p.plan.Deployments, rollout.Decision{Next: d})
 	w.deployed = true
 	p.spoken[w.commit.SHA] = true
 }
