@@ -50,7 +50,7 @@ func parseYAML(path string, src []byte, lim Limits, out *collector) *tree {
 }
 
 func (p *parser) fail(line, column int, message string) {
-	p.out.add(place{p.path, line, column}.problem("", message))
+	p.out.add(place{p.path, int32(line), int32(column)}.problem("", message))
 }
 
 func (p *parser) stop(n *yaml.Node, format string, args ...any) *tree {

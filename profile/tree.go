@@ -31,7 +31,7 @@ type tree struct {
 	fields map[string]field
 	keys   []string // of fields, in the order of the file
 	items  []*tree
-	size   int32 // values in it, itself included
+	size   int // values in it, itself included
 	kind   treeKind
 	made   bool // a secret that this package put together: nobody wrote its keys
 }
