@@ -50,15 +50,13 @@ const minTreeLine = 40
 func parseTree(b []byte) ([]treeEntry, error) {
 	out := make([]treeEntry, 0, len(b)/minTreeLine+1)
 	seen := make(map[string]string, cap(out))
-	text := string(b) // of which the names are parts
 	for len(b) > 0 {
 		mode, rest, ok := bytes.Cut(b, []byte{' '})
 		name, rest, ok2 := bytes.Cut(rest, []byte{0})
 		if !ok || !ok2 || len(rest) < 20 || len(mode) > 7 {
 			return nil, errors.New("tree does not parse")
 		}
-		at := len(text) - len(rest) - 1 - len(name)
-		e := treeEntry{name: text[at : at+len(name)], hash: plumbing.Hash(rest[:20]), octal: modeText(mode)}
+		e := treeEntry{name: string(name), hash: plumbing.Hash(rest[:20]), octal: modeText(mode)}
 		e.mode, e.reason = judgeMode(e.octal)
 		e.kind = e.mode
 		folded := strings.ToLower(e.name)

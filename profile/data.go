@@ -74,9 +74,7 @@ func Hash(d Data) string {
 // HashCanonical is the Hash of data that Canonical made text of.
 func HashCanonical(text []byte) string {
 	sum := sha256.Sum256(text)
-	var digits [2 * len(sum)]byte
-	hex.Encode(digits[:], sum[:])
-	return string(digits[:])
+	return hex.EncodeToString(sum[:])
 }
 
 // Canonical returns d as JSON with sorted keys, no white space and numbers normalised (1.0 is 1). Nil data is {}. It

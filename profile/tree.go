@@ -8,7 +8,7 @@ import (
 // place is where a value was written.
 type place struct {
 	path         string
-	line, column int32 // there are as many places as values
+	line, column int32 // small: there are as many places as values
 }
 
 func (p place) problem(field, message string) Problem {
