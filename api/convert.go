@@ -151,7 +151,7 @@ func wireAudit(e store.AuditEvent) wire.AuditEvent {
 func wireStatus(s store.CommitStatus) wire.CommitStatus {
 	out := wire.CommitStatus{
 		Source: s.Source, Commit: s.Commit, Context: s.Context, State: string(s.State), Description: s.Description,
-		DeploymentID: s.DeploymentID, UpdatedAt: s.UpdatedAt, PostError: s.PostError,
+		DeploymentID: s.DeploymentID, UpdatedAt: s.UpdatedAt, PostError: s.PostError, Quiet: s.Quiet,
 	}
 	if s.Posted() {
 		out.PostedAt = maybe(s.PostedAt)

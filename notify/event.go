@@ -52,6 +52,10 @@ func Events() []Event {
 // for a target.
 var usual = []Event{Started, Phase, Completed, Failed, Rollback, RolledBack, Hold, Released, Forced, Quarantined}
 
+// ofMany are those of the usual ones that are told of a profile whose commit changes many: what a person
+// has to know of, once. The others would be thousands of messages, with the one that matters behind them.
+var ofMany = []Event{Failed, Rollback, Forced, Quarantined}
+
 // ofRollback are the events of a rollback of a whole profile, which is a
 // deployment of its own kind: that it starts and completes is news of a rollback.
 var ofRollback = map[Event]Event{Started: Rollback, Completed: RolledBack, Phase: ""}

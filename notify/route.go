@@ -78,7 +78,7 @@ func (r Router) Route(n rollout.Notification, settings map[string]any) []rollout
 	tell := func(name string, events []Event) {
 		t, known := r.target(name)
 		again := slices.ContainsFunc(told, func(n rollout.Notification) bool { return n.Target == name })
-		if again || !wants(t.Type, events, event) {
+		if again || !wants(t.Type, events, event, n.OfMany) {
 			return
 		}
 		n.Target, n.Channel = name, ""
@@ -113,12 +113,14 @@ func (r Router) target(name string) (Target, bool) {
 // changesAlerts are the events after which other alerts may stand than before.
 var changesAlerts = []Event{Started, Completed, Failed, Rollback, RolledBack, Hold, Released, Cancelled}
 
-func wants(t Type, events []Event, e Event) bool {
+// wants says whether a target hears of an event by a route that names these. By one that names
+// none nobody hears of each of thousands that is well.
+func wants(t Type, events []Event, e Event, isOfMany bool) bool {
 	switch {
 	case t == Alertmanager:
 		return slices.Contains(changesAlerts, e)
 	case len(events) == 0:
-		return slices.Contains(usual, e)
+		return slices.Contains(usual, e) && (!isOfMany || slices.Contains(ofMany, e))
 	}
 	return slices.Contains(events, e)
 }

@@ -61,6 +61,27 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// A first sync of ten thousand profiles is no ten thousand messages. What goes wrong is told, and what a route names.
+func TestOfManyWhatGoesWellIsNotTold(t *testing.T) {
+	t.Parallel()
+	r := notify.Router{
+		Targets: []notify.Target{{Name: "ops", Type: notify.Slack}, {Name: "hook", Type: notify.Webhook}, {Name: "am", Type: notify.Alertmanager}},
+		Routes:  []notify.Route{{Targets: []string{"ops"}}, {Targets: []string{"hook"}, Events: []notify.Event{notify.Completed}}, {Targets: []string{"am"}}},
+	}
+	for fact, want := range map[string]string{
+		rollout.FactStarted: "am", rollout.FactPhase: "", rollout.FactCompleted: "hook am", rollout.FactRollback: "ops am", rollout.FactFailed: "ops am",
+		rollout.FactRolledBack: "am", rollout.FactHoldBegun: "am", rollout.FactHoldEnded: "am",
+	} {
+		var got []string
+		for _, n := range r.Route(rollout.Notification{Fact: fact, Profile: "orders", Kind: rollout.Forward, OfMany: true}, map[string]any{"notify": "ops"}) {
+			got = append(got, n.Target)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v, want %s", fact, got, want)
+		}
+	}
+}
+
 // A profile comes from Git: it can ask for a few targets, not for thousands.
 func TestAProfileAsksForAFewTargets(t *testing.T) {
 	t.Parallel()

@@ -50,7 +50,7 @@ func (r *Reconciler) apply(ctx context.Context, s stride, p plan) error {
 		if err != nil {
 			return fmt.Errorf("read the clock: %w", err)
 		}
-		w := writer{tx: tx, now: now, trace: trace, traceparent: traceparent, newID: r.newID, fail: r.fail}
+		w := writer{tx: tx, now: now, trace: trace, traceparent: traceparent, newID: r.newID, fail: r.fail, before: s.parts > 0}
 		if s.from != s.to { // otherwise it is no commit that brings what is deployed
 			w.seenAt = now.Add(-r.sighted.ago(s.to))
 		}
@@ -74,6 +74,7 @@ type writer struct {
 	traceparent string // of the pass's span
 	newID       func() string
 	fail        func(point string)
+	before      bool // parts of the same first sync are stored
 }
 
 // premises checks that what the plan took for granted still holds.
@@ -116,6 +117,7 @@ func (w *writer) deployments(ctx context.Context, p plan) error {
 			return fmt.Errorf("release hold of %s: %w", e.Profile, err)
 		}
 	}
+	rollout.MarkMany(p.Deployments, w.before)
 	for some := range slices.Chunk(p.Deployments, deploymentsAtOnce) {
 		for i := range some {
 			w.create(&some[i])

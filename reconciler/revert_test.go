@@ -99,13 +99,55 @@ func TestReverts(t *testing.T) {
 					t.Errorf("%s is not what it was", path)
 				}
 			}
-			if p.From != w.run("rev-parse", "main") || p.Base != "main" || !strings.HasPrefix(p.Branch, "sluice/revert-a-") {
+			branch := "sluice/revert-a-"
+			if c.want["profiles/a.yaml"] == "" {
+				branch = "sluice/revert-" // of all that extend it
+			}
+			if p.From != w.run("rev-parse", "main") || p.Base != "main" || !strings.HasPrefix(p.Branch, branch) {
 				t.Errorf("from %s of %s as %s", p.From, p.Base, p.Branch)
 			}
 			if strings.Contains(strings.ReplaceAll(p.Body, "````text\nsick @all ```\n````", ""), "@all") {
 				t.Errorf("the reason became markup:\n%s", p.Body)
 			}
 		})
+	}
+}
+
+// A change of what hundreds extend is reverted by one pull request, and the same change again by another one.
+func TestOneRevertForAllThatExtendAFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := files{"profiles/base.yaml": base("y: 1")}
+	for _, name := range []string{"a", "b", "c"} {
+		first["profiles/"+name+".yaml"] = doc(name, "x: 1", "extends: [base.yaml]")
+	}
+	w.deployed(first)
+	host := &proposals{}
+	r := &reconciler.Reverts{Source: "configs", Branch: "main", Host: host, Git: w.behind(), Store: records{w.store}}
+	propose := func(refused string) {
+		for _, name := range []string{"a", "b", "c"} {
+			if _, err := r.Propose(t.Context(), rollout.Hold{Profile: name, PinnedVersion: "1.0.0", RefusedVersion: refused, Reason: "sick", CreatedAt: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.commit("bad", files{"profiles/base.yaml": base("y: 2")})
+	w.sync()
+	propose("1.0.1")
+	w.commit("worse", files{"profiles/base.yaml": base("y: 3")})
+	w.sync()
+	propose("1.0.2")
+	if len(host.taken) != 6 {
+		t.Fatalf("%d proposals", len(host.taken))
+	}
+	for i, p := range host.taken {
+		same := host.taken[i/3*3]
+		if p.Branch != same.Branch || p.Title != "Revert profiles/base.yaml" || p.Message != same.Message || p.Body != same.Body {
+			t.Errorf("proposal %d is another one than that of the first: %+v", i, p)
+		}
+	}
+	if host.taken[0].Branch == host.taken[3].Branch {
+		t.Error("another change is reverted by the same branch")
 	}
 }
 

@@ -82,6 +82,7 @@ type Deployment struct {
 
 	Source      string `json:",omitzero"` // ID of the source, "" when made by API
 	Commit      string `json:",omitzero"`
+	OfMany      bool   `json:",omitzero"` // the commit changes many profiles: nobody is told that each of them is well
 	PullRequest int    `json:",omitzero"`
 	InitiatedBy string `json:",omitzero"`
 	Cause       string `json:",omitzero"` // why it exists: the commit's first line, or the reason a person gave

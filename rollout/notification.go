@@ -25,6 +25,7 @@ type Notification struct {
 	Previous     string   `json:"previous,omitempty"` // the one before it, or that it goes back to
 	Explanation  string   `json:"explanation,omitempty"`
 	Commit       string   `json:"commit,omitempty"`
+	OfMany       bool     `json:"ofMany,omitempty"` // the commit changes many profiles
 	PullRequest  int      `json:"pullRequest,omitempty"`
 	Phase        int      `json:"phase,omitempty"` // from 1 on
 	Progress     Progress `json:"progress"`
@@ -37,7 +38,7 @@ func NewNotification(id string, f Fact, d Deployment, at time.Time) Notification
 		ID: id, Fact: f.Type, At: at, Actor: f.Actor, Reason: detail(f, "reason"),
 		Profile: d.Profile, Service: d.Selector.Service, Environment: string(d.Selector.Environment),
 		DeploymentID: d.ID, Kind: d.Kind, State: d.State, Strategy: string(d.Strategy.Type), Version: d.Version, Previous: d.Previous,
-		Explanation: d.Explanation, Commit: d.Commit, PullRequest: d.PullRequest, Progress: d.Progress,
+		Explanation: d.Explanation, Commit: d.Commit, OfMany: d.OfMany, PullRequest: d.PullRequest, Progress: d.Progress,
 	}
 	if d.ID != "" {
 		n.Phase = d.Phase + 1

@@ -342,6 +342,47 @@ func TestAggregate(t *testing.T) {
 	}
 }
 
+// One forge lets a sender make 500 calls an hour: of a commit that changes thousands of profiles it hears
+// the aggregate, and who is wrong where these are few.
+func TestAForgeIsToldOfFewProfiles(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		tally rollout.Tally
+		state rollout.StatusState
+		quiet bool
+	}{
+		{rollout.Tally{Pending: 100}, rollout.StatusPending, false},
+		{rollout.Tally{Pending: 101}, rollout.StatusPending, true},
+		{rollout.Tally{Pending: 60, Success: 41}, rollout.StatusSuccess, true},
+		{rollout.Tally{Pending: 9999, Failure: 1}, rollout.StatusFailure, false},
+		{rollout.Tally{Pending: 9999, Error: 100}, rollout.StatusError, false},
+		{rollout.Tally{Pending: 9999, Failure: 50, Error: 51}, rollout.StatusFailure, true},
+	} {
+		if got := c.tally.Quiet(c.state); got != c.quiet {
+			t.Errorf("%+v: quiet about one more in %s is %v", c.tally, c.state, got)
+		}
+	}
+	for done, want := range map[int]string{0: "0% of 10000 profiles are done", 99: "0% of 10000 profiles are done", 9999: "99% of 10000 profiles are done"} {
+		if got := (rollout.Tally{Success: done, Pending: 10000 - done}).Aggregate(rollout.Status{}).Description; got != want {
+			t.Errorf("with %d done it says %q", done, got)
+		}
+	}
+}
+
+// GitHub takes 1,000 statuses of one context and commit, and refuses the one that tells the end.
+func TestProgressLeavesRoomForTheEnd(t *testing.T) {
+	t.Parallel()
+	var after time.Duration
+	for posts := range 901 {
+		switch after += rollout.Rest(posts); {
+		case posts <= 20 && after > 3*time.Second:
+			t.Fatalf("post %d comes after %v: people watch their commit", posts, after)
+		case posts == 900 && after < 48*time.Hour:
+			t.Fatalf("900 posts within %v", after)
+		}
+	}
+}
+
 func TestSupersede(t *testing.T) {
 	t.Parallel()
 	d := forward("a")

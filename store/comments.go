@@ -17,15 +17,16 @@ type PullRequestComment struct {
 	Revision       int64 // rises with every change
 	PostedRevision int64 // the revision that the forge took last
 	PostedAt       time.Time
+	Posts          int // that the forge took
 	PostError      string
 }
 
-const commentColumns = `source_id, pull_request, comment_key, body, commit_sha, remarks, basis, revision, posted_revision, posted_at, post_error`
+const commentColumns = `source_id, pull_request, comment_key, body, commit_sha, remarks, basis, revision, posted_revision, posted_at, posts, post_error`
 
 func scanComment(row scanner) (c PullRequestComment, err error) {
 	var bad damage
 	err = row.Scan(&c.Source, &c.PullRequest, &c.Key, &c.Body, &c.Commit, bad.json(&c.Remarks), &c.Basis, &c.Revision, &c.PostedRevision,
-		at(&c.PostedAt), &c.PostError)
+		at(&c.PostedAt), &c.Posts, &c.PostError)
 	return c, bad.of("pull_request_comments", fmt.Sprintf("%s/%d/%s", c.Source, c.PullRequest, c.Key), err)
 }
 
@@ -97,6 +98,9 @@ func (w *commentWorker) NextRetry(job *river.Job[commentJob]) time.Time {
 // Work posts the job's revision of the comment, unless it is no longer the latest.
 func (w *commentWorker) Work(ctx context.Context, job *river.Job[commentJob]) error {
 	c, err := w.s.beginComment(ctx, job.Args, lease(w.opts.PostTimeout))
+	if resting, ok := errors.AsType[restingError](err); ok {
+		return river.JobSnooze(resting.rest)
+	}
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil
@@ -129,6 +133,9 @@ func (s *Store) beginComment(ctx context.Context, job commentJob, lease time.Dur
 			return err
 		}
 		c, err = scanComment(tx.tx.QueryRowContext(ctx, `SELECT `+commentColumns+` FROM pull_request_comments`+saidComments.where, key[0], key[1], key[2]))
+		if rest := c.PostedAt.Add(rollout.Rest(c.Posts)).Sub(tx.now()); err == nil && rest > 0 {
+			return restingError{rest}
+		}
 		return err
 	})
 	if err != nil {
@@ -148,7 +155,7 @@ func (s *Store) endComment(ctx context.Context, job commentJob, failure error) e
 // resumeComments gives a job to each comment that waits and that no job is about
 // to post.
 func (tx *Tx) resumeComments(ctx context.Context, stuck time.Time) error {
-	waiting, err := collect(ctx, tx.tx, scanComment, `SELECT `+commentColumns+` FROM pull_request_comments c WHERE `+pendingStatus+`
+	waiting, err := collect(ctx, tx.tx, scanComment, `SELECT `+commentColumns+` FROM pull_request_comments c WHERE `+pendingComment+`
 		AND updated_at <= $3 AND (posting_until IS NULL OR posting_until <= $2)
 		AND NOT EXISTS (SELECT 1 FROM river_job j WHERE j.kind = $1 AND `+tx.s.engine.pick(jobOfComment)+`)
 		LIMIT 1000`, commentJob{}.Kind(), stamp(tx.now()), stamp(stuck))

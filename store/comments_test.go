@@ -97,9 +97,32 @@ func TestACommentIsPostedOnceAndOnlyItsLatestText(t *testing.T) {
 		if len(got) != 1 || got[0].Revision != 2 || got[0].Commit != commit || len(got[0].Remarks) != 1 || got[0].Remarks[0].Line != 3 {
 			t.Errorf("kept %+v, want one of revision 2 with its remark", got)
 		}
+		w.advance(time.Second) // or a new text would rest
 		w.say(check("third"))
 		w.eventually("the change is posted", func() bool { return slices.Equal(p.bodies(), []string{"second", "third"}) })
 		w.eventually("it is marked", func() bool { c := w.comments(7)[0]; return c.PostedRevision == c.Revision && !c.PostedAt.IsZero() })
+	})
+}
+
+// Hundreds of rollbacks change one comment hundreds of times.
+func TestACommentRests(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		p := &pullRequest{}
+		w.outboxWith(p.options())
+		w.say(check("1 profile"))
+		w.eventually("the comment is posted", func() bool { c := w.comments(7)[0]; return c.PostedRevision == 1 && c.Posts == 1 })
+		w.must(w.raw(`UPDATE pull_request_comments SET posts = 60`)) // 3.6 s
+		w.say(check("2 profiles"))
+		w.say(check("3 profiles"))
+		w.eventually("one job is left, and waits", func() bool {
+			return w.rows(`river_job WHERE state IN ('available', 'running', 'scheduled')`) == 1 && w.rows(`river_job WHERE CAST(metadata AS TEXT) LIKE '%snooze%'`) >= 1
+		})
+		if got := p.bodies(); len(got) != 1 {
+			t.Errorf("posted %q", got)
+		}
+		w.advance(3600 * time.Millisecond)
+		w.eventually("the latest text is posted", func() bool { return slices.Equal(p.bodies(), []string{"1 profile", "3 profiles"}) })
 	})
 }
 
@@ -146,6 +169,7 @@ func TestWhatAForgeAnswersToAComment(t *testing.T) {
 			w.advance(time.Hour)
 		}
 		w.eventually("it is posted in the end", func() bool { return slices.Equal(p.bodies(), []string{"text"}) && w.comments(7)[0].PostError == "" })
+		w.advance(time.Second)
 		w.say(check("for nobody"))
 		w.eventually("it is refused for good", func() bool { return strings.Contains(w.comments(7)[0].PostError, "pull request 7") })
 		p.mu.Lock()

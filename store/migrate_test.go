@@ -58,7 +58,7 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		"the newest version":  `SELECT version FROM config_versions WHERE config_name = 'x' ORDER BY seq DESC LIMIT 1`,
 		"old samples":         `DELETE FROM health_samples WHERE at <= 1`,
 		"what waits to be posted": `SELECT count(*) FROM commit_statuses
-			WHERE revision > posted_revision AND revision > refused_revision`,
+			WHERE NOT quiet AND revision > posted_revision AND revision > refused_revision`,
 		"a commit's statuses": `SELECT context FROM commit_statuses WHERE commit_sha >= 'a' AND commit_sha < 'ag'`,
 		"when the next is due": `SELECT min(CASE WHEN owner = '' THEN next_step_at ELSE max(next_step_at, lease_until) END)
 			FROM config_deployments WHERE finished_at IS NULL AND quarantined = '' AND next_step_at IS NOT NULL`,
@@ -78,20 +78,51 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		"who has a profile":            `SELECT instance_id FROM config_assignments WHERE config_name IN (SELECT value FROM json_each('[]'))`,
 		"an aggregate":                 `SELECT state FROM commit_statuses WHERE source_id = 'x' AND commit_sha = 'y' AND context <> 'sluice' ORDER BY context`,
 		"a commit by prefix":           `SELECT DISTINCT commit_sha FROM commit_statuses WHERE commit_sha >= 'a' AND commit_sha < 'ag' LIMIT 2`,
+		"a page of versions":           `SELECT version FROM config_versions WHERE config_name = 'x' ORDER BY seq DESC LIMIT 50`,
+		"the newest deployment":        `SELECT deployment_id FROM config_deployments WHERE config_name = 'x' ORDER BY seq DESC LIMIT 1`,
+		"deployments of a commit":      `SELECT body FROM config_deployments WHERE commit_sha = 'x' AND commit_sha <> '' ORDER BY seq DESC LIMIT 50`,
+		"deployments that ended":       `SELECT body FROM config_deployments WHERE finished_at > 1 ORDER BY finished_at DESC, seq DESC LIMIT 50`,
 		"a page of deployments":        `SELECT body FROM config_deployments WHERE config_name = 'x' ORDER BY seq DESC LIMIT 50`,
 		"a page of an entity's events": `SELECT details FROM config_audit_logs WHERE entity_type = 'x' AND entity_id = 'y' ORDER BY id DESC LIMIT 50`,
+		"a page of a user's events":    `SELECT details FROM config_audit_logs WHERE user_id = 'x' ORDER BY id DESC LIMIT 50`,
+		"a page of a kind of events":   `SELECT details FROM config_audit_logs WHERE event_type = 'x' ORDER BY id DESC LIMIT 50`,
+		"how many events of a day":     `SELECT count(*) FROM config_audit_logs WHERE created_at >= 1 AND created_at < 2`,
 		"the audit log whole":          `SELECT details FROM config_audit_logs WHERE id > 0 ORDER BY id`,
 		"a deployment's checks":        `SELECT verdict FROM deployment_checks WHERE deployment_id = 'x' ORDER BY seq DESC`,
-		"a token":                      `SELECT id FROM api_tokens WHERE token_hash = x'00'`,
-		"a hold":                       `SELECT reason FROM config_holds WHERE config_name = 'x' AND released_at IS NULL`,
-		"a source's profiles":          `SELECT name FROM config_profiles WHERE source_id = 'x'`,
-		"proof":                        `SELECT count(*) FROM config_deployments WHERE config_name = 'x' AND config_hash = 'y' AND status = 'Completed'`,
+		"old checks": `DELETE FROM deployment_checks WHERE deployment_id = 'x' AND seq <=
+			(SELECT seq FROM deployment_checks WHERE deployment_id = 'x' ORDER BY seq DESC LIMIT 1 OFFSET 100)`,
+		"what a forge was given": `SELECT state FROM posted_statuses WHERE commit_sha = 'x' ORDER BY seq`,
+		"a token":                `SELECT id FROM api_tokens WHERE token_hash = x'00'`,
+		"a hold":                 `SELECT reason FROM config_holds WHERE config_name = 'x' AND released_at IS NULL`,
+		"a source's profiles":    `SELECT name FROM config_profiles WHERE source_id = 'x'`,
 	} {
 		for _, step := range w.plan(statement) {
 			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") && !strings.Contains(step, "VIRTUAL TABLE") ||
 				strings.Contains(step, "TEMP B-TREE") {
 				t.Errorf("%s: %s", name, step)
 			}
+		}
+	}
+}
+
+// Most deployments are in one state: which of a profile, or of a commit, are in it
+// is looked up among its own.
+func TestStateIsNotWhatFindsADeployment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, c := range map[string]struct{ index, statement string }{
+		"proof": {"newest", `SELECT count(*) FROM config_deployments
+			WHERE config_name = 'x' AND config_hash = 'y' AND status = 'Completed' AND kind <> 'Retirement' AND targets > 0`},
+		"where a rollback can go": {"newest", `SELECT config_version, max(seq) FROM config_deployments
+			WHERE config_name = 'x' AND status = 'Completed' AND kind <> 'Retirement' GROUP BY config_version ORDER BY 2 DESC`},
+		"what brought a version": {"newest", `SELECT body FROM config_deployments
+			WHERE config_name = 'x' AND config_version = 'y' AND (status = 'Completed' OR kind = 'Rollback') ORDER BY seq DESC LIMIT 1`},
+		"a page of a profile's": {"newest", `SELECT body FROM config_deployments WHERE config_name = 'x' AND status = 'Failed' ORDER BY seq DESC LIMIT 50`},
+		"a page of a commit's":  {"commit", `SELECT body FROM config_deployments WHERE commit_sha = 'x' AND commit_sha <> '' AND status = 'Failed' ORDER BY seq DESC LIMIT 50`},
+		"a page of all":         {"status", `SELECT body FROM config_deployments WHERE status = 'Failed' ORDER BY seq DESC LIMIT 50`},
+	} {
+		if plan := w.plan(c.statement); !strings.Contains(plan[0], "INDEX config_deployments_"+c.index+" ") {
+			t.Errorf("%s: %q", name, plan)
 		}
 	}
 }

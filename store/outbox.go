@@ -273,6 +273,9 @@ func (w *statusWorker) NextRetry(job *river.Job[statusJob]) time.Time {
 // is no longer the latest.
 func (w *statusWorker) Work(ctx context.Context, job *river.Job[statusJob]) error {
 	c, err := w.s.beginPost(ctx, job.Args, lease(w.opts.PostTimeout))
+	if resting, ok := errors.AsType[restingError](err); ok {
+		return river.JobSnooze(resting.rest)
+	}
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil
@@ -289,7 +292,7 @@ func (w *statusWorker) Work(ctx context.Context, job *river.Job[statusJob]) erro
 	// What came of it is kept also when the post used up the job's time.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
-	if err := w.s.endPost(bounded, job.Args, failure); err != nil {
+	if err := w.s.endPost(bounded, job.Args, c.State, failure); err != nil {
 		return errors.Join(failure, err)
 	}
 	if failure == nil {

@@ -77,7 +77,7 @@ func (s *Store) Retain(ctx context.Context, policy Retention) (Retained, error) 
 		s.retainStatuses(ctx, old, removed),
 		s.retainRows(ctx, removed, "posted_statuses", "seq", `posted_at <= $1 AND NOT EXISTS (SELECT 1 FROM commit_statuses c
 			WHERE c.source_id = posted_statuses.source_id AND c.commit_sha = posted_statuses.commit_sha)`, old),
-		s.retainRows(ctx, removed, "pull_request_comments", "(source_id, pull_request, comment_key)", `updated_at <= $1 AND NOT (`+pendingStatus+`)`, old),
+		s.retainRows(ctx, removed, "pull_request_comments", "(source_id, pull_request, comment_key)", `updated_at <= $1 AND NOT (`+pendingComment+`)`, old),
 		s.retainRows(ctx, removed, "pull_request_commands", "(source_id, comment_id)", `begun_at <= $1`, old),
 		s.retainRows(ctx, removed, "freezes", "seq", `ended_at <= $1`, old),
 		s.retainRows(ctx, removed, "webhook_deliveries", "(forge, delivery_id, source_id)", `received_at <= $1`, stamp(now.Add(-keptDeliveries))),

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -23,6 +24,21 @@ func (s *Store) NewestHold(ctx context.Context, name string) (h rollout.Hold, ok
 		return h, false, fmt.Errorf("read the newest hold of %s: %w", name, err)
 	}
 	return h, true, nil
+}
+
+// HoldsBehind lists the first holds on versions that a commit made, in force or not, and how many there are.
+func (s *Store) HoldsBehind(ctx context.Context, source, commit string, limit int) (holds []rollout.Hold, total int, err error) {
+	const behind = ` FROM config_holds h JOIN config_versions v ON v.config_name = h.config_name AND v.version = h.refused_version
+		WHERE v.commit_sha = $1 AND v.commit_sha <> '' AND v.source_id = $2`
+	if total, err = count(ctx, s.read, `SELECT count(*)`+behind, commit, source); err != nil {
+		return nil, 0, fmt.Errorf("count the holds behind %s: %w", commit, err)
+	}
+	columns := "h." + strings.ReplaceAll(strings.Join(strings.Fields(holdColumns), " "), ", ", ", h.")
+	holds, err = collect(ctx, s.read, scanHold, `SELECT `+columns+behind+` ORDER BY h.seq LIMIT $3`, commit, source, limit)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list the holds behind %s: %w", commit, err)
+	}
+	return holds, total, nil
 }
 
 // rollbackJob asks for the pull request that brought what a profile's newest

@@ -46,6 +46,8 @@ func fillToScale(t *testing.T, db *sql.DB, deep int) {
 			body, created_at, revision, next_step_at)
 		 SELECT 'active-' || p, 'service-' || p || '.production', '1.0.3', md5(p || '/3'), 'Forward', 'Production', 'Canary', 'InProgress',
 			'{}', now(), 1, now() + p * interval '1 second' FROM generate_series(1, 1000) p`,
+		`INSERT INTO deployment_checks (deployment_id, at, phase, verdict)
+		 SELECT 'active-' || p, now(), 0, '{}' FROM generate_series(1, 100) c, generate_series(1, 200) p`,
 		`INSERT INTO service_instances (instance_id, service_name, hostname, port, environment, token_hash, registered_at, last_heartbeat)
 		 SELECT 'i-' || n, 'service-' || n % 1000, 'host-' || n, 80, (ARRAY['Production', 'Staging', 'Development'])[1 + n % 3],
 			decode(md5(n::text), 'hex'), now(), now() FROM generate_series(1, 10000) n`,
@@ -55,11 +57,13 @@ func fillToScale(t *testing.T, db *sql.DB, deep int) {
 		 SELECT 'i-' || n, now(), now() - s * interval '30 seconds', '{}' FROM generate_series(1, 10000) n, generate_series(1, 10) s`,
 		`INSERT INTO commit_statuses (source_id, commit_sha, context, state, description, revision, posted_revision, updated_at)
 		 SELECT 'configs', md5(n::text), 'sluice', 'success', '', 1, CASE WHEN n % 5000 = 0 THEN 0 ELSE 1 END, now() FROM generate_series(1, 50000) n`,
+		`INSERT INTO posted_statuses (source_id, commit_sha, context, state, description, posted_at)
+		 SELECT 'configs', md5((n % 2000)::text), 'sluice', 'success', '', now() FROM generate_series(1, 20000) n`,
 		`INSERT INTO config_holds (config_name, pinned_version, refused_version, refused_hash, reason, actor, created_at, released_at)
 		 SELECT 'service-' || 1 + n % 9000 || '.production', '1', '2', 'h', 'r', 'a', now(), CASE WHEN n <= 50 THEN NULL ELSE now() END
 		   FROM generate_series(1, 20000) n`,
 		`INSERT INTO config_audit_logs (id, event_type, entity_type, entity_id, user_id, details, trace_id, created_at, hash)
-		 SELECT n, 'deployment.' || n % 20, (ARRAY['profile', 'deployment'])[1 + n % 2], 'e-' || n % 5000, 'user-' || n % 300, '{}', 't',
+		 SELECT n, CASE WHEN n % 1000 = 0 THEN 'freeze.begun' ELSE 'deployment.' || n % 20 END, (ARRAY['profile', 'deployment'])[1 + n % 2], 'e-' || n % 500, 'user-' || n % 300, '{}', 't',
 			now() - n * interval '1 minute', 'h' FROM generate_series(1, $2) n`,
 		`ANALYZE`,
 	} {
@@ -141,12 +145,16 @@ func TestListsAtScaleReadWhatTheyGive(t *testing.T) { // by itself: it has the m
 		"profiles of a source":      {100, `SELECT name FROM config_profiles WHERE source_id = 'other' ORDER BY name`},
 		"the holds":                 {200, `SELECT reason FROM config_holds WHERE released_at IS NULL ORDER BY config_name`},
 		"versions of a profile":     {100, `SELECT version FROM config_versions WHERE config_name = 'service-7.production' ORDER BY seq DESC LIMIT 50`},
+		"the newest version":        {2, `SELECT config_data FROM config_versions WHERE config_name = 'service-7.production' ORDER BY seq DESC LIMIT 1`},
 		"how many versions":         {1001, `SELECT count(*) FROM config_versions WHERE config_name = 'service-7.production'`},
 		"one version":               {1, `SELECT version FROM config_versions WHERE config_name = 'service-7.production' AND version = '1.0.500'`},
 		"a commit's versions":       {5, `SELECT version FROM config_versions WHERE commit_sha = md5('10007') AND commit_sha <> ''`},
 		"deployments":               {100, `SELECT body FROM config_deployments ORDER BY seq DESC LIMIT 50`},
 		"deployments of a profile":  {100, `SELECT body FROM config_deployments WHERE config_name = 'service-7.production' ORDER BY seq DESC LIMIT 50`},
+		"the newest deployment":     {2, `SELECT deployment_id FROM config_deployments WHERE config_name = 'service-7.production' ORDER BY seq DESC LIMIT 1`},
+		"a deployment's checks":     {110, `SELECT verdict FROM deployment_checks WHERE deployment_id = 'active-7' ORDER BY seq DESC`},
 		"deployments that run":      {1100, `SELECT body FROM config_deployments WHERE status = 'InProgress' ORDER BY seq DESC LIMIT 50`},
+		"deployments that failed":   {10, `SELECT body FROM config_deployments WHERE status = 'Failed' ORDER BY seq DESC LIMIT 50`},
 		"deployments in production": {400, `SELECT body FROM config_deployments WHERE environment = 'Production' ORDER BY seq DESC LIMIT 50`},
 		"deployments of a commit":   {10, `SELECT body FROM config_deployments WHERE commit_sha = md5('10007') AND commit_sha <> '' ORDER BY seq DESC LIMIT 50`},
 		"the active deployment":     {2, `SELECT body FROM config_deployments WHERE config_name = 'service-7.production' AND finished_at IS NULL`},
@@ -163,12 +171,15 @@ func TestListsAtScaleReadWhatTheyGive(t *testing.T) { // by itself: it has the m
 		"samples": {200, `SELECT s.sample FROM json_array_elements_text('["i-7", "i-8"]') AS i(id) CROSS JOIN LATERAL
 			(SELECT sample FROM health_samples WHERE instance_id = i.id AND at >= now() - interval '15 minutes' AND since >= now() - interval '1 day' ORDER BY at, seq) s`},
 		"audit":                    {100, `SELECT id FROM config_audit_logs ORDER BY id DESC LIMIT 50`},
-		"audit of an entity":       {100, `SELECT id FROM config_audit_logs WHERE entity_type = 'profile' AND entity_id = 'e-8' ORDER BY id DESC LIMIT 50`},
-		"audit of a user":          {100, `SELECT id FROM config_audit_logs WHERE user_id = 'user-7' ORDER BY id DESC LIMIT 50`},
-		"audit of a kind":          {1200, `SELECT id FROM config_audit_logs WHERE event_type = 'deployment.7' ORDER BY id DESC LIMIT 50`},
+		"audit of an entity":       {100, `SELECT details FROM config_audit_logs WHERE entity_type = 'profile' AND entity_id = 'e-8' ORDER BY id DESC LIMIT 50`},
+		"audit of a user":          {100, `SELECT details FROM config_audit_logs WHERE user_id = 'user-7' ORDER BY id DESC LIMIT 50`},
+		"audit of a kind":          {1200, `SELECT details FROM config_audit_logs WHERE event_type = 'deployment.7' ORDER BY id DESC LIMIT 50`},
+		"audit of a rare kind":     {60, `SELECT details FROM config_audit_logs WHERE event_type = 'freeze.begun' ORDER BY id DESC LIMIT 50`},
 		"audit of a day":           {1500, `SELECT id FROM config_audit_logs WHERE created_at >= now() - interval '3 days' AND created_at < now() - interval '2 days' ORDER BY id DESC LIMIT 50`},
+		"how much of a user":       {400, `SELECT count(*) FROM config_audit_logs WHERE user_id = 'user-7'`},
+		"what a forge was given":   {20, `SELECT state FROM posted_statuses WHERE commit_sha = md5('7') ORDER BY seq`},
 		"the statuses of a commit": {5, `SELECT context FROM commit_statuses WHERE commit_sha >= 'abc0' AND commit_sha < 'abc0g' ORDER BY context, source_id`},
-		"statuses that wait":       {20, `SELECT count(*) FROM commit_statuses WHERE revision > posted_revision AND revision > refused_revision`},
+		"statuses that wait":       {20, `SELECT count(*) FROM commit_statuses WHERE NOT quiet AND revision > posted_revision AND revision > refused_revision`},
 		"a heartbeat's answer": {40, `SELECT body FROM config_deployments WHERE finished_at IS NULL
 			AND config_name IN (SELECT name FROM config_profiles WHERE service = 'service-7' AND environment = 'Staging')`},
 	} {

@@ -17,20 +17,31 @@ type CommitStatus struct {
 	PostedRevision int64 // the revision that the forge took last
 	// RefusedRevision is the revision that the forge refused for good.
 	RefusedRevision int64
+	Quiet           bool // the forge is not told of it
 	PostedAt        time.Time
+	PostedState     rollout.StatusState
+	Posts           int // that the forge took
 	PostError       string
 	UpdatedAt       time.Time
+}
+
+// rests is for how long the forge is not told of it again.
+func (c CommitStatus) rests(now time.Time) time.Duration {
+	if c.State != c.PostedState {
+		return 0
+	}
+	return c.PostedAt.Add(rollout.Rest(c.Posts)).Sub(now)
 }
 
 // Posted says that the forge has the status as it is now.
 func (c CommitStatus) Posted() bool { return c.PostedRevision == c.Revision }
 
 const statusColumns = `source_id, commit_sha, context, state, description, deployment_id, revision, posted_revision, posted_at,
-	post_error, refused_revision, updated_at`
+	posted_state, posts, post_error, refused_revision, quiet, updated_at`
 
 func scanStatus(row scanner) (c CommitStatus, err error) {
 	return c, row.Scan(&c.Source, &c.Commit, &c.Context, &c.State, &c.Description, &c.DeploymentID, &c.Revision, &c.PostedRevision,
-		at(&c.PostedAt), &c.PostError, &c.RefusedRevision, at(&c.UpdatedAt))
+		at(&c.PostedAt), &c.PostedState, &c.Posts, &c.PostError, &c.RefusedRevision, &c.Quiet, at(&c.UpdatedAt))
 }
 
 // SetStatus says how a commit status should be. Only a change is kept, and
@@ -60,6 +71,11 @@ type commitOf struct{ source, commit string }
 type saying struct {
 	rollout.Status
 	parent string
+}
+
+// ofProfile says that it is neither an aggregate nor a check.
+func (s saying) ofProfile() bool {
+	return s.Context != rollout.AggregateContext && s.Context != rollout.CheckContext
 }
 
 func (s saying) key() statusKey { return statusKey{commitOf{s.Source, s.Commit}, s.Context} }

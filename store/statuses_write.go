@@ -51,6 +51,7 @@ type storedStatus struct {
 	state       rollout.StatusState
 	description string
 	revision    int64
+	quiet       bool
 }
 
 func (s storedStatus) says(next rollout.Status) bool {
@@ -59,10 +60,10 @@ func (s storedStatus) says(next rollout.Status) bool {
 
 // statusesBefore are the statuses in the JSON array $1 as they are.
 var statusesBefore = text{
-	sqlite: `SELECT c.source_id, c.commit_sha, c.context, c.state, c.description, c.revision FROM json_each($1) j
+	sqlite: `SELECT c.source_id, c.commit_sha, c.context, c.state, c.description, c.revision, c.quiet FROM json_each($1) j
 		CROSS JOIN commit_statuses c ON c.source_id = json_extract(j.value, '$.Source') AND c.commit_sha = json_extract(j.value, '$.Commit')
 		 AND c.context = json_extract(j.value, '$.Context')`,
-	postgres: `SELECT c.source_id, c.commit_sha, c.context, c.state, c.description, c.revision
+	postgres: `SELECT c.source_id, c.commit_sha, c.context, c.state, c.description, c.revision, c.quiet
 		FROM json_to_recordset($1::json) AS j("Source" text, "Commit" text, "Context" text)
 		CROSS JOIN LATERAL (SELECT * FROM commit_statuses
 			WHERE source_id = j."Source" AND commit_sha = j."Commit" AND context = j."Context"` + eachByItself + `) AS c`,
@@ -80,7 +81,7 @@ func (tx *Tx) statusesBefore(ctx context.Context, before []question, aggregates 
 			row: func(row scanner) error {
 				var key statusKey
 				var s storedStatus
-				err := row.Scan(&key.source, &key.commit, &key.context, &s.state, &s.description, &s.revision)
+				err := row.Scan(&key.source, &key.commit, &key.context, &s.state, &s.description, &s.revision, &s.quiet)
 				was[key] = s
 				return err
 			},
@@ -107,33 +108,42 @@ func (tx *Tx) spokenOf() []commitOf {
 	return slices.Compact(commits)
 }
 
-// changes are the statuses that are not as they were, and their jobs. Those of profiles
-// change the tallies that were kept.
+// changes are the statuses that are not as they were, and the jobs of those that the forge is
+// told of. Those of profiles change the tallies that were kept.
 func (tx *Tx) changes(was map[statusKey]storedStatus, aggregates []*aggregate) (changed []revised, jobs []river.InsertManyParams) {
 	of := make(map[commitOf]*aggregate, len(aggregates))
 	for _, a := range aggregates {
 		of[a.commitOf] = a
 	}
 	for _, status := range tx.statuses {
-		key := status.key()
-		old := was[key]
+		old := was[status.key()]
 		if old.says(status.Status) {
 			continue
 		}
-		next := revised{status, old.revision + 1}
+		next := revised{saying: status, revision: old.revision + 1}
 		changed = append(changed, next)
-		jobs = append(jobs, postJob(statusJob{status.Source, status.Commit, status.Context, next.revision}, status.parent))
-		a := of[key.commitOf]
+		a := of[status.key().commitOf]
 		switch status.Context {
 		case rollout.CheckContext:
 			continue
 		case rollout.AggregateContext:
-			a.was = storedStatus{status.State, status.Description, next.revision}
+			a.was = storedStatus{state: status.State, description: status.Description, revision: next.revision}
 		default:
 			a.tally.Add(old.state, -1)
 			a.tally.Add(status.State, 1)
 		}
 		a.due, a.parent = true, status.parent
+	}
+	for i := range changed {
+		s := &changed[i]
+		if s.ofProfile() {
+			old := was[s.key()]
+			// Whom the forge was told of once, it is told of to the end.
+			s.quiet = (old.revision == 0 || old.quiet) && of[s.key().commitOf].tally.Quiet(s.State)
+		}
+		if !s.quiet {
+			jobs = append(jobs, postJob(statusJob{s.Source, s.Commit, s.Context, s.revision}, s.parent))
+		}
 	}
 	return changed, jobs
 }
@@ -141,13 +151,15 @@ func (tx *Tx) changes(was map[statusKey]storedStatus, aggregates []*aggregate) (
 // revised is a status with its new revision.
 type revised struct {
 	saying
+
 	revision int64
+	quiet    bool
 }
 
 // putStatus is the statement that keeps what changed.
-var putStatus = into("commit_statuses", `source_id, commit_sha, context, state, description, deployment_id, revision bigint, updated_at timestamptz`,
+var putStatus = into("commit_statuses", `source_id, commit_sha, context, state, description, deployment_id, revision bigint, quiet boolean, updated_at timestamptz`,
 	`ON CONFLICT (source_id, commit_sha, context) DO UPDATE SET state = excluded.state, description = excluded.description,
-		 deployment_id = excluded.deployment_id, revision = excluded.revision, updated_at = excluded.updated_at`)
+		 deployment_id = excluded.deployment_id, revision = excluded.revision, quiet = excluded.quiet, updated_at = excluded.updated_at`)
 
 // puttingStatuses writes statuses.
 func (tx *Tx) puttingStatuses(ctx context.Context, statuses []revised) ([]question, error) {
@@ -158,7 +170,7 @@ func (tx *Tx) puttingStatuses(ctx context.Context, statuses []revised) ([]questi
 	what := "set status " + andMore(statuses[0].Context+" of "+statuses[0].Commit, len(statuses))
 	return putStatus.asking(ctx, tx.tx, what, len(statuses), func(i int) []any {
 		s := statuses[i]
-		return []any{s.Source, s.Commit, s.Context, s.State, s.Description, s.DeploymentID, s.revision, now}
+		return []any{s.Source, s.Commit, s.Context, s.State, s.Description, s.DeploymentID, s.revision, s.quiet, now}
 	})
 }
 

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluicehq/sluice/api"
 	"github.com/sluicehq/sluice/forge"
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/reconciler"
 	"github.com/sluicehq/sluice/report"
 	"github.com/sluicehq/sluice/rollout"
@@ -70,6 +72,13 @@ func (p *pullRequests) rollback(ctx context.Context, h rollout.Hold) (c rollout.
 	if err != nil || !ok {
 		return c, false, terminal(err)
 	}
+	holds, total, err := p.db.HoldsBehind(ctx, refused.Source, refused.Commit, maxRollbackComments+report.MaxOthers)
+	if err != nil {
+		return c, false, err
+	}
+	if len(holds) > maxRollbackComments && !slices.ContainsFunc(holds[:maxRollbackComments], func(o rollout.Hold) bool { return o.DeploymentID == h.DeploymentID }) {
+		return p.otherRollbacks(refused, pr, holds[maxRollbackComments:], total-maxRollbackComments), true, nil
+	}
 	d, err := p.db.Deployment(ctx, h.DeploymentID)
 	if err != nil {
 		return c, false, err
@@ -93,6 +102,31 @@ func (p *pullRequests) rollback(ctx context.Context, h rollout.Hold) (c rollout.
 			Page: p.page(h.DeploymentID), RevertURL: h.RevertURL, Released: !h.ReleasedAt.IsZero(),
 		}.Comment(),
 	}, true, nil
+}
+
+// maxRollbackComments is how many rollbacks behind one commit are told by a comment each.
+const maxRollbackComments = 10
+
+// otherRollbacks is the one comment that tells of all others.
+func (p *pullRequests) otherRollbacks(refused profile.Version, pr forge.PullRequest, holds []rollout.Hold, total int) rollout.Comment {
+	basis := int64(total) // and what else the text is made of: each only rises
+	first := make([]report.RolledBack, len(holds))
+	for i, h := range holds {
+		first[i] = report.RolledBack{
+			Profile: h.Profile, Refused: h.RefusedVersion, Pinned: h.PinnedVersion, Reason: h.Reason,
+			Page: p.page(h.DeploymentID), RevertURL: h.RevertURL, Released: !h.ReleasedAt.IsZero(),
+		}
+		if h.RevertURL != "" {
+			basis++
+		}
+		if !h.ReleasedAt.IsZero() {
+			basis++
+		}
+	}
+	return rollout.Comment{
+		Source: refused.Source, PullRequest: pr.Number, Key: "rollback/others of " + refused.Commit[:min(len(refused.Commit), 12)], Basis: basis,
+		Body: report.Others{First: first, Total: total, Author: pr.Author}.Comment(),
+	}
 }
 
 func (p *pullRequests) page(deployment string) string {

@@ -128,6 +128,8 @@ func statusListing(commit string, statuses []wire.CommitStatus) listing {
 				switch {
 				case s.PostError != "":
 					posted = "failing: " + s.PostError
+				case s.Quiet:
+					posted = "not told"
 				case s.PostedAt == nil:
 					posted = "waits"
 				}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/client"
 	"github.com/sluicehq/sluice/internal/fakeforge"
 	"github.com/sluicehq/sluice/internal/testenv"
@@ -152,6 +153,93 @@ func (w *workshop) own(n int) (count int) {
 		}
 	}
 	return count
+}
+
+// A commit that changes many profiles is a few calls to the forge, and it hears who is wrong.
+func TestALargeCommitIsAFewCalls(t *testing.T) {
+	t.Parallel()
+	w := openWorkshop(t, testenv.Binary(t), fakeforge.GitHub)
+	changed := map[string]*string{}
+	for i := range 120 {
+		body := strings.NewReplacer("name: "+shop, fmt.Sprintf("name: many-%03d", i), "service: shop", "service: many").Replace(shopWith(automatic, "greeting: hello"))
+		if i == 7 {
+			body = strings.Replace(body, "data:", "dato:", 1)
+		}
+		changed[fmt.Sprintf("%s-%03d.yaml", strings.TrimSuffix(shopFile, ".yaml"), i)] = &body
+	}
+	w.forge.PushBranch("many", "ann", changed)
+	n := w.forge.Open("many", "Open a hundred shops", "ann")
+	commit := w.merges(n)
+	w.shown(commit, "sluice", "failure")
+	w.shown(commit, "sluice/many-007", "failure")
+	eventually(t, "nothing to wait to be posted", func() bool {
+		statuses, err := w.api.Statuses(t.Context(), commit)
+		return err == nil && len(statuses) == 121 && !slices.ContainsFunc(statuses, func(s wire.CommitStatus) bool { return !s.Quiet && s.PostedAt == nil })
+	})
+	if shown := w.forge.Shown(commit); len(shown) != 2 {
+		t.Errorf("the forge shows %d statuses, want the aggregate and the one that is wrong: %v", len(shown), shown)
+	}
+}
+
+// A file that many profiles extend was changed for the worse: the pull request is told in a few comments, and one
+// pull request reverts it.
+func TestManyRollbacksOfOnePullRequest(t *testing.T) {
+	t.Parallel()
+	w := openWorkshop(t, testenv.Binary(t), fakeforge.GitHub)
+	const many = 13
+	folder := strings.TrimSuffix(shopFile, "staging.yaml")
+	base := func(level string) *string {
+		body := fmt.Sprintf("apiVersion: sluice/v1\nkind: ConfigBase\ndata: {level: %s}\n", level)
+		return &body
+	}
+	names, changed := make([]string, many), map[string]*string{folder + "base.yaml": base("info")}
+	for i := range names {
+		names[i] = fmt.Sprintf("extending-%02d", i)
+		body := strings.NewReplacer("name: "+shop, "name: "+names[i]+"\nextends: [base.yaml]", "service: shop", "service: many").Replace(shopWith(automatic, "greeting: hello"))
+		changed[folder+names[i]+".yaml"] = &body
+	}
+	merged := func(title string, files map[string]*string) (int, string) {
+		w.forge.PushBranch(title, "ann", files)
+		n := w.forge.Open(title, title, "ann")
+		commit := w.merges(n)
+		w.shown(commit, "sluice", "success")
+		return n, commit
+	}
+	merged("open", changed)
+	n, _ := merged("debug", map[string]*string{folder + "base.yaml": base("debug")})
+	for _, name := range names {
+		if _, err := w.api.RollbackConfig(t.Context(), name, "", "too loud"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	body := w.told(n, "3 more profiles rolled back")
+	if strings.Count(body, "too loud") != 3 || !strings.Contains(body, "@ann") {
+		t.Errorf("the others are told so:\n%s", body)
+	}
+	urls := map[string]bool{}
+	eventually(t, "every hold to have its revert", func() bool {
+		clear(urls)
+		for _, name := range names {
+			c, err := w.api.Config(t.Context(), name)
+			if err != nil || c.Hold == nil || c.Hold.RevertURL == "" {
+				return false
+			}
+			urls[c.Hold.RevertURL] = true
+		}
+		return true
+	})
+	if last := w.forge.Pulls(); len(urls) != 1 || len(last) != n+1 || last[n].Title != "Revert "+folder+"base.yaml" {
+		t.Errorf("%d pull requests revert one file: %v", len(urls), urls)
+	}
+	eventually(t, "one comment each of the first ten, and one of the others", func() bool {
+		own := 0
+		for _, c := range w.forge.Comments(n) {
+			if c.Author == w.forge.Me && strings.Contains(c.Body, "too loud") {
+				own++
+			}
+		}
+		return own == 11
+	})
 }
 
 // TestTheWholeWay goes from a pull request to its last status at each forge.

@@ -1,4 +1,6 @@
--- JSON is kept as it was written: hashes are over its text. Names sort by their bytes.
+-- JSON is kept as it was written: hashes are over its text. Names sort by their bytes. An index that the newest are read
+-- from ends in seq or id and is read from its end, so that each new row comes last of its kind: pages fill up, and are not
+-- split in halves.
 
 -- +goose Up
 CREATE TABLE sources (
@@ -84,7 +86,7 @@ CREATE TABLE config_versions (
 -- A commit can make the same content twice: a branch that is set back to it makes a new version of it. What keeps a
 -- sync from being stored twice is that the source's head, or its count of parts, moves in the same transaction.
 CREATE INDEX config_versions_commit ON config_versions (commit_sha) WHERE commit_sha <> '';
-CREATE INDEX config_versions_newest ON config_versions (config_name, seq DESC);
+CREATE INDEX config_versions_newest ON config_versions (config_name, seq);
 
 -- +goose StatementBegin
 CREATE FUNCTION config_versions_immutable() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -154,12 +156,12 @@ CREATE TABLE config_deployments (
     CHECK ((finished_at IS NOT NULL) = (status IN ('Completed', 'Failed', 'RolledBack', 'Superseded', 'Cancelled'))),
     CHECK (status <> 'Completed' OR kind = 'Retirement' OR applied >= targets)
 ) WITH (fillfactor = 60); -- a claim too
+CREATE INDEX config_deployments_status ON config_deployments (status);
 CREATE UNIQUE INDEX config_deployments_active ON config_deployments (config_name) WHERE finished_at IS NULL;
-CREATE INDEX config_deployments_newest ON config_deployments (config_name, seq DESC);
+CREATE INDEX config_deployments_newest ON config_deployments (config_name, seq);
 -- Not for whoever asks for active ones alone.
 CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL AND next_step_at IS NOT NULL;
 CREATE INDEX config_deployments_commit ON config_deployments (commit_sha) WHERE commit_sha <> '';
-CREATE INDEX config_deployments_status ON config_deployments (status);
 CREATE INDEX config_deployments_ended ON config_deployments (finished_at) WHERE finished_at IS NOT NULL;
 
 -- Once for all rows of a statement: a first sync brings thousands.
@@ -183,7 +185,7 @@ CREATE TABLE deployment_checks (
     phase         BIGINT NOT NULL,
     verdict       JSON NOT NULL
 );
-CREATE INDEX deployment_checks_of ON deployment_checks (deployment_id, seq DESC);
+CREATE INDEX deployment_checks_of ON deployment_checks (deployment_id, seq);
 
 CREATE TABLE config_holds (
     seq             BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -356,16 +358,19 @@ CREATE TABLE commit_statuses (
     revision        BIGINT NOT NULL,
     posted_revision BIGINT NOT NULL DEFAULT 0,
     posted_at       TIMESTAMPTZ,
+    posted_state    TEXT NOT NULL DEFAULT '',
+    posts           INTEGER NOT NULL DEFAULT 0, -- that the forge took
     post_error      TEXT NOT NULL DEFAULT '',
     refused_revision BIGINT NOT NULL DEFAULT 0, -- that the forge refused for good
     posting_until   TIMESTAMPTZ, -- somebody is at it: an older post must not land after a newer one
     updated_at      TIMESTAMPTZ NOT NULL,
+    quiet           BOOLEAN NOT NULL DEFAULT false, -- the forge is not told: its commit changes too many profiles
     tally           TEXT NOT NULL DEFAULT '', -- of an aggregate: how many profiles are in which state; '' when not counted
     PRIMARY KEY (source_id, commit_sha, context)
 );
 -- With the whole key, or a look at one that is pending might be one at all that are.
 CREATE INDEX commit_statuses_pending ON commit_statuses (source_id, commit_sha, context)
-    WHERE revision > posted_revision AND revision > refused_revision;
+    WHERE NOT quiet AND revision > posted_revision AND revision > refused_revision;
 CREATE INDEX commit_statuses_commit ON commit_statuses (commit_sha);
 CREATE INDEX commit_statuses_wrong ON commit_statuses (source_id, commit_sha, state, context)
     WHERE state <> 'success' AND state <> 'pending';
@@ -383,6 +388,7 @@ CREATE TABLE pull_request_comments (
     posted_revision  BIGINT NOT NULL DEFAULT 0,
     refused_revision BIGINT NOT NULL DEFAULT 0,
     posted_at        TIMESTAMPTZ,
+    posts            INTEGER NOT NULL DEFAULT 0, -- that the forge took
     post_error       TEXT NOT NULL DEFAULT '',
     posting_until    TIMESTAMPTZ,
     updated_at       TIMESTAMPTZ NOT NULL,
@@ -425,7 +431,7 @@ CREATE TABLE posted_statuses (
     description TEXT NOT NULL,
     posted_at   TIMESTAMPTZ NOT NULL
 );
-CREATE INDEX posted_statuses_commit ON posted_statuses (commit_sha, seq);
+CREATE INDEX posted_statuses_commit ON posted_statuses (commit_sha);
 
 -- The last check of each open pull request. It is due again when it was asked for more often than answered.
 CREATE TABLE pull_request_checks (
@@ -529,9 +535,10 @@ CREATE TABLE config_audit_logs (
     created_at  TIMESTAMPTZ NOT NULL,
     hash        TEXT COLLATE "C" NOT NULL
 );
-CREATE INDEX config_audit_logs_entity ON config_audit_logs (entity_type, entity_id, id DESC);
-CREATE INDEX config_audit_logs_event ON config_audit_logs (event_type, id DESC);
-CREATE INDEX config_audit_logs_user ON config_audit_logs (user_id, id DESC);
+CREATE INDEX config_audit_logs_entity ON config_audit_logs (entity_type, entity_id, id);
+CREATE INDEX config_audit_logs_event ON config_audit_logs (event_type, id);
+CREATE INDEX config_audit_logs_user ON config_audit_logs (user_id, id);
+-- No BRIN: what retention frees is filled with new rows, and its pages then stand for a year each.
 CREATE INDEX config_audit_logs_created ON config_audit_logs (created_at);
 
 CREATE TABLE audit_head (

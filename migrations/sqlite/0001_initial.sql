@@ -1,4 +1,5 @@
--- Times are integers: microseconds since 1970 UTC. JSON is text.
+-- Times are integers: microseconds since 1970 UTC. JSON is text. Every index ends in the rowid, which a seq or an id is:
+-- none names it, the newest are read from its end, and each new row comes last of its kind.
 
 -- +goose Up
 CREATE TABLE sources (
@@ -84,7 +85,7 @@ CREATE TABLE config_versions (
 -- A commit can make the same content twice: a branch that is set back to it makes a new version of it. What keeps a
 -- sync from being stored twice is that the source's head, or its count of parts, moves in the same transaction.
 CREATE INDEX config_versions_commit ON config_versions (commit_sha) WHERE commit_sha <> '';
-CREATE INDEX config_versions_newest ON config_versions (config_name, seq DESC);
+CREATE INDEX config_versions_newest ON config_versions (config_name);
 
 -- +goose StatementBegin
 CREATE TRIGGER config_versions_immutable BEFORE UPDATE OF config_name, version, config_data, config_hash, size_bytes,
@@ -152,12 +153,13 @@ CREATE TABLE config_deployments (
     CHECK ((finished_at IS NOT NULL) = (status IN ('Completed', 'Failed', 'RolledBack', 'Superseded', 'Cancelled'))),
     CHECK (status <> 'Completed' OR kind = 'Retirement' OR applied >= targets)
 );
+-- Before the others: of two that promise as much SQLite takes the later one, and most deployments are in one state.
+CREATE INDEX config_deployments_status ON config_deployments (status);
 CREATE UNIQUE INDEX config_deployments_active ON config_deployments (config_name) WHERE finished_at IS NULL;
-CREATE INDEX config_deployments_newest ON config_deployments (config_name, seq DESC);
+CREATE INDEX config_deployments_newest ON config_deployments (config_name);
 -- Not for whoever asks for active ones alone.
 CREATE INDEX config_deployments_due ON config_deployments (next_step_at) WHERE finished_at IS NULL AND next_step_at IS NOT NULL;
 CREATE INDEX config_deployments_commit ON config_deployments (commit_sha) WHERE commit_sha <> '';
-CREATE INDEX config_deployments_status ON config_deployments (status);
 CREATE INDEX config_deployments_ended ON config_deployments (finished_at) WHERE finished_at IS NOT NULL;
 
 -- +goose StatementBegin
@@ -177,7 +179,7 @@ CREATE TABLE deployment_checks (
     phase         INTEGER NOT NULL,
     verdict       TEXT NOT NULL
 );
-CREATE INDEX deployment_checks_of ON deployment_checks (deployment_id, seq DESC);
+CREATE INDEX deployment_checks_of ON deployment_checks (deployment_id);
 
 CREATE TABLE config_holds (
     seq             INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -330,16 +332,19 @@ CREATE TABLE commit_statuses (
     revision        INTEGER NOT NULL,
     posted_revision INTEGER NOT NULL DEFAULT 0,
     posted_at       INTEGER,
+    posted_state    TEXT NOT NULL DEFAULT '',
+    posts           INTEGER NOT NULL DEFAULT 0, -- that the forge took
     post_error      TEXT NOT NULL DEFAULT '',
     refused_revision INTEGER NOT NULL DEFAULT 0, -- that the forge refused for good
     posting_until   INTEGER, -- somebody is at it: an older post must not land after a newer one
     updated_at      INTEGER NOT NULL,
+    quiet           BOOLEAN NOT NULL DEFAULT false, -- the forge is not told: its commit changes too many profiles
     tally           TEXT NOT NULL DEFAULT '', -- of an aggregate: how many profiles are in which state; '' when not counted
     PRIMARY KEY (source_id, commit_sha, context)
 );
 -- With the whole key, or a look at one that is pending might be one at all that are.
 CREATE INDEX commit_statuses_pending ON commit_statuses (source_id, commit_sha, context)
-    WHERE revision > posted_revision AND revision > refused_revision;
+    WHERE NOT quiet AND revision > posted_revision AND revision > refused_revision;
 CREATE INDEX commit_statuses_commit ON commit_statuses (commit_sha);
 CREATE INDEX commit_statuses_wrong ON commit_statuses (source_id, commit_sha, state, context)
     WHERE state <> 'success' AND state <> 'pending';
@@ -357,6 +362,7 @@ CREATE TABLE pull_request_comments (
     posted_revision  INTEGER NOT NULL DEFAULT 0,
     refused_revision INTEGER NOT NULL DEFAULT 0,
     posted_at        INTEGER,
+    posts            INTEGER NOT NULL DEFAULT 0, -- that the forge took
     post_error       TEXT NOT NULL DEFAULT '',
     posting_until    INTEGER,
     updated_at       INTEGER NOT NULL,
@@ -399,7 +405,7 @@ CREATE TABLE posted_statuses (
     description TEXT NOT NULL,
     posted_at   INTEGER NOT NULL
 );
-CREATE INDEX posted_statuses_commit ON posted_statuses (commit_sha, seq);
+CREATE INDEX posted_statuses_commit ON posted_statuses (commit_sha);
 
 -- The last check of each open pull request. It is due again when it was asked for more often than answered.
 CREATE TABLE pull_request_checks (
@@ -503,9 +509,9 @@ CREATE TABLE config_audit_logs (
     created_at  INTEGER NOT NULL,
     hash        TEXT NOT NULL
 );
-CREATE INDEX config_audit_logs_entity ON config_audit_logs (entity_type, entity_id, id DESC);
-CREATE INDEX config_audit_logs_event ON config_audit_logs (event_type, id DESC);
-CREATE INDEX config_audit_logs_user ON config_audit_logs (user_id, id DESC);
+CREATE INDEX config_audit_logs_entity ON config_audit_logs (entity_type, entity_id);
+CREATE INDEX config_audit_logs_event ON config_audit_logs (event_type);
+CREATE INDEX config_audit_logs_user ON config_audit_logs (user_id);
 CREATE INDEX config_audit_logs_created ON config_audit_logs (created_at);
 
 CREATE TABLE audit_head (
