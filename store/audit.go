@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -245,14 +246,18 @@ func (w *where) String() string {
 }
 
 // listed reads one page of a table and counts the whole.
-func listed[T any](ctx context.Context, q querier, w where, table, columns, order string, limit, offset int, scan func(scanner) (T, error)) ([]T, int, error) {
-	total, err := count(ctx, q, `SELECT count(*) FROM `+table+w.String(), w.args...)
+func listed[T any](ctx context.Context, q pools, w where, table, columns, order string, limit, offset int, scan func(scanner) (T, error)) ([]T, int, error) {
+	args := append(slices.Clone(q.engine.asked), w.args...)
+	total, err := count(ctx, q, `SELECT count(*) FROM `+table+w.String(), args...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("count %s: %w", table, err)
 	}
+	if total == 0 {
+		return nil, 0, nil
+	}
 	limit, offset = page(limit, offset)
 	items, err := collect(ctx, q, scan,
-		fmt.Sprintf(`SELECT %s FROM %s%s ORDER BY %s LIMIT %d OFFSET %d`, columns, table, &w, order, limit, offset), w.args...)
+		fmt.Sprintf(`SELECT %s FROM %s%s ORDER BY %s LIMIT %d OFFSET %d`, columns, table, &w, order, limit, offset), args...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list %s: %w", table, err)
 	}

@@ -22,6 +22,9 @@ type engine struct {
 	lock string
 	// keep ends one whose rows are not removed until then.
 	keep string
+	// asked stands before the arguments of a statement that is planned for these. PostgreSQL plans a
+	// prepared one for any, and walks a whole table by its order for the few rows of a rare state.
+	asked []any
 	// steady is the isolation in which every read of a transaction sees the same.
 	steady sql.IsolationLevel
 

@@ -93,6 +93,7 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 			(SELECT seq FROM deployment_checks WHERE deployment_id = 'x' ORDER BY seq DESC LIMIT 1 OFFSET 100)`,
 		"what a forge was given": `SELECT state FROM posted_statuses WHERE commit_sha = 'x' ORDER BY seq`,
 		"a token":                `SELECT id FROM api_tokens WHERE token_hash = x'00'`,
+		"the newest hold":        `SELECT reason FROM config_holds WHERE config_name = 'x' ORDER BY seq DESC LIMIT 1`,
 		"a hold":                 `SELECT reason FROM config_holds WHERE config_name = 'x' AND released_at IS NULL`,
 		"a source's profiles":    `SELECT name FROM config_profiles WHERE source_id = 'x'`,
 	} {

@@ -26,6 +26,7 @@ import (
 // postgresEngine is a PostgreSQL server, 15 or newer, that any number of
 // replicas share.
 var postgresEngine = &engine{
+	asked:      []any{pgx.QueryExecModeCacheDescribe},
 	lock:       " FOR NO KEY UPDATE", // foreign keys of others' new rows do not wait for it
 	keep:       " FOR KEY SHARE",     // as a foreign key does it
 	steady:     sql.LevelRepeatableRead,

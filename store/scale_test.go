@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sluicehq/sluice/internal/testenv"
+	"github.com/sluicehq/sluice/store"
 )
 
 // How much the lists are measured at: 10,000 profiles, the first of them with
@@ -70,6 +71,49 @@ func fillToScale(t *testing.T, db *sql.DB, deep int) {
 		statement = strings.NewReplacer("$1", fmt.Sprint(scaleProfiles), "$2", fmt.Sprint(scaleEvents), "$3", fmt.Sprint(deep)).Replace(statement)
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("%v\n%s", err, statement)
+		}
+	}
+}
+
+// rowsRead are the rows that all sessions that ended have read of a table.
+func rowsRead(t *testing.T, db *sql.DB, table string) (n int) {
+	t.Helper()
+	if err := db.QueryRowContext(t.Context(), `SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = '`+table+`'`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// What is asked for again and again is planned for what is asked for.
+func listsOfWhatIsRare(t *testing.T, db *sql.DB, url string) {
+	t.Helper()
+	for table, list := range map[string]func(s *store.Store) (int, error){
+		"config_deployments": func(s *store.Store) (int, error) {
+			_, n, err := s.Deployments(t.Context(), store.DeploymentFilter{Status: "Cancelled"})
+			return n, err
+		},
+		"config_audit_logs": func(s *store.Store) (int, error) {
+			_, n, err := s.Audit(t.Context(), store.AuditFilter{EventType: "freeze.begun"})
+			return n, err
+		},
+	} {
+		before := rowsRead(t, db, table)
+		s, err := store.Open(t.Context(), store.Options{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const times = 20 // PostgreSQL looks for a plan for everything after five
+		rows := 0
+		for range times {
+			if rows, err = list(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Close(); err != nil { // what a session read is told when it ends
+			t.Fatal(err)
+		}
+		if read := rowsRead(t, db, table) - before; read > times*(2*rows+100) {
+			t.Errorf("%d lists of %d rows have read %d of %s", times, rows, read, table)
 		}
 	}
 }
@@ -143,6 +187,7 @@ func TestListsAtScaleReadWhatTheyGive(t *testing.T) { // by itself: it has the m
 		"profiles on hold": {300, `SELECT name FROM config_profiles WHERE name IN (SELECT config_name FROM config_holds WHERE released_at IS NULL
 			AND (expires_at IS NULL OR expires_at > now())) ORDER BY name LIMIT 50`},
 		"profiles of a source":      {100, `SELECT name FROM config_profiles WHERE source_id = 'other' ORDER BY name`},
+		"the newest hold":           {5, `SELECT reason FROM config_holds WHERE config_name = 'service-7.production' ORDER BY seq DESC LIMIT 1`},
 		"the holds":                 {200, `SELECT reason FROM config_holds WHERE released_at IS NULL ORDER BY config_name`},
 		"versions of a profile":     {100, `SELECT version FROM config_versions WHERE config_name = 'service-7.production' ORDER BY seq DESC LIMIT 50`},
 		"the newest version":        {2, `SELECT config_data FROM config_versions WHERE config_name = 'service-7.production' ORDER BY seq DESC LIMIT 1`},
@@ -197,4 +242,5 @@ func TestListsAtScaleReadWhatTheyGive(t *testing.T) { // by itself: it has the m
 			t.Errorf("%s reads %.0f rows, want at most %.0f", name, read, c.most)
 		}
 	}
+	listsOfWhatIsRare(t, db, url)
 }

@@ -196,6 +196,7 @@ CREATE TABLE config_holds (
     released_by     TEXT NOT NULL DEFAULT '',
     revert_url      TEXT NOT NULL DEFAULT '' -- of the pull request that makes Git say what runs
 );
+CREATE INDEX config_holds_newest ON config_holds (config_name);
 CREATE UNIQUE INDEX config_holds_active ON config_holds (config_name) WHERE released_at IS NULL;
 
 -- While one is in force nothing starts or goes further. Nobody but a person writes here: an expired one ends by itself.
