@@ -134,7 +134,7 @@ func (a *API) identify(c echo.Context) (*caller, error) {
 			return known, nil // what thousands ask a second, without a timer each
 		}
 	}
-	found, err := look(a.lookUpContext(c), func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
+	found, err := look(a.lookUpContext(c), a.opts.AnswerWithin, func(ctx context.Context) (*caller, error) { return a.holder(ctx, token) })
 	if err == nil {
 		a.proven.learn(token, found, c)
 	}

@@ -53,6 +53,7 @@ type Options struct {
 	LimitFactor    float64                  // multiplies every rate limit; 1 when 0, negative for no limits
 	Degraded       func() map[string]string // parts that work less well, with why; may be nil
 	WriteTimeout   time.Duration            // of one event to a slow reader; 10 s when 0
+	AnswerWithin   time.Duration            // bounds every request that does not wait on purpose; 4 s when 0
 	// Validated is told how long data took to be checked by a schema; it may be nil.
 	Validated func(ctx context.Context, took time.Duration)
 	// Uploaded is told of each version that was made here; it may be nil.
@@ -154,6 +155,7 @@ func New(opts Options) (*API, error) {
 	if opts.WriteTimeout <= 0 {
 		opts.WriteTimeout = defaultWriteTimeout
 	}
+	opts.AnswerWithin = cmp.Or(opts.AnswerWithin, answerWithin)
 	if opts.LimitFactor == 0 {
 		opts.LimitFactor = 1
 	}

@@ -79,7 +79,7 @@ func (a *API) listAudit(c echo.Context) error {
 
 // auditPage reads one page; an export takes as long as there are pages.
 func (a *API) auditPage(c echo.Context, f store.AuditFilter) (events []store.AuditEvent, total int, err error) {
-	events, err = look(c.Request().Context(), func(ctx context.Context) (page []store.AuditEvent, err error) {
+	events, err = look(c.Request().Context(), a.opts.AnswerWithin, func(ctx context.Context) (page []store.AuditEvent, err error) {
 		page, total, err = a.opts.Store.Audit(ctx, f)
 		return page, err
 	})

@@ -29,7 +29,7 @@ type clientConfigs struct {
 
 // Config is what the reader should run of a profile.
 func (r *clientConfigs) Config(ctx context.Context, name string) (compat.Config, error) {
-	return look(ctx, func(ctx context.Context) (compat.Config, error) {
+	return look(ctx, r.api.opts.AnswerWithin, func(ctx context.Context) (compat.Config, error) {
 		switch mine, ok, err := r.assigned(ctx, name); {
 		case err != nil:
 			return compat.Config{}, err
@@ -157,7 +157,7 @@ func stableIndex(s store.Standing) int64 { return max(1, s.ChangedAt.Sub(indexEp
 // Index is that of Config. Thousands may wait, and ask for it at every change: the first look of a
 // request is at the store, and later ones at the view that all share, unless that is of before.
 func (r *clientConfigs) Index(ctx context.Context, name string) (int64, error) {
-	return look(ctx, func(ctx context.Context) (int64, error) {
+	return look(ctx, r.api.opts.AnswerWithin, func(ctx context.Context) (int64, error) {
 		known, later := r.told[name]
 		v := r.api.hints.view()
 		if !later {
@@ -217,7 +217,7 @@ func (r *clientConfigs) Of(ctx context.Context, service string, environment prof
 }
 
 func (r *clientConfigs) names(ctx context.Context, service string, environment profile.Environment) ([]string, error) {
-	return look(ctx, func(ctx context.Context) ([]string, error) {
+	return look(ctx, r.api.opts.AnswerWithin, func(ctx context.Context) ([]string, error) {
 		all, err := r.api.opts.Store.StandingsWithin(ctx, r.by.scope, service, environment)
 		if err != nil {
 			return nil, err

@@ -137,11 +137,11 @@ func (h *hints) run() {
 			return
 		}
 		// A store that does not answer is asked again at the next tick.
-		now, err := look(ctx, h.mark)
+		now, err := look(ctx, answerWithin, h.mark)
 		if err != nil || now == seen {
 			continue
 		}
-		standings, err := look(ctx, h.store.Standings)
+		standings, err := look(ctx, answerWithin, h.store.Standings)
 		if err != nil {
 			continue
 		}

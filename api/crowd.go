@@ -44,14 +44,20 @@ func (a *API) inTurn(r route) echo.MiddlewareFunc {
 	}
 }
 
-// hurried bounds how long a reader may take to take the answer, and lifts the
-// bound: a few who read nothing must not hold everybody's turns.
+// hurried bounds how long a reader may take to take the answer, from its first byte, and lifts the
+// bound: a few who read nothing must not hold everybody's turns. To make it may take as long as any.
 func (a *API) hurried(c echo.Context) (lift func()) {
 	control := http.NewResponseController(c.Response().Writer)
-	if err := control.SetWriteDeadline(time.Now().Add(a.opts.WriteTimeout)); err != nil {
-		return func() {} // a writer that waits for nobody
-	}
+	bounded, over := false, false
+	c.Response().Before(func() {
+		if !over { // an error is answered when the turn is over
+			bounded = control.SetWriteDeadline(time.Now().Add(a.opts.WriteTimeout)) == nil // or it is a writer that waits for nobody
+		}
+	})
 	return func() {
+		if over = true; !bounded {
+			return
+		}
 		if err := control.SetWriteDeadline(time.Time{}); err != nil {
 			a.log.DebugContext(c.Request().Context(), "the bound of an answer is not lifted", "error", err)
 		}

@@ -105,6 +105,7 @@ func TestAnOpenPageIsTold(t *testing.T) {
 	w := newWorld(t)
 	w.profile()
 	w.version("1.0.0", data("1s"))
+	w.register("a") // before: what comes second is the deployment, and no page in between that has the instance alone
 	req, err := http.NewRequestWithContext(t.Context(), "GET", w.http.URL+"/live?page="+url.QueryEscape("/?x=1"), nil)
 	w.must(err)
 	req.Header.Set("Authorization", "Bearer "+w.tokens[api.Viewer])
@@ -127,7 +128,6 @@ func TestAnOpenPageIsTold(t *testing.T) {
 	if first := next("page"); strings.Contains(first, name) {
 		t.Errorf("nothing is under way yet: %s", first)
 	}
-	w.register("a")
 	w.deploy("1.0.0")
 	if second := next("page"); !strings.Contains(second, name) || !strings.Contains(second, `"mark":`) {
 		t.Errorf("the deployment is not told: %s", second)

@@ -219,7 +219,7 @@ func (a *API) deliveries(ctx context.Context, instanceID string) (deliveries, er
 // current is deliveries, or gone where an instance without any was removed: it
 // has to register again, and an empty set must not tell it otherwise.
 func (a *API) current(ctx context.Context, instanceID string) (deliveries, error) {
-	return look(ctx, func(ctx context.Context) (deliveries, error) {
+	return look(ctx, a.opts.AnswerWithin, func(ctx context.Context) (deliveries, error) {
 		set, err := a.deliveries(ctx, instanceID)
 		if err == nil && len(set) == 0 {
 			err = a.registered(ctx, instanceID)

@@ -73,7 +73,7 @@ func TestAFloodOfMadeUpTokens(t *testing.T) {
 // stops or takes back a change, an instance and a probe wait for none of them.
 func TestACrowdOfReaders(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, inTime)
 	w.profile()
 	w.version("1.0.0", data("1"))
 	one := w.register("one")

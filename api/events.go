@@ -38,7 +38,7 @@ func (a *API) deploymentEvents(c echo.Context) error {
 }
 
 func (a *API) lookAtDeployment(c echo.Context, id string) (wire.Deployment, error) {
-	return look(c.Request().Context(), func(ctx context.Context) (wire.Deployment, error) { return a.wholeDeployment(ctx, id) })
+	return look(c.Request().Context(), a.opts.AnswerWithin, func(ctx context.Context) (wire.Deployment, error) { return a.wholeDeployment(ctx, id) })
 }
 
 // follow tells each revision once; a reader who saw one says so. A store that

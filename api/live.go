@@ -110,7 +110,7 @@ func (a *API) lookAtPage(c echo.Context, build pageFunc, at *url.URL, opened tim
 	by := who(c)
 	key := fmt.Sprintf("%s %t %q %q %s", by.role, by.session != nil, by.scope.Environments, by.scope.Profiles, at.RequestURI())
 	return a.shared.of(key, a.opts.Now(), opened, func() (wire.PageContent, error) {
-		return look(context.WithoutCancel(c.Request().Context()), func(ctx context.Context) (told wire.PageContent, err error) {
+		return look(context.WithoutCancel(c.Request().Context()), a.opts.AnswerWithin, func(ctx context.Context) (told wire.PageContent, err error) {
 			on := a.pageContext(ctx, c, at)
 			p, err := build(on)
 			if err != nil {

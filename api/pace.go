@@ -16,30 +16,30 @@ import (
 type pace int
 
 const (
-	prompt  pace = iota // answered within answerWithin
-	urgent              // stops or takes back what hurts: answered within urgentWithin, over connections kept for it
+	prompt  pace = iota // answered within Options.AnswerWithin
+	urgent              // stops or takes back what hurts: answered within moreForUrgent of it, over connections kept for it
 	waiting             // waits on purpose, as a stream does: each of its looks at the store is bounded instead
 )
 
 const (
-	answerWithin = 4 * time.Second
-	urgentWithin = 5 * time.Second
+	answerWithin  = 4 * time.Second
+	moreForUrgent = time.Second
 )
 
 const paceKey = "sluice.pace"
 
 // paced bounds a request. It stands before everything that asks the store, the
 // look-up of the caller's token included.
-func paced(p pace) echo.MiddlewareFunc {
+func (a *API) paced(p pace) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			c.Set(paceKey, p)
 			if p == waiting {
 				return next(c)
 			}
-			ctx, within := c.Request().Context(), answerWithin
+			ctx, within := c.Request().Context(), a.opts.AnswerWithin
 			if p == urgent {
-				ctx, within = store.Urgent(ctx), urgentWithin
+				ctx, within = store.Urgent(ctx), within+moreForUrgent
 			}
 			ctx, cancel := context.WithTimeout(ctx, within)
 			defer cancel()
@@ -66,8 +66,8 @@ func (a *API) ahead(r route) echo.MiddlewareFunc {
 }
 
 // look bounds one look at the store by a door that waits.
-func look[T any](ctx context.Context, read func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+func look[T any](ctx context.Context, within time.Duration, read func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	return read(ctx)
 }

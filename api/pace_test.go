@@ -73,7 +73,7 @@ func (w *world) held() (release func()) {
 // on when to ask again, and all that is read is answered.
 func TestWritesThatHang(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, inTime)
 	w.profile()
 	w.version("1.0.0", data("1s"))
 	one := w.register("one")

@@ -86,7 +86,7 @@ func TestARollbackTakesFewRoundTrips(t *testing.T) {
 	name := options.URL[strings.LastIndex(options.URL, "/")+1 : strings.Index(options.URL, "?")]
 	via, memory := open(testenv.URLVia(proxy.Addr(), name)), coord.NewMemory()
 	door, err := api.New(api.Options{
-		Store: via, Engine: rollout.NewEngine(via, memory, rollout.EngineOptions{}), Bus: memory, Heartbeats: store.NewHeartbeatWriter(via, 0), LimitFactor: -1,
+		Store: via, Engine: rollout.NewEngine(via, memory, rollout.EngineOptions{}), Bus: memory, Heartbeats: store.NewHeartbeatWriter(via, 0), LimitFactor: -1, AnswerWithin: time.Minute,
 	})
 	w.must(err)
 	w.http = httptest.NewServer(door.Handler())

@@ -144,7 +144,7 @@ func (a *API) routes() error {
 			a.echo.Add(r.method, r.path, a.misdirected)
 			continue
 		}
-		a.echo.Add(r.method, r.path, behind(r.handle, paced(r.pace), a.aheadAtOnce(r), a.allowed(r), a.limited(r), bounded(r.body), a.ahead(r), a.inTurn(r), a.idempotent(r)))
+		a.echo.Add(r.method, r.path, behind(r.handle, a.paced(r.pace), a.aheadAtOnce(r), a.allowed(r), a.limited(r), bounded(r.body), a.ahead(r), a.inTurn(r), a.idempotent(r)))
 	}
 	a.echo.RouteNotFound("/*", func(c echo.Context) error {
 		if forPeople(c) {

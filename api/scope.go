@@ -57,7 +57,7 @@ func (a *API) inScope(c echo.Context, by *caller, r route) error {
 		if path != s.prefix && !strings.HasPrefix(path, s.prefix+"/") {
 			continue
 		}
-		ok, err := look(c.Request().Context(), func(ctx context.Context) (bool, error) {
+		ok, err := look(c.Request().Context(), a.opts.AnswerWithin, func(ctx context.Context) (bool, error) {
 			return s.has(a.opts.Store, ctx, by.scope, c.Param(s.param))
 		})
 		if err == nil && !ok {

@@ -319,7 +319,7 @@ func (m *watermark) blind() error {
 
 // begin reads where every profile is. Whoever waits already may have read before.
 func (m *watermark) begin(ctx context.Context) (seen map[string]int64, err error) {
-	if seen, err = look(ctx, m.store.Generations); err != nil {
+	if seen, err = look(ctx, answerWithin, m.store.Generations); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
@@ -333,11 +333,11 @@ func (m *watermark) begin(ctx context.Context) (seen map[string]int64, err error
 // catchUp tells of what changed without a message: one number says whether
 // anything did.
 func (m *watermark) catchUp(ctx context.Context, seen map[string]int64) (news []*waiter, err error) {
-	now, err := look(ctx, m.store.GenerationMark)
+	now, err := look(ctx, answerWithin, m.store.GenerationMark)
 	if err != nil || now == sum(seen) {
 		return nil, err
 	}
-	fresh, err := look(ctx, m.store.Generations)
+	fresh, err := look(ctx, answerWithin, m.store.Generations)
 	if err != nil {
 		return nil, err
 	}
@@ -391,7 +391,7 @@ func (m *watermark) givenSince(ctx context.Context, before map[string]int64) ([]
 // bring gives the seats of some instances what these were given. Where it
 // cannot be made, each has to see for itself.
 func (m *watermark) bring(ctx context.Context, given store.Given) (waiting []*waiter) {
-	d, err := look(ctx, func(ctx context.Context) (*delivery, error) { return m.delivery(ctx, given.Assignment, given.Data) })
+	d, err := look(ctx, answerWithin, func(ctx context.Context) (*delivery, error) { return m.delivery(ctx, given.Assignment, given.Data) })
 	return m.give(given.Instances, d, err)
 }
 
@@ -421,7 +421,7 @@ func (m *watermark) give(instances []string, d *delivery, err error) (waiting []
 // more: it was removed behind this process's back.
 func (m *watermark) sweep(ctx context.Context) {
 	here := m.tidy()
-	registered, err := look(ctx, m.store.InstanceIDs)
+	registered, err := look(ctx, answerWithin, m.store.InstanceIDs)
 	if err != nil {
 		return // nobody knows: the next sweep may
 	}

@@ -87,6 +87,9 @@ func newWorldReading(t *testing.T, readTimeout time.Duration, change ...func(*ap
 	return newWorldOn(t, database(t), readTimeout, change...)
 }
 
+// inTime has every request answered as soon as people have it.
+func inTime(o *api.Options) { o.AnswerWithin = 0 }
+
 // newWorldOn is a world over the database of that URL.
 func newWorldOn(t *testing.T, on store.Options, readTimeout time.Duration, change ...func(*api.Options)) *world {
 	t.Helper()
@@ -104,6 +107,7 @@ func newWorldOn(t *testing.T, on store.Options, readTimeout time.Duration, chang
 	beats := store.NewHeartbeatWriter(db, time.Millisecond)
 	opts := api.Options{
 		Store: db, Engine: w.engine, Bus: memory, Heartbeats: beats, LimitFactor: -1, KeepAlive: 100 * time.Millisecond,
+		AnswerWithin: time.Minute, // a machine that has much else to do is not what most tests are about
 		SyncSource: func(id string) bool {
 			if id != "configs" {
 				return false

@@ -38,7 +38,7 @@ func TestProfiles(t *testing.T) {
 	if own == "" {
 		t.Fatalf("the log names no address of profiles:\n%s", out)
 	}
-	if status, body := ask(t, own+"/debug/pprof/goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "rollout.(*Engine).Run") {
+	if status, body := ask(t, own+"/debug/pprof/goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "pprof.(*Profile).WriteTo") {
 		t.Errorf("goroutines: %d\n%.500s", status, body)
 	}
 	if status, body := ask(t, own+"/debug/pprof/heap"); status != http.StatusOK || !strings.HasPrefix(body, "\x1f\x8b") {

@@ -79,7 +79,7 @@ func (tab *Tab) Violations(without ...string) (found []Violation) {
 	// It takes timers, which stand still where scripts may not run.
 	tab.do("let axe run", mayScript(true))
 	defer tab.do("let no other script run", mayScript(!tab.noScript))
-	tab.Eval(axeScript+"; true", nil) // by the debugger: the page's policy lets nobody else in
-	tab.Eval(fmt.Sprintf("axe.run(document, %s).then(r => r.violations)", options), &found)
+	// By the debugger, whom alone the page's policy lets in; at once, or it may run on another page than it was put on.
+	tab.Eval(fmt.Sprintf("%s; axe.run(document, %s).then(r => r.violations)", axeScript, options), &found)
 	return found
 }

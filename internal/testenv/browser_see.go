@@ -96,7 +96,9 @@ func (tab *Tab) Wait(what string, within time.Duration, cond func() bool) {
 // HTML is the page as it is now.
 func (tab *Tab) HTML() (html string) {
 	tab.t.Helper()
-	tab.Eval("document.documentElement.outerHTML", &html)
+	tab.Wait("a page", tabTimeout, func() bool { // a new one has no element at first
+		return tab.eval("document.documentElement?.outerHTML ?? ''", &html) == nil && html != ""
+	})
 	return html
 }
 

@@ -3,12 +3,14 @@ package testenv
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -143,20 +145,39 @@ func (tab *Tab) Eval(expression string, into any) {
 	}
 }
 
-// pageIsGone is what a browser says of a page that another took the place of while it was asked.
-const pageIsGone = "Inspected target navigated or closed"
-
 func (tab *Tab) eval(expression string, into any) error {
-	ctx, cancel := context.WithTimeout(tab.ctx, tabTimeout)
-	defer cancel()
-	raw, err := chromedp.Run(ctx, chromedp.Evaluate[[]byte](expression, chromedp.EvalAwaitPromise))
-	for err != nil && strings.Contains(err.Error(), pageIsGone) { // and another in its place, or soon
+	var raw []byte
+	err := tab.ask(func(ctx context.Context) (err error) {
 		raw, err = chromedp.Run(ctx, chromedp.Evaluate[[]byte](expression, chromedp.EvalAwaitPromise))
-	}
+		return err
+	})
 	if err != nil || into == nil {
 		return err
 	}
 	return json.Unmarshal(raw, into)
+}
+
+// gone is what a browser says of a page that another takes the place of while it is asked, and of what was on it.
+var gone = []string{
+	"Inspected target navigated or closed", "Execution context was destroyed.", "Cannot find context with specified id",
+	"Cannot find default execution context", "Not attached to an active page", "Element is not focusable", "Node is detached from document",
+	"Node does not have a layout object", "Could not compute content quads.", "Could not find node with given id", "No node found for given backend id",
+}
+
+func isGone(err error) bool {
+	said, ok := errors.AsType[*cdproto.Error](err)
+	return ok && slices.Contains(gone, said.Message)
+}
+
+// ask asks the page within tabTimeout for what changes nothing, and where that is gone the one in its place.
+func (tab *Tab) ask(look func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(tab.ctx, tabTimeout)
+	defer cancel()
+	err := look(ctx)
+	for isGone(err) && ctx.Err() == nil {
+		err = look(ctx)
+	}
+	return err
 }
 
 // do runs steps within tabTimeout.

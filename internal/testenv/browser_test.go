@@ -24,6 +24,10 @@ func site(t *testing.T, body string) string {
 		case "/page.js":
 			w.Header().Set("Content-Type", "text/javascript")
 			fmt.Fprint(w, "document.querySelector('output').textContent = 'a script ran'")
+		case "/again.js":
+			w.Header().Set("Content-Type", "text/javascript")
+			fmt.Fprint(w, `const loaded = sessionStorage.loaded = 1 + Number(sessionStorage.loaded || 0);
+				if (loaded < 30) setTimeout(() => location.reload(), 100 * Math.random());`)
 		case "/page":
 			w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; img-src 'self'; style-src 'self'; form-action 'self'")
 			w.Header().Set("Content-Type", "text/html")
@@ -59,6 +63,30 @@ func TestTabIsUsedAsPeopleDo(t *testing.T) {
 			tab.Wait("the form to be sent again", soon, func() bool { return tab.Path() == "/page?name=nobody" })
 			if tab.Has("button", "Go back") || !tab.Has("heading", "A page") {
 				t.Errorf("it finds %v and %v", tab.Controls("button"), tab.Controls("heading"))
+			}
+		})
+	}
+}
+
+// A page that another takes the place of, whenever that is, is seen and used all the same.
+func TestTabOfAPageThatIsLoadedAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	restless := site(t, `<button type=button>Go on</button><script src="/again.js"></script>`)
+	for what, do := range map[string]func(tab *testenv.Tab){
+		"HTML":    func(tab *testenv.Tab) { tab.HTML() },
+		"path":    func(tab *testenv.Tab) { tab.Path() },
+		"text":    func(tab *testenv.Tab) { tab.Text("h1") },
+		"control": func(tab *testenv.Tab) { tab.Has("button", "Go on") },
+		"focus":   func(tab *testenv.Tab) { tab.Focused() },
+		"click":   func(tab *testenv.Tab) { tab.Click("button", "Go on") },
+		"promise": func(tab *testenv.Tab) { tab.Eval("new Promise(done => setTimeout(done, 5))", nil) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			tab := testenv.SharedBrowser(t).Tab(t, testenv.TabOptions{Site: restless})
+			tab.Open("/page")
+			for rests := false; !rests; tab.Eval("sessionStorage.loaded >= 30", &rests) {
+				do(tab)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package testenv
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,18 +46,21 @@ func (tab *Tab) Has(role, name string) bool {
 // Click waits for the control and clicks on its middle.
 func (tab *Tab) Click(role, name string) {
 	tab.t.Helper()
-	c := tab.control(name, role)
-	if err := tab.click(c); err != nil {
-		tab.fail("click on the %s %q: %v", c.Role, c.Name, err)
-	}
+	var x, y float64
+	tab.use(name, "click on", func(c Control) (err error) {
+		x, y, err = tab.middle(c)
+		return err
+	}, role)
+	tab.do(fmt.Sprintf("click on the %s %q", role, name), chromedp.MouseClickXY(x, y))
 }
 
 // Fill replaces what a field with this label holds.
 func (tab *Tab) Fill(label, text string) {
 	tab.t.Helper()
-	c := tab.control(label, fields...)
-	tab.do("fill the "+c.Role+" "+c.Name,
-		call(dom.Focus, dom.FocusParams{BackendNodeID: c.node}),
+	tab.use(label, "fill", func(c Control) error {
+		return tab.try(call(dom.Focus, dom.FocusParams{BackendNodeID: c.node}))
+	}, fields...)
+	tab.do("fill "+label,
 		chromedp.KeyEvent("a", chromedp.KeyModifiers(kb.ModifierCtrl)),
 		call(input.InsertText, input.InsertTextParams{Text: text}))
 }
@@ -105,7 +109,8 @@ func (tab *Tab) TabTo(role, name string) {
 // Focused is the control that has the focus; its role is "" when none has.
 func (tab *Tab) Focused() (at Control) {
 	tab.t.Helper()
-	tab.do("find the focus", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+	err := tab.look(func(ctx context.Context, t *chromedp.Target) error {
+		at = Control{}
 		id, err := object(ctx, t, "document.activeElement")
 		if err != nil || id == "" {
 			return err
@@ -116,8 +121,30 @@ func (tab *Tab) Focused() (at Control) {
 			at = told(tree.Nodes[0])
 		}
 		return err
-	}))
+	})
+	if err != nil {
+		tab.fail("find the focus: %v", err)
+	}
 	return at
+}
+
+// look is ask with what the browser tells of the page.
+func (tab *Tab) look(at func(ctx context.Context, t *chromedp.Target) error) error {
+	return tab.ask(func(ctx context.Context) error { return chromedp.Do(ctx, chromedp.Func(at)) })
+}
+
+// use finds a control and begins with it: as long as nothing was done to the page, one that
+// went with its page is found again on the next.
+func (tab *Tab) use(name, what string, begin func(c Control) error, roles ...string) {
+	tab.t.Helper()
+	tab.Wait(fmt.Sprintf("a %s %q that stays, to %s", strings.Join(roles, " or "), name, what), tabTimeout, func() bool {
+		c := tab.control(name, roles...)
+		err := begin(c)
+		if err != nil && !isGone(err) {
+			tab.fail("%s the %s %q: %v", what, c.Role, c.Name, err)
+		}
+		return err == nil
+	})
 }
 
 // control waits for the only control of this name and one of the roles.
@@ -154,7 +181,8 @@ func named(all []Control, name string) []Control {
 }
 
 func (tab *Tab) controls(role string) (found []Control, err error) {
-	err = tab.try(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+	err = tab.look(func(ctx context.Context, t *chromedp.Target) error {
+		found = nil
 		id, err := object(ctx, t, "document")
 		if err != nil {
 			return err
@@ -169,7 +197,7 @@ func (tab *Tab) controls(role string) (found []Control, err error) {
 			}
 		}
 		return nil
-	}))
+	})
 	return found, err
 }
 
@@ -195,8 +223,9 @@ func object(ctx context.Context, t *chromedp.Target, expression string) (runtime
 	return r.Result.ObjectID, nil
 }
 
-func (tab *Tab) click(c Control) error {
-	return tab.try(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+// middle is where to click on it, once it is on the screen.
+func (tab *Tab) middle(c Control) (x, y float64, err error) {
+	err = tab.try(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		if _, err := cdp.Call(ctx, t, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{BackendNodeID: c.node}); err != nil {
 			return err
 		}
@@ -205,10 +234,11 @@ func (tab *Tab) click(c Control) error {
 			return err
 		}
 		if len(at.Quads) == 0 {
-			return fmt.Errorf("it takes no room")
+			return errors.New("it takes no room")
 		}
 		q := at.Quads[0]
-		_, err = chromedp.MouseClickXY((q[0]+q[4])/2, (q[1]+q[5])/2)(ctx, t)
-		return err
+		x, y = (q[0]+q[4])/2, (q[1]+q[5])/2
+		return nil
 	}))
+	return x, y, err
 }

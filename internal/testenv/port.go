@@ -41,7 +41,7 @@ func FreePort(t testing.TB) int {
 func freePort() (int, error) {
 	claims.Lock()
 	defer claims.Unlock()
-	folder := filepath.Join(os.TempDir(), "sluice-test-ports-"+strconv.Itoa(os.Getuid()))
+	folder := filepath.Join("/tmp", "sluice-test-ports-"+strconv.Itoa(os.Getuid())) // of the machine, whatever TMPDIR a run has: so are ports
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return 0, err
 	}
