@@ -67,7 +67,7 @@ func TestMemoryOfFilesThatWereRead(t *testing.T) { // not in parallel: it weighs
 	kept := heap() - before
 	runtime.KeepAlive(m)
 	runtime.KeepAlive(files)
-	if most := int64(4 << 20); kept > most {
+	if most := int64(2 << 20); kept > most {
 		t.Errorf("%d bytes stay of %d files of %d bytes, at most %d are meant to", kept, count, size, most)
 	}
 }

@@ -21,7 +21,7 @@ import (
 // and files. A tree's files are each asked for once, and what they lean on was mostly read a moment ago.
 const (
 	readCache = 14 * cache.MiByte
-	fileCache = 2 * cache.MiByte
+	fileCache = 1 * cache.MiByte
 )
 
 const tempPrefix = "tmp_"

@@ -43,7 +43,7 @@ type treeEntry struct {
 func (e treeEntry) valid() bool { return e.reason == "" }
 
 // minTreeLine is about how long a line of a tree is that has a short name.
-const minTreeLine = 48
+const minTreeLine = 40
 
 // parseTree reads a tree object. It does not judge order or duplicates as Git does; it reports names that must not be
 // used instead of failing, so that one bad name does not hide its neighbours.

@@ -81,10 +81,14 @@ func (d Duration) Std() time.Duration { return time.Duration(d) }
 
 // String returns ISO 8601 in hours, minutes and seconds: "PT1H30M", "PT0.2S", "PT0S".
 func (d Duration) String() string {
+	var room [32]byte
+	return string(d.appendTo(room[:0]))
+}
+
+func (d Duration) appendTo(b []byte) []byte {
 	if d == 0 {
-		return "PT0S"
+		return append(b, "PT0S"...)
 	}
-	var b []byte
 	rest := time.Duration(d)
 	if rest < 0 {
 		b = append(b, '-')
@@ -101,11 +105,11 @@ func (d Duration) String() string {
 		text := fmt.Sprintf("%d.%09d", s/time.Second, s%time.Second)
 		b = append(b, strings.TrimRight(strings.TrimRight(text, "0"), ".")+"S"...)
 	}
-	return string(b)
+	return b
 }
 
 // MarshalText writes ISO 8601.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (d Duration) MarshalText() ([]byte, error) { return d.appendTo(nil), nil }
 
 // UnmarshalText reads what ParseDuration reads.
 func (d *Duration) UnmarshalText(text []byte) error {

@@ -402,7 +402,10 @@ func (l *loader) checkSchema(root *tree, p *Profile, data *tree) error {
 
 // schema compiles a schema, or remembers it, or reports what is wrong with it and returns nil.
 func (l *loader) schema(id, file string, src []byte) *Schema {
-	key := sha256.Sum256(append([]byte(id+"\x00"), src...))
+	hash := sha256.New()
+	hash.Write([]byte(id + "\x00"))
+	hash.Write(src)
+	key := [sha256.Size]byte(hash.Sum(nil))
 	if s, ok := l.schemas[key]; ok {
 		return s
 	}

@@ -19,11 +19,14 @@ type object struct {
 }
 
 func newObject(t *tree, path string, out *collector) *object {
-	return &object{t: t, path: path, out: out, known: make([]string, 0, 16)}
+	return &object{t: t, path: path, out: out}
 }
 
 // take returns the value of a field, or nil when it is absent or null.
 func (o *object) take(name string) *tree {
+	if o.known == nil {
+		o.known = make([]string, 0, 16) // room for most
+	}
 	o.known = append(o.known, name)
 	f, ok := o.t.fields[name]
 	if !ok || f.value.isNull() {

@@ -50,7 +50,7 @@ func parseYAML(path string, src []byte, lim Limits, out *collector) *tree {
 }
 
 func (p *parser) fail(line, column int, message string) {
-	p.out.add(place{p.path, line, column}.problem("", message))
+	p.out.add(place{p.path, int32(line), int32(column)}.problem("", message))
 }
 
 func (p *parser) stop(n *yaml.Node, format string, args ...any) *tree {
@@ -197,7 +197,7 @@ func (p *parser) build(n *yaml.Node, depth int) *tree {
 	}
 }
 
-func (p *parser) place(n *yaml.Node) place { return place{p.path, n.Line, n.Column} }
+func (p *parser) place(n *yaml.Node) place { return place{p.path, int32(n.Line), int32(n.Column)} }
 
 func (p *parser) alias(n *yaml.Node, depth int) *tree {
 	if p.aliases++; p.aliases > p.lim.MaxAliases {

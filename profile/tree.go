@@ -8,14 +8,14 @@ import (
 // place is where a value was written.
 type place struct {
 	path         string
-	line, column int
+	line, column int32 // small: there are as many places as values
 }
 
 func (p place) problem(field, message string) Problem {
-	return Problem{Path: p.path, Line: p.line, Column: p.column, Field: field, Message: message, Severity: Error}
+	return Problem{Path: p.path, Line: int(p.line), Column: int(p.column), Field: field, Message: message, Severity: Error}
 }
 
-type treeKind int
+type treeKind uint8
 
 const (
 	scalarTree treeKind = iota
@@ -27,12 +27,12 @@ const (
 // trees share their parts.
 type tree struct {
 	at     place
-	kind   treeKind
 	scalar any // string, bool, nil or json.Number
 	fields map[string]field
 	keys   []string // of fields, in the order of the file
 	items  []*tree
-	size   int  // values in it, itself included
+	size   int // values in it, itself included
+	kind   treeKind
 	made   bool // a secret that this package put together: nobody wrote its keys
 }
 

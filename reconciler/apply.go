@@ -119,35 +119,35 @@ func (w *writer) deployments(ctx context.Context, p plan) error {
 	}
 	rollout.MarkMany(p.Deployments, w.before)
 	for some := range slices.Chunk(p.Deployments, deploymentsAtOnce) {
-		decisions := make([]rollout.Decision, len(some))
-		for i, d := range some {
-			decisions[i] = w.created(d)
+		for i := range some {
+			w.create(&some[i])
 		}
-		if err := w.tx.CreateDeployments(ctx, decisions); err != nil {
-			return fmt.Errorf("create %d deployments: %w", len(decisions), err)
+		if err := w.tx.CreateDeployments(ctx, some); err != nil {
+			return fmt.Errorf("create %d deployments: %w", len(some), err)
 		}
 	}
 	return nil
 }
 
-// deploymentsAtOnce bounds what is held in memory of a first sync beside its plan.
+// deploymentsAtOnce bounds what one statement asks of them.
 const deploymentsAtOnce = 500
 
-// created is the decision that begins a deployment.
-func (w *writer) created(d rollout.Deployment) rollout.Decision {
+// create completes the decision that begins a deployment.
+func (w *writer) create(dec *rollout.Decision) {
+	d := &dec.Next
 	d.ID, d.CreatedAt, d.SeenAt = w.newID(), w.now, w.seenAt
 	d.TraceID, d.TraceParent = w.trace, w.traceparent
-	dec := rollout.Decision{Next: d, Changed: true, Wake: w.now, Facts: []rollout.Fact{{
+	dec.Changed, dec.Wake = true, w.now
+	dec.Facts = []rollout.Fact{{
 		Type: rollout.FactCreated, EntityType: "deployment", EntityID: d.ID, Actor: d.InitiatedBy, TraceID: w.trace,
 		Details: map[string]any{
 			"profile": d.Profile, "version": d.Version, "previous": d.Previous, "kind": string(d.Kind),
 			"commit": d.Commit, "guard": d.Guard,
 		},
-	}}}
-	if s, ok := rollout.StatusOf(d); ok {
+	}}
+	if s, ok := rollout.StatusOf(*d); ok {
 		dec.Status = []rollout.Status{s}
 	}
-	return dec
 }
 
 func (w *writer) endings(ctx context.Context, p plan) error {

@@ -12,12 +12,13 @@ import (
 
 // makeVersion adds the version that a commit makes of a profile.
 func (p *planner) makeVersion(w *work, c gitsource.Commit, s sighting, number string) {
+	by := author(c)
 	v := profile.Version{
 		Profile: w.rec.Name, Number: number,
 		Data: s.Profile.Data, Text: s.Text, Hash: s.Hash, SizeBytes: len(s.Text),
 		SchemaID: s.Profile.Schema, SchemaHash: s.SchemaHash,
-		Source: p.st.Source, Commit: c.SHA, Author: author(c), Message: firstLine(c.Message), PullRequest: c.PullRequest,
-		CreatedBy: author(c),
+		Source: p.st.Source, Commit: c.SHA, Author: by, Message: firstLine(c.Message), PullRequest: c.PullRequest,
+		CreatedBy: by,
 	}
 	p.plan.Versions = append(p.plan.Versions, v)
 	p.spoken[c.SHA] = true // at the end of the push
@@ -25,7 +26,7 @@ func (p *planner) makeVersion(w *work, c gitsource.Commit, s sighting, number st
 	w.latest = &v
 	w.rec.DesiredVersion, w.put = number, true
 	w.candidate, w.commit, w.newSchema, w.blame = true, c, s.NewSchema, true
-	p.record(FactVersionCreated, "version", w.rec.Name+"@"+number, author(c), map[string]any{
+	p.record(FactVersionCreated, "version", w.rec.Name+"@"+number, by, map[string]any{
 		"profile": w.rec.Name, "version": number, "hash": v.Hash, "commit": c.SHA, "pullRequest": c.PullRequest,
 	})
 }
@@ -86,7 +87,7 @@ func (p *planner) deploy(w *work) {
 			Reason: fmt.Sprintf("commit %s brought other content, version %s", short(w.commit.SHA), w.latest.Number),
 		})
 	}
-	p.plan.Deployments = append(p.plan.Deployments, d)
+	p.plan.Deployments = append(p.plan.Deployments, rollout.Decision{Next: d})
 	w.deployed = true
 	p.spoken[w.commit.SHA] = true
 }

@@ -82,7 +82,11 @@ func (d *division) part() (p plan, ok bool) {
 
 // part plans some newcomers: all that there is to say of them, and nothing else.
 func (p *planner) part(obs observation, some []sighting) plan {
-	p.plan, p.works, p.statuses = plan{Source: p.st.Source}, make(map[string]*work, len(some)), make(map[statusKey]int)
+	p.plan = plan{
+		Source: p.st.Source, Versions: make([]profile.Version, 0, len(some)),
+		Facts: make([]rollout.Fact, 0, 2*len(some)), // a profile and its version are new
+	}
+	p.works, p.statuses = make(map[string]*work, len(some)), make(map[statusKey]int)
 	clear(p.owners) // nobody asks any more who lay where
 	for _, s := range some {
 		p.accept(obs, s)
@@ -95,13 +99,25 @@ func (p *planner) part(obs observation, some []sighting) plan {
 			p.plan.Problems = append(p.plan.Problems, problem)
 		}
 	}
-	return p.plan
+	made := p.plan
+	p.plan, p.works = plan{}, nil // who stores it needs the memory
+	return made
+}
+
+// worksThat counts works.
+func (p *planner) worksThat(are func(w *work) bool) (n int) {
+	for _, w := range p.works {
+		if are(w) {
+			n++
+		}
+	}
+	return n
 }
 
 // settleAll settles the works of these names.
 func (p *planner) settleAll(names []string) {
-	p.plan.Deployments = make([]rollout.Deployment, 0, len(names))
-	p.plan.Profiles = make([]profile.Record, 0, len(names))
+	p.plan.Deployments = make([]rollout.Decision, 0, p.worksThat(func(w *work) bool { return w.candidate }))
+	p.plan.Profiles = make([]profile.Record, 0, p.worksThat(func(w *work) bool { return w.put }))
 	for _, name := range names {
 		p.settle(p.works[name])
 	}

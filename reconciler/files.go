@@ -121,7 +121,7 @@ func (p *planner) define(w *work, c gitsource.Commit, s sighting) change {
 	if !known {
 		w.put = true
 		w.rec.CreatedBy = author(c)
-		p.record(FactProfileCreated, "profile", w.rec.Name, author(c), map[string]any{"path": s.Path, "commit": c.SHA})
+		p.record(FactProfileCreated, "profile", w.rec.Name, w.rec.CreatedBy, map[string]any{"path": s.Path, "commit": c.SHA})
 		return change{}
 	}
 	var changed change

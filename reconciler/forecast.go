@@ -110,8 +110,8 @@ func foresee(st state, obs observation, changes []gitsource.Change, p plan) fore
 	for _, v := range p.Versions {
 		t.versions[v.Profile] = v
 	}
-	for _, d := range p.Deployments {
-		t.deploys[d.Profile] = d
+	for _, dec := range p.Deployments {
+		t.deploys[dec.Next.Profile] = dec.Next
 	}
 	for _, s := range p.Statuses {
 		t.words[s.Context] = s

@@ -147,7 +147,7 @@ func (o *observer) whole(ctx context.Context, c gitsource.Commit) (observation, 
 	if err != nil {
 		return observation{}, fmt.Errorf("list %s: %w", c.SHA, err)
 	}
-	affected := make(map[string]concern)
+	affected := make(map[string]concern, max(len(entries), len(o.files)))
 	for file := range o.files {
 		affected[file] = concern{}
 	}

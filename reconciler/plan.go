@@ -15,9 +15,9 @@ type plan struct {
 	Source      string
 	Profiles    []profile.Record
 	Versions    []profile.Version
-	Releases    []ending // holds to end
-	Deployments []rollout.Deployment
-	Superseded  []ending // active deployments to end without a successor
+	Releases    []ending           // holds to end
+	Deployments []rollout.Decision // each begins one
+	Superseded  []ending           // active deployments to end without a successor
 	Retired     []string
 	Problems    []profile.SourceProblem // new or changed
 	Mended      []string                // paths

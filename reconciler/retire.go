@@ -55,7 +55,7 @@ func (p *planner) retire(names []string) {
 	if len(leaving) > 1 && 2*len(leaving) > total {
 		guard := fmt.Sprintf("would retire %d of %d profiles", len(leaving), total)
 		for _, name := range leaving {
-			p.plan.Deployments = append(p.plan.Deployments, p.retirement(p.works[name], guard))
+			p.plan.Deployments = append(p.plan.Deployments, rollout.Decision{Next: p.retirement(p.works[name], guard)})
 			p.spoken[p.works[name].goneBy.SHA] = true
 		}
 		p.record(FactRetirementGuarded, "source", p.st.Source, actor, map[string]any{"reason": guard, "profiles": leaving})

@@ -49,15 +49,16 @@ func (t Tally) Worst() StatusState {
 // GitHub lets one sender make 80 a minute and 500 an hour.
 const maxTold = 100
 
-// MarkMany marks the deployments of commits that change many profiles. When some of a commit's are
-// stored before these, all are.
-func MarkMany(deployments []Deployment, storedBefore bool) {
+// MarkMany marks the deployments of commits that change many profiles, which these decisions begin. When
+// some of a commit's are stored before, all are.
+func MarkMany(decisions []Decision, storedBefore bool) {
 	of := map[string]int{}
-	for i := range deployments {
-		of[deployments[i].Commit]++
+	for i := range decisions {
+		of[decisions[i].Next.Commit]++
 	}
-	for i := range deployments {
-		deployments[i].OfMany = storedBefore || of[deployments[i].Commit] > maxTold
+	for i := range decisions {
+		d := &decisions[i].Next
+		d.OfMany = storedBefore || of[d.Commit] > maxTold
 	}
 }
 

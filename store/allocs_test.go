@@ -11,7 +11,7 @@ import (
 
 // What one profile of a first sync takes in the store: some of it the engine's own.
 func TestAllocationsOfAFirstSync(t *testing.T) { // not in parallel: it counts
-	const profiles, most = 512, 240.0
+	const profiles, most = 512, 200.0
 	records, versions, decisions := manyNew(profiles)
 	var stores []*store.Store // one for the round that is not counted
 	for i := range 2 {

@@ -30,12 +30,12 @@ func (tx *Tx) Record(ctx context.Context, f rollout.Fact) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("audit event %s: %w", f.Type, err)
 	}
-	details, err := json.Marshal(f.Details)
+	details, err := jsonText(f.Details)
 	if err != nil {
 		return fmt.Errorf("audit event %s: %w", f.Type, err)
 	}
 	tx.facts = append(tx.facts, f)
-	tx.details = append(tx.details, string(details))
+	tx.details = append(tx.details, details)
 	return nil
 }
 

@@ -210,21 +210,26 @@ func (b bulk) chunk(e *engine, from, rows int, values func(i int) []any) ([]any,
 }
 
 // arguments are the values of some rows as the engine takes them.
-func (b bulk) arguments(e *engine, from, rows int, values func(i int) []any) (args []any, err error) {
-	args = make([]any, 0, rows*len(b.columns))
+func (b bulk) arguments(e *engine, from, rows int, values func(i int) []any) ([]any, error) {
+	args := make([]any, 0, rows*len(b.columns))
 	for i := from; i < from+rows; i++ {
 		args = append(args, values(i)...)
 	}
+	return args, taken(e, args)
+}
+
+// taken makes of arguments what the engine takes.
+func taken(e *engine, args []any) (err error) {
 	for i, arg := range args {
 		if v, ok := e.value(arg); ok {
 			args[i] = v
 		} else if json, ok := arg.(object); ok {
 			if args[i], err = json.Value(); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return args, nil
+	return nil
 }
 
 // andMore names the first of n things that were to be written.

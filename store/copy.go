@@ -77,7 +77,8 @@ func (c *copySource) Next() bool {
 			c.err = fmt.Errorf("the rows of %s: %v", c.b.table, c.panicked)
 		}
 	}()
-	c.row, c.err = c.b.arguments(c.engine, c.next, 1, c.values)
+	c.row = c.values(c.next)
+	c.err = taken(c.engine, c.row)
 	c.next++
 	for _, value := range c.row {
 		if text, ok := value.(string); ok {

@@ -15,7 +15,8 @@ func (tx *Tx) CreateDeployment(ctx context.Context, dec rollout.Decision) error 
 	return tx.CreateDeployments(ctx, []rollout.Decision{dec})
 }
 
-// CreateDeployments does so for deployments of different profiles.
+// CreateDeployments does so for deployments of different profiles, and completes them as
+// they are stored.
 func (tx *Tx) CreateDeployments(ctx context.Context, decisions []rollout.Decision) error {
 	if len(decisions) == 0 {
 		return nil

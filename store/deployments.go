@@ -153,7 +153,7 @@ var insertDeployments = into("config_deployments", `deployment_id, config_name, 
 func (tx *Tx) insertDeployments(ctx context.Context, decisions []rollout.Decision) error {
 	now := tx.now()
 	_, err := insertDeployments.write(ctx, tx.tx, len(decisions), func(i int) []any {
-		d := decisions[i].Next
+		d := &decisions[i].Next
 		if d.CreatedAt.IsZero() {
 			d.CreatedAt = now
 		}

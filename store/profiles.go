@@ -52,9 +52,9 @@ func (tx *Tx) PutProfiles(ctx context.Context, records []profile.Record) error {
 	}
 	now := stamp(tx.now())
 	n, err := putProfiles.write(ctx, tx.tx, len(records), func(i int) []any {
-		r := records[i]
-		return []any{r.Name, r.Description, r.Service, r.Environment, r.ServiceType, r.SchemaID, asJSON(r.Targets.Labels), asJSON(r.Strategy),
-			asJSON(r.Health), asJSON(r.Windows), asJSON(r.Settings), r.Origin, r.Source, r.Path, asJSON(r.Dependencies),
+		r := &records[i]
+		return []any{r.Name, r.Description, r.Service, r.Environment, r.ServiceType, r.SchemaID, asJSON(&r.Targets.Labels), asJSON(&r.Strategy),
+			asJSON(&r.Health), asJSON(&r.Windows), asJSON(&r.Settings), r.Origin, r.Source, r.Path, asJSON(&r.Dependencies),
 			r.DesiredVersion, r.Retired, now, now, r.CreatedBy}
 	})
 	first := records[0]

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -52,8 +53,17 @@ func asJSON(v any) object { return object{v} }
 
 // Value gives the text to the engine.
 func (o object) Value() (driver.Value, error) {
-	text, err := json.Marshal(o.v)
-	return string(text), err
+	text, err := jsonText(o.v)
+	return text, err
+}
+
+// jsonText is v as JSON, which is not copied as the bytes of json.Marshal would be.
+func jsonText(v any) (string, error) {
+	var text strings.Builder
+	if err := json.NewEncoder(&text).Encode(v); err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(text.String(), "\n"), nil
 }
 
 // Scan takes the text from the engine.

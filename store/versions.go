@@ -70,13 +70,14 @@ func (tx *Tx) InsertVersions(ctx context.Context, versions []profile.Version) er
 	}
 	now := tx.now()
 	_, err := insertVersions.write(ctx, tx.tx, len(versions), func(i int) []any {
-		v := versions[i]
-		if v.CreatedAt.IsZero() {
-			v.CreatedAt = now
+		v := &versions[i]
+		created := v.CreatedAt
+		if created.IsZero() {
+			created = now
 		}
 		return []any{v.Profile, v.Number, texts[i], v.Hash, len(texts[i]), v.SchemaID, v.SchemaHash, stamp(v.ValidatedAt), v.Description,
-			asJSON(v.Tags), asJSON(v.Metadata), v.Source, v.Commit, v.Author, v.Message, v.PullRequest, v.Superseded,
-			stamp(v.CreatedAt), v.CreatedBy}
+			asJSON(&v.Tags), asJSON(&v.Metadata), v.Source, v.Commit, v.Author, v.Message, v.PullRequest, v.Superseded,
+			stamp(created), v.CreatedBy}
 	})
 	if err != nil {
 		return fmt.Errorf("write %s: %w", andMore("version "+versions[0].Number+" of "+versions[0].Profile, len(versions)), err)
