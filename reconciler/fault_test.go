@@ -458,3 +458,42 @@ func TestAPanicOverOneFileStopsNoOther(t *testing.T) {
 		status c1 sluice/profiles/a.yaml failure: profiles/a.yaml: internal error: reading this file panicked
 		facts deployment.created:b profile.invalid:profiles/a.yaml profile.created:b version.created:b@1.0.0`)
 }
+
+// A replica that was slow between its fetch and its write, as one that was paused, finds that another
+// one went on to a newer commit. It must not take the source back to what it fetched.
+func TestASlowReplicaDoesNotTakeTheSourceBack(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]bool{"at a push": false, "at the first sync": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.commit("first", files{"profiles/a.yaml": doc("a", "x: 1")})
+			if !first {
+				w.sync()
+				w.commit("second", files{"profiles/a.yaml": doc("a", "x: 2")})
+			}
+			passed := false
+			slow := w.reconciler(func(o *reconciler.Options) {
+				o.Git, o.Locker = w.mirror(gitsource.Limits{}), nil
+				o.Fail = func(point string) {
+					if point != "K3" || passed {
+						return
+					}
+					passed = true
+					w.commit("newest", files{"profiles/a.yaml": doc("a", "x: 3")})
+					w.sync() // by the other one
+				}
+			})
+			if _, err := slow.Sync(t.Context()); err != nil || !passed {
+				t.Fatalf("Sync: %v", err)
+			}
+			versions := w.store.data.versions["a"]
+			if head, newest := w.store.data.heads["configs"], w.run("rev-parse", "main"); head != newest {
+				t.Errorf("the source is at %s, and the branch at %s", w.named(head), w.named(newest))
+			}
+			if last := versions[len(versions)-1]; fmt.Sprint(last.Data["x"]) != "3" {
+				t.Errorf("the newest version is %s of %v", last.Number, last.Data)
+			}
+		})
+	}
+}

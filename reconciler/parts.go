@@ -11,8 +11,8 @@ import (
 )
 
 // partsBefore is how many parts of a first sync another pass has stored that died, or
-// that is at it. It is read before all else: whoever stores a part from then on makes
-// this pass stale.
+// that is at it. It is read before the fetch: whoever stores a part from then on makes
+// what was fetched, and this pass, stale.
 func (r *Reconciler) partsBefore(ctx context.Context, from string) (int, error) {
 	if from != "" {
 		return 0, nil

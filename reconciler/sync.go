@@ -94,13 +94,15 @@ func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 		return Result{}, err
 	}
 	fetched, overtaken := false, false
+	var before position // where the source was before the last fetch
 	tell := func(Result, error) {}
 	defer func() { tell(res, err) }()
 	for range maxReplans {
-		synced, err := r.store.SourceHead(ctx, r.source.ID)
+		at, err := r.position(ctx)
 		if err != nil {
-			return Result{}, fmt.Errorf("synced commit of %s: %w", r.source.ID, err)
+			return Result{}, err
 		}
+		synced := at.head
 		r.sighted.see(head, synced)
 		if overtaken && synced == "" {
 			return Result{Skipped: true}, nil // by whoever is at the first sync, and goes on
@@ -113,22 +115,26 @@ func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 			}
 			return res, err
 		}
-		if !fetched {
-			ctx, tell = r.news(ctx)
-			r.span = spans.Format(ctx)
+		// What was fetched before another replica moved the source may be behind it, and would look
+		// like a branch that was moved back.
+		if !fetched || at != before {
+			if !fetched {
+				ctx, tell = r.news(ctx)
+				r.span = spans.Format(ctx)
+			}
 			r.fail("K1")
 			if head, err = r.fetch(ctx); err != nil {
 				return Result{}, err
 			}
 			r.fail("K3")
 			r.fail("K3/" + r.source.ID)
-			fetched = true
+			fetched, before = true, at
 			r.sighted.see(head, synced)
 			if synced == head {
 				continue
 			}
 		}
-		res, err := r.advance(ctx, synced, head)
+		res, err := r.advance(ctx, at, head)
 		if !errors.Is(err, rollout.ErrStale) {
 			return res, err
 		}
@@ -143,16 +149,27 @@ func (r *Reconciler) fetch(ctx context.Context) (head string, err error) {
 	return r.git.Fetch(ctx)
 }
 
-// advance brings the store from one commit to another.
-func (r *Reconciler) advance(ctx context.Context, from, to string) (Result, error) {
+// position is how far a source is stored.
+type position struct {
+	head  string
+	parts int // of its first sync
+}
+
+func (r *Reconciler) position(ctx context.Context) (at position, err error) {
+	if at.head, err = r.store.SourceHead(ctx, r.source.ID); err != nil {
+		return at, fmt.Errorf("synced commit of %s: %w", r.source.ID, err)
+	}
+	at.parts, err = r.partsBefore(ctx, at.head)
+	return at, err
+}
+
+// advance brings the store from where it was before the last fetch to a commit.
+func (r *Reconciler) advance(ctx context.Context, at position, to string) (Result, error) {
+	from := at.head
 	if err := r.requireSigned(ctx, from, to); err != nil {
 		return Result{}, err
 	}
-	parts, err := r.partsBefore(ctx, from)
-	if err != nil {
-		return Result{}, err
-	}
-	so := &stored{stride: stride{from: from, to: to, parts: parts}}
+	so := &stored{stride: stride{from: from, to: to, parts: at.parts}}
 	st, d, seen, why, err := r.consider(ctx, from, to, so)
 	if err != nil {
 		return Result{}, err
