@@ -140,7 +140,7 @@ type CommitStatus struct {
 	UpdatedAt    time.Time  `json:"updatedAt"`
 	PostedAt     *time.Time `json:"postedAt,omitempty"` // when the forge took the state shown; null while it waits
 	PostError    string     `json:"postError,omitempty"`
-	Quiet        bool       `json:"quiet,omitempty"` // the forge is not told: the commit changes too many profiles
+	Quiet        bool       `json:"quiet,omitempty"` // The forge is not told of it: its commit changes too many profiles.
 }
 
 // Source is a watched repository with its sync position.
