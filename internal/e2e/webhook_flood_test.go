@@ -61,11 +61,13 @@ func TestClusterUnderAFloodOfWebhooks(t *testing.T) {
 	other := testenv.NewRepo(t)
 	commit := func(greeting string) string {
 		other.Write("cart.yaml", strings.Replace(named("cart.staging"), "hello", greeting, 1))
-		sha := other.Commit("Greet with " + greeting)
+		return other.Commit("Greet with " + greeting)
+	}
+	push := func(sha string) string {
 		other.Push()
 		return sha
 	}
-	first := commit("hello")
+	first := push(commit("hello"))
 	var asked atomic.Int64 // for what the branch is at
 	remote := serveGit(t, other, func(r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/info/refs") {
@@ -101,8 +103,10 @@ func TestClusterUnderAFloodOfWebhooks(t *testing.T) {
 	after := greet("servus")
 	deployed("the first commit", client.DeploymentFilter{Commit: first}, 1)
 
-	// Out of order, many times, with the same id and with others.
-	one, two := commit("moin"), commit("ahoi")
+	// Out of order, many times, with the same id and with others. Both are pushed at
+	// once: a replica may still look for what the others found first, and is right to
+	// act on a branch that is at the first of them.
+	one, two := commit("moin"), push(commit("ahoi"))
 	var group sync.WaitGroup
 	for i := range 50 {
 		for k, head := range []string{two, one} {
@@ -124,7 +128,7 @@ func TestClusterUnderAFloodOfWebhooks(t *testing.T) {
 	}
 
 	later := deployed("what is to be rolled back", client.DeploymentFilter{Commit: after}, f.rollbacks)
-	c.underFlood(f, later, &asked, func() string { return commit("gruezi") }, deployed)
+	c.underFlood(f, later, &asked, func() string { return push(commit("gruezi")) }, deployed)
 	for _, r := range c.replicas {
 		r.terminate()
 	}
