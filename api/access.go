@@ -37,6 +37,7 @@ type caller struct {
 	role     Role
 	scope    profile.Scope
 	session  []byte // hash of its id; nil for whom a token of another kind names
+	owner    string // the user who is behind it, also behind a token; "" is nobody
 	instance *fleet.Instance
 }
 
@@ -183,5 +184,5 @@ func (a *API) holder(ctx context.Context, token string) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &caller{key: "token " + found.ID, name: found.Name, role: Role(found.Role), scope: found.Scope}, nil
+	return &caller{key: "token " + found.ID, name: found.Name, role: Role(found.Role), scope: found.Scope, owner: found.Owner}, nil
 }

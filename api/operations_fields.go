@@ -53,6 +53,9 @@ var fieldTexts = map[string]string{
 	"SnapshotStart.version":   "The version that the snapshot holds.",
 	"SnapshotStart.writtenAt": "When the snapshot was written.",
 
+	"Token.owner":   "The user who made it, or the token that it was made with. It is revoked when the user is removed.",
+	"Token.stopped": "It is refused, since the owner is disabled or no Admin just now.",
+
 	// Profiles and versions.
 	"defaultStrategy":       "The type of the strategy that deployments follow.",
 	"windows":               "When no deployment starts.",

@@ -176,6 +176,8 @@ type Token struct {
 	Token     string     `json:"token,omitempty"`
 	CreatedAt time.Time  `json:"createdAt"`
 	CreatedBy string     `json:"createdBy,omitempty"`
+	Owner     string     `json:"owner,omitempty"`
+	Stopped   bool       `json:"stopped,omitempty"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 	// Environments and Profiles are its scope; without any it is everything.
 	Environments []string `json:"environments,omitempty"`
