@@ -134,12 +134,22 @@ func (a *API) atHome(c echo.Context, username string) (bool, error) {
 }
 
 // verify checks a password when there is room for it.
-func (a *API) verify(ctx context.Context, hash, password string) (bool, error) {
+func (a *API) verify(ctx context.Context, hash, password string) (right bool, err error) {
+	err = a.hashes(ctx, func() { right = VerifyPassword(hash, password) })
+	return right, err
+}
+
+// hashes does the work on a password when there is room for it. A request whose time
+// is up by then is told so: what it asks of the store next would be said to fail.
+func (a *API) hashes(ctx context.Context, work func()) error {
 	select {
 	case a.hashing <- struct{}{}:
 		defer func() { <-a.hashing }()
-		return VerifyPassword(hash, password), nil
+		work()
 	case <-ctx.Done():
-		return false, unavailable("too many sign in at once; try again")
 	}
+	if ctx.Err() != nil {
+		return unavailable("the server has too much to do to look at the password in time; try again")
+	}
+	return nil
 }
