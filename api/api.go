@@ -91,6 +91,8 @@ type Options struct {
 	// SharedLimits makes a limiter of this process count for all replicas; nil
 	// leaves each to itself.
 	SharedLimits func(local coord.Limiter) coord.Limiter
+	// SharedTries counts wrong passwords among all replicas; nil leaves each to itself.
+	SharedTries coord.Tries
 }
 
 // ownCacheBytes bounds the cache of a process that shares none.
@@ -206,7 +208,7 @@ func New(opts Options) (*API, error) {
 		strangers: opts.SharedLimits(coord.NewMinutes(opts.Now, maxStrangers)),
 		emergency: coord.NewMinutes(opts.Now, maxCallers),
 		guesses:   coord.NewMinutes(opts.Now, maxStrangers),
-		lockout:   newLockout(opts.Now),
+		lockout:   newLockout(opts.Now, opts.SharedTries),
 		crowd:     newCrowd(),
 		hashing:   make(chan struct{}, maxHashing),
 		previews:  make(chan struct{}, maxPreviews),

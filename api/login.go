@@ -101,24 +101,28 @@ func (a *API) proved(c echo.Context, username, password string) (store.User, err
 		a.log.WarnContext(ctx, "sign-in refused", "user", username, "address", c.RealIP())
 		return store.User{}, wrongPassword()
 	}
-	a.lockout.right(account(username), addressKey(c))
+	a.lockout.right(ctx, account(username), addressKey(c))
 	return user, nil
 }
 
 // countTry counts one try of a password, and refuses it when there were too many.
-func (a *API) countTry(c echo.Context, username string) (err error) {
-	known := false
-	if a.lockout.shut(account(username)) {
-		if known, err = a.atHome(c, username); err != nil {
+func (a *API) countTry(c echo.Context, username string) error {
+	ctx := c.Request().Context()
+	wait := a.lockout.begin(ctx, account(username), addressKey(c), false)
+	if wait > 0 && a.lockout.shut(account(username)) { // perhaps to strangers alone
+		known, err := a.atHome(c, username)
+		if err != nil {
 			return err
 		}
+		if known {
+			wait = a.lockout.begin(ctx, account(username), addressKey(c), true)
+		}
 	}
-	wait := a.lockout.begin(account(username), addressKey(c), known)
 	if wait <= 0 {
 		return nil
 	}
 	a.metrics.signIns.WithLabelValues(locked).Inc()
-	a.log.WarnContext(c.Request().Context(), "sign-in locked", "user", username, "address", c.RealIP(), "wait", wait.Round(time.Second))
+	a.log.WarnContext(ctx, "sign-in locked", "user", username, "address", c.RealIP(), "wait", wait.Round(time.Second))
 	seconds := wholeSeconds(wait)
 	c.Response().Header().Set("Retry-After", fmt.Sprint(seconds))
 	return &problem{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", message: fmt.Sprintf("too many wrong passwords; try again in %d s", seconds)}
