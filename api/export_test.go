@@ -179,3 +179,9 @@ func Hinted(a *API) int {
 	defer a.hints.mu.Unlock()
 	return len(a.hints.waiting)
 }
+
+// Verifying is somebody who has the audit log verified, until released.
+func Verifying(a *API) (release func()) {
+	a.verifying <- struct{}{}
+	return func() { <-a.verifying }
+}

@@ -122,6 +122,7 @@ func (a *API) list() []route {
 		{"POST", webhook.Path + ":forge", open, 0, itsOwn, waiting, a.webhook},
 
 		{"GET", v1 + "/audit", everybody, 60, 0, waiting, a.listAudit},
+		{"GET", v1 + "/audit/verify", operator, 2, 0, waiting, a.verifyAudit},
 		{"GET", v1 + "/statuses/:commit", everybody, 60, 0, prompt, a.listStatuses},
 		{"GET", v1 + "/sources", everybody, 30, 0, prompt, a.listSources},
 		{"POST", v1 + "/sources/:id/sync", operator, 30, 0, prompt, a.syncSource},
