@@ -16,11 +16,11 @@ import (
 	"github.com/sluicehq/sluice/profile"
 )
 
-// RoutesOf lists the doors that the router really has.
+// RoutesOf lists the doors that the router really has. HEAD is at the doors of GET.
 func RoutesOf(a *API) []*echo.Route {
 	var routes []*echo.Route
 	for _, r := range a.echo.Routes() {
-		if r.Method != echo.RouteNotFound {
+		if r.Method != echo.RouteNotFound && r.Method != http.MethodHead {
 			routes = append(routes, r)
 		}
 	}

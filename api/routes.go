@@ -145,7 +145,11 @@ func (a *API) routes() error {
 			a.echo.Add(r.method, r.path, a.misdirected)
 			continue
 		}
-		a.echo.Add(r.method, r.path, behind(r.handle, a.paced(r.pace), a.aheadAtOnce(r), a.allowed(r), a.limited(r), bounded(r.body), a.ahead(r), a.inTurn(r), a.idempotent(r)))
+		door := behind(r.handle, a.paced(r.pace), a.aheadAtOnce(r), a.allowed(r), a.limited(r), bounded(r.body), a.ahead(r), a.inTurn(r), a.idempotent(r))
+		a.echo.Add(r.method, r.path, door)
+		if r.method == http.MethodGet && r.pace != waiting {
+			a.echo.Add(http.MethodHead, r.path, door) // the same without its body, which the server leaves out: checks of health ask so
+		}
 	}
 	a.echo.RouteNotFound("/*", func(c echo.Context) error {
 		if forPeople(c) {
