@@ -148,15 +148,16 @@ func (a *API) tokenIn(c echo.Context) string {
 		return speaks.Token(c.Request())
 	}
 	scheme, token, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
-	if token == "" && a.mayUseCookie(c) {
+	if token != "" && strings.EqualFold(scheme, "Bearer") {
+		return token
+	}
+	// Another scheme is for a proxy before us, which browsers tell at every request.
+	if a.mayUseCookie(c) {
 		if cookie, err := c.Cookie(sessionCookie); err == nil {
 			return cookie.Value
 		}
 	}
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return token
+	return ""
 }
 
 // holder is whom a token belongs to.

@@ -80,6 +80,23 @@ func TestSessionsOfAPerson(t *testing.T) {
 	}
 }
 
+// A browser tells the password of a proxy before this server with every request: who
+// is signed in here stays so. A bearer token is said on purpose, and counts alone.
+func TestSessionBehindAProxyThatAsks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.person("ann", api.Operator)
+	cookie := "sluice_session=" + w.session("ann")
+	for _, tt := range []struct {
+		authorization string
+		status        int
+	}{{"Basic dXNlcjpwYXNz", 200}, {"Negotiate YII", 200}, {"", 200}, {"Bearer slt_made-up", 401}} {
+		w.want(w.call("", "GET", "/authentication/identity", nil, "Cookie", cookie, "Authorization", tt.authorization), tt.status)
+	}
+	w.want(w.call("", "POST", "/authentication/logout", nil, "Cookie", cookie, "Authorization", "Basic dXNlcjpwYXNz"), 401) // no page of ours asks
+	w.want(w.call("", "GET", "/authentication/identity", nil, "Authorization", "Basic dXNlcjpwYXNz"), 401)
+}
+
 // A token that this server's keys signed is good for nothing unless the store
 // knows its session, and its user as it says.
 func TestForgedSessions(t *testing.T) {
