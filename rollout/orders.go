@@ -129,7 +129,7 @@ func Cancel(d Deployment, snap Snapshot, actor, reason string, now time.Time) (D
 	if err := allow(d, OrderCancel); err != nil {
 		return Decision{}, err
 	}
-	if d.State != Pending && d.hasWayBack() {
+	if d.State != Pending && d.HasWayBack() {
 		s := newStep(d, snap, now)
 		s.rollBack(byCancel, actor, "cancelled by "+actor+because(reason))
 		return s.done(), nil
@@ -165,7 +165,7 @@ func RollBack(d Deployment, snap Snapshot, actor, reason string, now time.Time) 
 	if d.State == Pending {
 		return Cancel(d, snap, actor, reason, now)
 	}
-	if !d.hasWayBack() {
+	if !d.HasWayBack() {
 		return Decision{}, ErrNoWayBack
 	}
 	s := newStep(d, snap, now)
