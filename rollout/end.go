@@ -131,10 +131,12 @@ func (s *step) hold(actor, reason string) {
 	})
 }
 
-// retire ends a profile once a person has promoted it.
+// retire ends a profile once a person has promoted it. Meanwhile whoever a deployment
+// that it superseded left on its version goes home: nobody judges that any more.
 func (s *step) retire() {
 	if !s.next.Approved {
 		s.stand(AwaitingApproval, "waits for a person to promote it: %s", s.next.Guard)
+		s.bringHome(s.sortTargets(), nil)
 		return
 	}
 	s.next.StartedAt = s.now
