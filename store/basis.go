@@ -74,7 +74,11 @@ func resting(name string, on rollout.Basis) question {
 // BroughtBy reads the deployment that last made a version the one that its
 // profile runs; rollout.ErrNotFound when none of those that are kept did.
 func (s *Store) BroughtBy(ctx context.Context, name, version string) (rollout.Deployment, error) {
-	d, err := shown(ctx, s, scanDeployment)(s.read.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM config_deployments
+	return s.broughtBy(ctx, s.read, name, version)
+}
+
+func (s *Store) broughtBy(ctx context.Context, q querier, name, version string) (rollout.Deployment, error) {
+	d, err := shown(ctx, s, scanDeployment)(q.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM config_deployments
 		WHERE config_name = $1 AND config_version = $2 AND (`+completedWhole+` OR kind = 'Rollback') ORDER BY seq DESC LIMIT 1`, name, version))
 	return d, notFound(err, rollout.ErrNotFound, "deployment that brought "+version+" of", name)
 }

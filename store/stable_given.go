@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sluicehq/sluice/profile"
@@ -23,15 +24,22 @@ const passedOver = `SELECT p.name, p.target_labels, p.current_version, v.config_
 
 // GiveStable gives each profile's stable version to the instances that are targets of it
 // and that no deployment went to: the targets changed after they had registered, or the
-// profile was retired then. It says of which profiles.
+// profile was retired then. What no deployment brought to a service and environment goes
+// to nobody there: it is stable somewhere else. It says of which profiles.
 func (s *Store) GiveStable(ctx context.Context) (names []string, err error) {
 	waiting, err := s.passedOver(ctx, s.read, "")
 	if err != nil {
 		return nil, err
 	}
 	for _, gift := range waiting {
-		given := false
-		err := s.InTx(ctx, func(tx *Tx) (err error) {
+		given, err := s.stableThere(ctx, s.read, gift.profile)
+		if err != nil {
+			return names, err
+		}
+		if !given {
+			continue
+		}
+		err = s.InTx(ctx, func(tx *Tx) (err error) {
 			given, err = tx.giveStable(ctx, gift.profile)
 			return err
 		})
@@ -47,6 +55,10 @@ func (s *Store) GiveStable(ctx context.Context) (names []string, err error) {
 
 func (tx *Tx) giveStable(ctx context.Context, name string) (given bool, err error) {
 	if err := tx.lockProfile(ctx, name); err != nil {
+		return false, err
+	}
+	there, err := tx.s.stableThere(ctx, tx.tx, name)
+	if err != nil || !there {
 		return false, err
 	}
 	waiting, err := tx.s.passedOver(ctx, tx.tx, name) // as it is now that it cannot change
@@ -65,6 +77,20 @@ func (tx *Tx) giveStable(ctx context.Context, name string) (given bool, err erro
 		Type: FactStableGiven, EntityType: "profile", EntityID: name, Actor: rollout.Daemon,
 		Details: map[string]any{"version": assigns[0].Version, "instances": len(assigns)},
 	})
+}
+
+// stableThere says that a deployment brought a profile's stable version to the service
+// and environment that the profile is for.
+func (s *Store) stableThere(ctx context.Context, q querier, name string) (bool, error) {
+	r, err := scanProfile(q.QueryRowContext(ctx, profileNamed, name))
+	if err != nil {
+		return false, fmt.Errorf("read profile %s: %w", name, err)
+	}
+	d, err := s.broughtBy(ctx, q, name, r.CurrentVersion)
+	if errors.Is(err, rollout.ErrNotFound) {
+		return false, nil
+	}
+	return d.Selector.Service == r.Service && d.Selector.Environment == r.Environment, err
 }
 
 // stableGift is a profile's stable version for some instances.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/rollout"
 	"github.com/sluicehq/sluice/store"
@@ -96,6 +97,29 @@ func TestWhoBecomesATargetDuringADeploymentFollowsIt(t *testing.T) {
 		w.givesStable(1)
 		w.wantDesired([]string{"i-0", "i-9"}, []string{"1.1.0", "1.1.0"})
 	})
+}
+
+// What is stable on the service's instances of one environment has proved nothing in another.
+func TestWhatIsStableElsewhereIsGivenToNobody(t *testing.T) {
+	t.Parallel()
+	for what, move := range map[string]func(r *profile.Record){
+		"another environment": func(r *profile.Record) { r.Environment = profile.Staging },
+		"another service":     func(r *profile.Record) { r.Service = "orders" },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			onEach(t, func(t *testing.T, w *world) {
+				w.finish("1.0.0", 1)
+				r, err := w.Profile(t.Context(), payments)
+				w.must(err)
+				move(&r)
+				w.must(w.RegisterInstance(t.Context(), fleet.Instance{ID: "i-9", Service: r.Service, Environment: r.Environment, Hostname: "i-9"}, []byte("i-9")))
+				w.must(w.PutProfile(t.Context(), r))
+				w.givesStable(0)
+				w.wantDesired([]string{"i-9"}, []string{""})
+			})
+		})
+	}
 }
 
 // Who registered while the profile was retired gets its version when it is back.
