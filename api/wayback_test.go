@@ -167,3 +167,40 @@ func TestChosenInstancesProveNothing(t *testing.T) {
 	w.want(w.operator("POST", "/deployments/"+trial.ID+"/rollback", wire.ReasonRequest{Reason: "fire"}), 200)
 	w.runs("1.0.1", one, two)
 }
+
+// A deployment for chosen instances knows no others: it does not end one that has reached
+// some, whom nobody would send back any more.
+func TestChosenInstancesEndNoCanary(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one := w.slow()
+	two := w.register("two")
+	w.until("the second one", func() bool { return len(two.assigned().Assignments) == 1 })
+	two.apply()
+	w.version("1.0.1", data("2"))
+	w.version("1.0.2", data("3"))
+	canary := w.deploy("1.0.1")
+	reached := func() (is, not []instance) {
+		for _, i := range []instance{one, two} {
+			if i.assigned().Assignments[0].Version == "1.0.1" {
+				is = append(is, i)
+			} else {
+				not = append(not, i)
+			}
+		}
+		return is, not
+	}
+	w.until("the canary", func() bool { is, _ := reached(); return len(is) == 1 })
+	is, not := reached()
+	try := func(i instance) answer {
+		return w.operator("POST", "/deployments", wire.CreateDeploymentRequest{ConfigName: name, ConfigVersion: "1.0.2", TargetInstances: []string{i.id}})
+	}
+	w.says(w.want(try(not[0]), 409, "CONFLICT"), canary.ID, "cancel it first")
+	w.want(w.operator("POST", "/deployments/"+canary.ID+"/cancel", wire.ReasonRequest{Reason: "a trial goes first"}), 200)
+	w.runs("1.0.0", one, two)
+	var trial wire.Deployment
+	w.want(try(not[0]), 201).into(t, &trial)
+	w.want(try(is[0]), 409, "CONFLICT") // the other one is on trial
+	w.version("1.0.3", data("4"))
+	w.want(w.operator("POST", "/deployments", wire.CreateDeploymentRequest{ConfigName: name, ConfigVersion: "1.0.3", TargetInstances: []string{one.id, two.id}}), 201)
+}
