@@ -237,3 +237,18 @@ func Supersede(d Deployment, reason string, now time.Time) Decision {
 	s.finish(Superseded, FactSuperseded, map[string]any{"reason": reason})
 	return s.done()
 }
+
+// Stranded sends home the instances that a deployment, or one before it, reached and that
+// are no targets of the one which takes its place: nobody else would, and nobody judges what
+// they run.
+func Stranded(d Deployment, targets []Target, successor fleet.Selector) (home []Assign) {
+	if d.Kind != Forward || d.Previous == "" {
+		return nil
+	}
+	for _, t := range targets {
+		if v := t.Assignment.Version; v != "" && v != d.Previous && !successor.Matches(t.Instance) {
+			home = append(home, Assign{InstanceID: t.Instance.ID, Version: d.Previous, Hash: d.PreviousHash})
+		}
+	}
+	return home
+}
