@@ -37,6 +37,7 @@ type caller struct {
 	role     Role
 	scope    profile.Scope
 	session  []byte // hash of its id; nil for whom a token of another kind names
+	owner    string // the user who is behind it, also behind a token; "" is nobody
 	instance *fleet.Instance
 }
 
@@ -147,15 +148,16 @@ func (a *API) tokenIn(c echo.Context) string {
 		return speaks.Token(c.Request())
 	}
 	scheme, token, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
-	if token == "" && a.mayUseCookie(c) {
+	if token != "" && strings.EqualFold(scheme, "Bearer") {
+		return token
+	}
+	// Another scheme is for a proxy before us, which browsers tell at every request.
+	if a.mayUseCookie(c) {
 		if cookie, err := c.Cookie(sessionCookie); err == nil {
 			return cookie.Value
 		}
 	}
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return token
+	return ""
 }
 
 // holder is whom a token belongs to.
@@ -183,5 +185,5 @@ func (a *API) holder(ctx context.Context, token string) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &caller{key: "token " + found.ID, name: found.Name, role: Role(found.Role), scope: found.Scope}, nil
+	return &caller{key: "token " + found.ID, name: found.Name, role: Role(found.Role), scope: found.Scope, owner: found.Owner}, nil
 }

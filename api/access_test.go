@@ -57,7 +57,7 @@ func TestWhoMayUseWhichDoor(t *testing.T) {
 		"POST /validate": "Developer Admin", "POST /schemas": "Developer Admin", "GET /schemas": everybody, "GET /schemas/:id": everybody,
 		"POST /schemas/:id/validate": "Developer Admin", "POST /schemas/:id/approve": "Admin", "POST /schemas/:id/deprecate": "Admin",
 		"GET /logging": "Admin", "PUT /logging": "Admin", "DELETE /logging": "Admin",
-		"POST /notifications/:target/test": "Admin", "GET /audit": everybody, "GET /statuses/:commit": everybody, "GET /sources": everybody, "POST /sources/:id/sync": "Operator Admin",
+		"POST /notifications/:target/test": "Admin", "GET /audit": everybody, "GET /audit/verify": "Operator Admin", "GET /statuses/:commit": everybody, "GET /sources": everybody, "POST /sources/:id/sync": "Operator Admin",
 	}
 	for door := range clientDoors() {
 		doors[door] = everybody + " instance another instance"

@@ -54,6 +54,7 @@ type Options struct {
 	Degraded       func() map[string]string // parts that work less well, with why; may be nil
 	WriteTimeout   time.Duration            // of one event to a slow reader; 10 s when 0
 	AnswerWithin   time.Duration            // bounds every request that does not wait on purpose; 4 s when 0
+	VerifyWithin   time.Duration            // bounds a look at the whole audit log; 20 s when 0
 	// Validated is told how long data took to be checked by a schema; it may be nil.
 	Validated func(ctx context.Context, took time.Duration)
 	// Uploaded is told of each version that was made here; it may be nil.
@@ -91,6 +92,8 @@ type Options struct {
 	// SharedLimits makes a limiter of this process count for all replicas; nil
 	// leaves each to itself.
 	SharedLimits func(local coord.Limiter) coord.Limiter
+	// SharedTries counts wrong passwords among all replicas; nil leaves each to itself.
+	SharedTries coord.Tries
 }
 
 // ownCacheBytes bounds the cache of a process that shares none.
@@ -118,6 +121,7 @@ type API struct {
 	crowd     crowd
 	hashing   chan struct{} // bounds the passwords that are checked at once
 	previews  chan struct{} // bounds the trees that are looked at at once
+	verifying chan struct{} // has the audit log verified by one at a time
 
 	readingMu sync.Mutex
 	reading   map[string]int // open event streams by caller
@@ -156,6 +160,7 @@ func New(opts Options) (*API, error) {
 		opts.WriteTimeout = defaultWriteTimeout
 	}
 	opts.AnswerWithin = cmp.Or(opts.AnswerWithin, answerWithin)
+	opts.VerifyWithin = cmp.Or(opts.VerifyWithin, verifyWithin)
 	if opts.LimitFactor == 0 {
 		opts.LimitFactor = 1
 	}
@@ -206,10 +211,11 @@ func New(opts Options) (*API, error) {
 		strangers: opts.SharedLimits(coord.NewMinutes(opts.Now, maxStrangers)),
 		emergency: coord.NewMinutes(opts.Now, maxCallers),
 		guesses:   coord.NewMinutes(opts.Now, maxStrangers),
-		lockout:   newLockout(opts.Now),
+		lockout:   newLockout(opts.Now, opts.SharedTries),
 		crowd:     newCrowd(),
 		hashing:   make(chan struct{}, maxHashing),
 		previews:  make(chan struct{}, maxPreviews),
+		verifying: make(chan struct{}, 1),
 		reading:   map[string]int{},
 		shelf:     newShelf(),
 		instances: newIdentities(keptIdentity, opts.Now),

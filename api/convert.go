@@ -20,7 +20,7 @@ func maybe(t time.Time) *time.Time {
 }
 
 func wireToken(t store.Token) wire.Token {
-	out := wire.Token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: t.CreatedAt, CreatedBy: t.CreatedBy, ExpiresAt: maybe(t.ExpiresAt), Profiles: t.Scope.Profiles}
+	out := wire.Token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: t.CreatedAt, CreatedBy: t.CreatedBy, Owner: t.Owner, Stopped: t.Stopped, ExpiresAt: maybe(t.ExpiresAt), Profiles: t.Scope.Profiles}
 	for _, environment := range t.Scope.Environments {
 		out.Environments = append(out.Environments, string(environment))
 	}

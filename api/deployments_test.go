@@ -28,6 +28,7 @@ func TestDeployThenRollBackByTheEmergencyDoor(t *testing.T) {
 	}
 
 	w.want(w.call(w.tokens[api.Operator], "POST", "/configs/"+name+"/rollback", wire.ReasonRequest{}), 400, "VALIDATION_ERROR")
+	w.want(w.call(w.tokens[api.Operator], "POST", "/configs/"+name+"/rollback", wire.ReasonRequest{Reason: " "}), 400, "VALIDATION_ERROR")
 	w.want(w.call(w.tokens[api.Operator], "POST", "/configs/"+name+"/rollback", wire.ReasonRequest{Reason: "x", ToVersion: "9.0.0"}), 409, "CONFLICT")
 	var back, again wire.Deployment
 	w.want(w.call(w.tokens[api.Operator], "POST", "/configs/"+name+"/rollback", wire.ReasonRequest{Reason: "slow"}), 200).into(t, &back)
@@ -87,6 +88,7 @@ func TestOrders(t *testing.T) {
 	w.want(w.call(op, "POST", "/deployments/"+d.ID+"/resume", nil), 200)
 	w.want(w.call(op, "POST", "/deployments/"+d.ID+"/promote", nil), 200)
 	w.want(w.call(op, "POST", "/deployments/"+d.ID+"/rollback", wire.ReasonRequest{}), 400, "VALIDATION_ERROR")
+	w.want(w.call(op, "POST", "/deployments/"+d.ID+"/rollback", wire.ReasonRequest{Reason: " "}), 400, "VALIDATION_ERROR")
 	w.want(w.call(op, "POST", "/deployments/"+d.ID+"/rollback", wire.ReasonRequest{Reason: "enough"}), 200)
 	w.want(w.call(op, "POST", "/deployments/"+d.ID+"/rollback", wire.ReasonRequest{Reason: "again"}), 200)
 	one.apply()

@@ -16,11 +16,11 @@ import (
 	"github.com/sluicehq/sluice/profile"
 )
 
-// RoutesOf lists the doors that the router really has.
+// RoutesOf lists the doors that the router really has. HEAD is at the doors of GET.
 func RoutesOf(a *API) []*echo.Route {
 	var routes []*echo.Route
 	for _, r := range a.echo.Routes() {
-		if r.Method != echo.RouteNotFound {
+		if r.Method != echo.RouteNotFound && r.Method != http.MethodHead {
 			routes = append(routes, r)
 		}
 	}
@@ -178,4 +178,10 @@ func Hinted(a *API) int {
 	a.hints.mu.Lock()
 	defer a.hints.mu.Unlock()
 	return len(a.hints.waiting)
+}
+
+// Verifying is somebody who has the audit log verified, until released.
+func Verifying(a *API) (release func()) {
+	a.verifying <- struct{}{}
+	return func() { <-a.verifying }
 }

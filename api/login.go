@@ -101,24 +101,28 @@ func (a *API) proved(c echo.Context, username, password string) (store.User, err
 		a.log.WarnContext(ctx, "sign-in refused", "user", username, "address", c.RealIP())
 		return store.User{}, wrongPassword()
 	}
-	a.lockout.right(account(username), addressKey(c))
+	a.lockout.right(ctx, account(username), addressKey(c))
 	return user, nil
 }
 
 // countTry counts one try of a password, and refuses it when there were too many.
-func (a *API) countTry(c echo.Context, username string) (err error) {
-	known := false
-	if a.lockout.shut(account(username)) {
-		if known, err = a.atHome(c, username); err != nil {
+func (a *API) countTry(c echo.Context, username string) error {
+	ctx := c.Request().Context()
+	wait := a.lockout.begin(ctx, account(username), addressKey(c), false)
+	if wait > 0 && a.lockout.shut(account(username)) { // perhaps to strangers alone
+		known, err := a.atHome(c, username)
+		if err != nil {
 			return err
 		}
+		if known {
+			wait = a.lockout.begin(ctx, account(username), addressKey(c), true)
+		}
 	}
-	wait := a.lockout.begin(account(username), addressKey(c), known)
 	if wait <= 0 {
 		return nil
 	}
 	a.metrics.signIns.WithLabelValues(locked).Inc()
-	a.log.WarnContext(c.Request().Context(), "sign-in locked", "user", username, "address", c.RealIP(), "wait", wait.Round(time.Second))
+	a.log.WarnContext(ctx, "sign-in locked", "user", username, "address", c.RealIP(), "wait", wait.Round(time.Second))
 	seconds := wholeSeconds(wait)
 	c.Response().Header().Set("Retry-After", fmt.Sprint(seconds))
 	return &problem{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", message: fmt.Sprintf("too many wrong passwords; try again in %d s", seconds)}
@@ -134,12 +138,22 @@ func (a *API) atHome(c echo.Context, username string) (bool, error) {
 }
 
 // verify checks a password when there is room for it.
-func (a *API) verify(ctx context.Context, hash, password string) (bool, error) {
+func (a *API) verify(ctx context.Context, hash, password string) (right bool, err error) {
+	err = a.hashes(ctx, func() { right = VerifyPassword(hash, password) })
+	return right, err
+}
+
+// hashes does the work on a password when there is room for it. A request whose time
+// is up by then is told so: what it asks of the store next would be said to fail.
+func (a *API) hashes(ctx context.Context, work func()) error {
 	select {
 	case a.hashing <- struct{}{}:
 		defer func() { <-a.hashing }()
-		return VerifyPassword(hash, password), nil
+		work()
 	case <-ctx.Done():
-		return false, unavailable("too many sign in at once; try again")
 	}
+	if ctx.Err() != nil {
+		return unavailable("the server has too much to do to look at the password in time; try again")
+	}
+	return nil
 }

@@ -50,14 +50,14 @@ func signInOperations() map[string]operation {
 		},
 		"PUT /users/:username": {
 			id: "updateUser", tag: tagSignIn, summary: "Change a user",
-			text:    "What is left out stays. The sessions of the user end. 409 for the last Admin, and for the role and password of a user whom an identity provider knows.",
+			text:    "What is left out stays. The sessions of the user end; API tokens that the user made are refused while the user is disabled or no Admin. 409 for the last Admin, and for the role and password of a user whom an identity provider knows.",
 			body:    wire.UserChange{Role: new("Developer")},
 			answers: []answer{gives(200, "The user as it is now.", wire.User{})},
 			errors:  []int{409},
 		},
 		"DELETE /users/:username": {
 			id: "removeUser", tag: tagSignIn, summary: "Remove a user",
-			text:    "The sessions of the user end. 409 for the last Admin.",
+			text:    "The sessions of the user end, and the API tokens that the user made are revoked. 409 for the last Admin.",
 			answers: []answer{gives(204, "Removed.", nil)},
 			errors:  []int{409},
 		},

@@ -53,6 +53,14 @@ var fieldTexts = map[string]string{
 	"SnapshotStart.version":   "The version that the snapshot holds.",
 	"SnapshotStart.writtenAt": "When the snapshot was written.",
 
+	"AuditVerification.holds":    "No event was changed, added or removed.",
+	"AuditVerification.verified": "How many events hold, from the oldest that is kept on.",
+	"AuditVerification.broken":   "The first place where the chain does not hold.",
+	"AuditBreak.id":              "The id of the event that is not there, or not as it was written.",
+
+	"Token.owner":   "The user who made it, or the token that it was made with. It is revoked when the user is removed.",
+	"Token.stopped": "It is refused, since the owner is disabled or no Admin just now.",
+
 	// Profiles and versions.
 	"defaultStrategy":       "The type of the strategy that deployments follow.",
 	"windows":               "When no deployment starts.",

@@ -55,6 +55,12 @@ func auditOperations() map[string]operation {
 			),
 			answers: []answer{gives(200, "A page of events, or all of them.", wire.Page[wire.AuditEvent]{}, "text/csv", "application/x-ndjson")},
 		},
+		"GET /audit/verify": {
+			id: "verifyAudit", tag: tagAudit, summary: "Verify the audit log",
+			text: "Follows the chain of hashes from the oldest event that is kept to the newest, as sluice audit verify does on the database itself. One at a time, and for 20 seconds: 503 says of a longer log how many events hold. " +
+				"It is the server's own word on its database.",
+			answers: []answer{gives(200, "Whether it holds, and the first place where it does not.", wire.AuditVerification{})},
+		},
 		"POST /notifications/:target/test": {
 			id: "testNotification", tag: tagAudit, summary: "Send a sample notification",
 			answers: []answer{gives(200, "What the target said to it.", wire.NotificationTest{})},

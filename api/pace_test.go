@@ -33,7 +33,7 @@ func TestPaces(t *testing.T) {
 		},
 		"waiting": {
 			"GET /live", "GET /api/v1/deployments/:id/events", "GET /api/v1/instances/:id/watch", "GET /api/v1/instances/:id/configs",
-			"POST /api/v1/validate", "POST /webhooks/:forge", "GET /api/v1/audit",
+			"POST /api/v1/validate", "POST /webhooks/:forge", "GET /api/v1/audit", "GET /api/v1/audit/verify",
 		},
 	} {
 		if got := api.DoorsOf(w.api, pace); !slices.Equal(got, want) {

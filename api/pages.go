@@ -49,9 +49,10 @@ func (a *API) showLogin(c echo.Context, status int, next, refused string) error 
 	return html(c, status, page)
 }
 
-// local keeps a link from leading to another site.
+// local keeps a link from leading to another site. Browsers leave tabs and line ends
+// out of it first, and take a backslash for a slash.
 func local(path string) string {
-	if len(path) > 1024 || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n") {
+	if len(path) > 1024 || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.Contains(path, `\`) || !printable(path) {
 		return "/"
 	}
 	return path

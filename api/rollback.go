@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -45,7 +46,7 @@ func rollbackRequest(c echo.Context) (req wire.ReasonRequest, err error) {
 	if err := decode(c, &req); err != nil {
 		return req, err
 	}
-	if req.Reason == "" {
+	if strings.TrimSpace(req.Reason) == "" {
 		return req, rollout.ErrReason
 	}
 	return req, nil

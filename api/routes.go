@@ -122,6 +122,7 @@ func (a *API) list() []route {
 		{"POST", webhook.Path + ":forge", open, 0, itsOwn, waiting, a.webhook},
 
 		{"GET", v1 + "/audit", everybody, 60, 0, waiting, a.listAudit},
+		{"GET", v1 + "/audit/verify", operator, 2, 0, waiting, a.verifyAudit},
 		{"GET", v1 + "/statuses/:commit", everybody, 60, 0, prompt, a.listStatuses},
 		{"GET", v1 + "/sources", everybody, 30, 0, prompt, a.listSources},
 		{"POST", v1 + "/sources/:id/sync", operator, 30, 0, prompt, a.syncSource},
@@ -144,7 +145,11 @@ func (a *API) routes() error {
 			a.echo.Add(r.method, r.path, a.misdirected)
 			continue
 		}
-		a.echo.Add(r.method, r.path, behind(r.handle, a.paced(r.pace), a.aheadAtOnce(r), a.allowed(r), a.limited(r), bounded(r.body), a.ahead(r), a.inTurn(r), a.idempotent(r)))
+		door := behind(r.handle, a.paced(r.pace), a.aheadAtOnce(r), a.allowed(r), a.limited(r), bounded(r.body), a.ahead(r), a.inTurn(r), a.idempotent(r))
+		a.echo.Add(r.method, r.path, door)
+		if r.method == http.MethodGet && r.pace != waiting {
+			a.echo.Add(http.MethodHead, r.path, door) // the same without its body, which the server leaves out: checks of health ask so
+		}
 	}
 	a.echo.RouteNotFound("/*", func(c echo.Context) error {
 		if forPeople(c) {

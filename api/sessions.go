@@ -75,7 +75,7 @@ func (a *API) sessionHolder(ctx context.Context, token string) (*caller, error) 
 	if user.Name != claims.Subject || user.Role != claims.Role || !known(userRoles(), Role(user.Role)) {
 		return nil, nil
 	}
-	return &caller{key: "user " + user.Name, name: user.Name, role: Role(user.Role), session: id}, nil
+	return &caller{key: "user " + user.Name, name: user.Name, role: Role(user.Role), session: id, owner: user.Name}, nil
 }
 
 // logout ends the session of whoever asks.

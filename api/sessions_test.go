@@ -80,6 +80,23 @@ func TestSessionsOfAPerson(t *testing.T) {
 	}
 }
 
+// A browser tells the password of a proxy before this server with every request: who
+// is signed in here stays so. A bearer token is said on purpose, and counts alone.
+func TestSessionBehindAProxyThatAsks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.person("ann", api.Operator)
+	cookie := "sluice_session=" + w.session("ann")
+	for _, tt := range []struct {
+		authorization string
+		status        int
+	}{{"Basic dXNlcjpwYXNz", 200}, {"Negotiate YII", 200}, {"", 200}, {"Bearer slt_made-up", 401}} {
+		w.want(w.call("", "GET", "/authentication/identity", nil, "Cookie", cookie, "Authorization", tt.authorization), tt.status)
+	}
+	w.want(w.call("", "POST", "/authentication/logout", nil, "Cookie", cookie, "Authorization", "Basic dXNlcjpwYXNz"), 401) // no page of ours asks
+	w.want(w.call("", "GET", "/authentication/identity", nil, "Authorization", "Basic dXNlcjpwYXNz"), 401)
+}
+
 // A token that this server's keys signed is good for nothing unless the store
 // knows its session, and its user as it says.
 func TestForgedSessions(t *testing.T) {
@@ -164,6 +181,41 @@ func TestUsers(t *testing.T) {
 	w.want(w.call(in.Token, "GET", "/configs", nil), 200)
 	w.want(w.signIn("ann@example.com", password), 401)
 	w.want(w.signIn("ann@example.com", "a newer password"), 200)
+}
+
+// What an Admin made tokens with does not matter: they stop with the Admin.
+func TestTokensStopWithWhoMadeThem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.person("root", api.Admin)
+	w.person("ann", api.Admin)
+	root := w.session("root")
+	var one, two wire.Token
+	w.want(w.call(w.session("ann"), "POST", "/tokens", wire.TokenRequest{Name: "one", Role: "Admin"}), 201).into(t, &one)
+	w.want(w.call(one.Token, "POST", "/tokens", wire.TokenRequest{Name: "two", Role: "Viewer"}), 201).into(t, &two)
+	if two.CreatedBy != "one" || two.Owner != "ann" {
+		t.Errorf("made %+v", two)
+	}
+	both := func(status int) {
+		t.Helper()
+		for _, token := range []string{one.Token, two.Token} {
+			w.want(w.call(token, "GET", "/configs", nil), status)
+		}
+	}
+	both(200)
+	w.want(w.call(root, "PUT", "/users/ann", `{"disabled": true}`), 200)
+	both(401)
+	if list := w.want(w.call(root, "GET", "/tokens", nil), 200); strings.Count(string(list.body), `"stopped":true`) != 2 {
+		t.Errorf("the list says %s", list.body)
+	}
+	w.has(w.opened(root, "/tokens"), "stopped with ann")
+	w.want(w.call(root, "PUT", "/users/ann", `{"disabled": false}`), 200)
+	both(200)
+	w.want(w.call(root, "DELETE", "/users/ann", nil), 204)
+	both(401)
+	if list := w.want(w.call(root, "GET", "/tokens", nil), 200); strings.Contains(string(list.body), one.ID) {
+		t.Errorf("the list says %s", list.body)
+	}
 }
 
 // Too many wrong passwords shut an account to an address for a while, whether

@@ -157,7 +157,7 @@ func TestSingleSignOnRefused(t *testing.T) {
 		t.Errorf("another nonce: %d", v.status)
 	}
 	delete(idp.Claims, "nonce")
-	for _, next := range []string{"//evil.example.com", "https://evil.example.com", "/" + strings.Repeat("x", 3000)} {
+	for _, next := range []string{"//evil.example.com", "https://evil.example.com", "/\t/evil.example.com", "/\n/evil.example.com", `/\evil.example.com`, "/" + strings.Repeat("x", 3000)} {
 		b := w.browser()
 		if v := b.open(b.callback("/login/sso?next=" + url.QueryEscape(next))); v.at != "/" {
 			t.Errorf("next=%.40s leads to %q", next, v.at)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -49,7 +50,7 @@ func (a *API) makeToken(c echo.Context, req wire.TokenRequest) (out wire.Token, 
 	if !known(Roles(), Role(req.Role)) {
 		return out, invalidField("role", "is one of Viewer, Developer, Operator, Admin, Registration")
 	}
-	t := store.Token{ID: uuid.NewString(), Name: req.Name, Kind: store.TokenAPI, Role: req.Role, CreatedBy: who(c).name}
+	t := store.Token{ID: uuid.NewString(), Name: req.Name, Kind: store.TokenAPI, Role: req.Role, CreatedBy: who(c).name, Owner: who(c).owner}
 	prefix := UserToken
 	if Role(req.Role) == Registration {
 		t.Kind, prefix = store.TokenRegistration, RegistrationToken
@@ -70,7 +71,11 @@ func (a *API) makeToken(c echo.Context, req wire.TokenRequest) (out wire.Token, 
 	}
 	secret := NewToken(prefix)
 	t.Hash = HashToken(secret)
-	if err := a.opts.Store.CreateToken(c.Request().Context(), t); err != nil {
+	err = a.opts.Store.CreateToken(c.Request().Context(), t)
+	if errors.Is(err, store.ErrNotFound) { // changed, or removed, in this very moment
+		err = tokenNeeded(c)
+	}
+	if err != nil {
 		return out, err
 	}
 	t.CreatedAt = a.opts.Store.Clock().UTC()

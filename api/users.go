@@ -101,15 +101,14 @@ func checkUserRole(role string) error {
 
 // hash makes a password's hash when there is room for it.
 func (a *API) hash(ctx context.Context, field, password string) (string, error) {
-	select {
-	case a.hashing <- struct{}{}:
-		defer func() { <-a.hashing }()
-	case <-ctx.Done():
-		return "", unavailable("too many sign in at once; try again")
-	}
-	hash, err := HashPassword(password)
-	if errors.Is(err, ErrPassword) {
+	var hash string
+	var err error
+	late := a.hashes(ctx, func() { hash, err = HashPassword(password) })
+	switch {
+	case errors.Is(err, ErrPassword):
 		return "", invalidField(field, strings.TrimPrefix(err.Error(), "a password "))
+	case late != nil:
+		return "", late
 	}
 	return hash, err
 }

@@ -28,6 +28,14 @@ func (f AuditFilter) values() url.Values {
 		"since", stamp(f.Since), "until", stamp(f.Until))
 }
 
+// VerifyAudit has the server follow the chain of its audit log. It is the server's own word on its
+// database: who has both is not found out by it.
+func (c *Client) VerifyAudit(ctx context.Context) (wire.AuditVerification, error) {
+	var out wire.AuditVerification
+	err := c.do(ctx, call{method: http.MethodGet, path: pathf("audit", "verify"), timeout: time.Minute}, &out)
+	return out, err
+}
+
 // ExportAudit writes every event that the filter lets through to w, as mediaType says: text/csv or
 // application/x-ndjson. It takes as long as there are events; an error says that what was written is
 // not all of it.

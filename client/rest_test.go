@@ -136,6 +136,7 @@ func askings() []asking {
 		{`GET /audit?entityId=p&entityType=Config&eventType=e&since=2026-01-02T03%3A04%3A05Z&user=u`, func(ctx context.Context, c *client.Client) error {
 			return one(c.Audit(ctx, client.AuditFilter{EntityType: "Config", EntityID: "p", User: "u", EventType: "e", Since: at}))
 		}},
+		{`GET /audit/verify`, func(ctx context.Context, c *client.Client) error { return one(c.VerifyAudit(ctx)) }},
 		{`POST /notifications/ops/test`, func(ctx context.Context, c *client.Client) error { return one(c.TestNotification(ctx, "ops")) }},
 		{`GET /tokens`, func(ctx context.Context, c *client.Client) error { return one(c.Tokens(ctx)) }},
 		{`POST /tokens {"name":"n","role":"Viewer"}`, func(ctx context.Context, c *client.Client) error {

@@ -15,6 +15,9 @@ func (s *Store) Limit(ctx context.Context, pages int) error {
 	return err
 }
 
+// WithoutNUL leaves NULs out of JSON text.
+var WithoutNUL = withoutNUL
+
 // Link is the hash of an audit row over that of the row before it.
 var Link = link
 

@@ -75,6 +75,13 @@ type notificationJob struct {
 // Kind names the job in the database.
 func (notificationJob) Kind() string { return "notification" }
 
+// MarshalJSON leaves out what PostgreSQL takes in no jsonb: a reason with a NUL in it
+// must not fail the rollback that it is of.
+func (j notificationJob) MarshalJSON() ([]byte, error) {
+	text, err := jsonText(j.Notification)
+	return []byte(withoutNUL(text)), err
+}
+
 // news are the facts that the transaction recorded and that somebody may hear of, and the
 // questions that look up what stands behind them.
 func (tx *Tx) news(ctx context.Context) (news []*noted, looks []question) {

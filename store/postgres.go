@@ -164,8 +164,38 @@ func postgresValue(arg any) (driver.Value, bool) {
 		return v.time(), true
 	case string:
 		return cleanText(v), true
+	case object:
+		text, err := jsonText(v.v)
+		if err != nil {
+			return nil, false // the driver asks again, and tells
+		}
+		return withoutNUL(text), true
 	}
 	return nil, false
+}
+
+// withoutNUL leaves NULs out of JSON text. PostgreSQL keeps it with them, and then
+// fails whoever asks for a field of it: one row would fail every look at all.
+func withoutNUL(text string) string {
+	const nul = `\u0000`
+	if !strings.Contains(text, nul) {
+		return text
+	}
+	var b strings.Builder
+	for text != "" {
+		escape := strings.IndexByte(text, '\\')
+		if escape < 0 || escape+1 == len(text) {
+			break
+		}
+		b.WriteString(text[:escape])
+		if text = text[escape:]; strings.HasPrefix(text, nul) {
+			text = text[len(nul):]
+			continue
+		}
+		b.WriteString(text[:2]) // what is escaped begins no escape
+		text = text[2:]
+	}
+	return b.String() + text
 }
 
 func cleanText(s string) string {

@@ -73,7 +73,8 @@ func (s *Store) SetPassword(ctx context.Context, name, passwordHash string) erro
 }
 
 // ChangeUser changes a user, and ends all of the user's sessions: none outlives
-// the password or the role that it was begun with. It returns ErrNotFound when
+// the password or the role that it was begun with. The tokens of one who may make
+// none any more are refused from then on, until that is taken back. It returns ErrNotFound when
 // there is no such user, and ErrLastAdmin.
 func (s *Store) ChangeUser(ctx context.Context, name string, change UserChange) error {
 	return s.InTx(ctx, func(tx *Tx) error {
@@ -112,6 +113,18 @@ func (tx *Tx) changeUser(ctx context.Context, name string, change UserChange) er
 	if _, err := tx.exec(ctx, `DELETE FROM sessions WHERE user_name = $1`, name); err != nil {
 		return fmt.Errorf("end the sessions: %w", err)
 	}
+	if makesTokens(before) != makesTokens(after) {
+		tokens, err := tx.tokensOf(ctx, name)
+		if err != nil {
+			return fmt.Errorf("look for the tokens: %w", err)
+		}
+		if said := "tokensStopped"; len(tokens) > 0 {
+			if makesTokens(after) {
+				said = "tokensGood"
+			}
+			details[said] = tokens
+		}
+	}
 	return tx.Record(ctx, rollout.Fact{Type: "user.changed", EntityType: "user", EntityID: name, Actor: change.By, Details: details})
 }
 
@@ -141,11 +154,14 @@ func (tx *Tx) adminsLeft(ctx context.Context, name string, goes bool) (User, err
 // opensDoors says that a user can let others in, whatever is away.
 func opensDoors(u User) bool { return u.Role == roleAdmin && u.Issuer == "" && !u.Disabled }
 
-// RemoveUser removes a user, whose sessions end; ErrNotFound when there is none,
-// and ErrLastAdmin.
+// RemoveUser removes a user, whose sessions and tokens end; ErrNotFound when there
+// is none, and ErrLastAdmin.
 func (s *Store) RemoveUser(ctx context.Context, name, by string) error {
 	return s.InTx(ctx, func(tx *Tx) error {
 		u, err := tx.adminsLeft(ctx, name, true)
+		if err == nil {
+			err = tx.revokeTokensOf(ctx, name, by)
+		}
 		if err == nil {
 			_, err = tx.exec(ctx, `DELETE FROM users WHERE name = $1`, name)
 		}

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,82 @@ func TestTheLastAdminStays(t *testing.T) {
 		if err := w.RemoveUser(ctx, "nobody", "x"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("removing nobody: %v", err)
 		}
+	})
+}
+
+// A token is refused while whoever is behind it may make none, and goes with that
+// user, also one that was made with another token.
+func TestTokensEndWithTheirOwner(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.user("root", "Admin")
+		w.user("ann", "Admin")
+		make := func(name, by, owner string) {
+			t.Helper()
+			w.must(w.CreateToken(ctx, store.Token{ID: name, Name: name, Kind: store.TokenAPI, Role: "Viewer", Hash: []byte(name), CreatedBy: by, Owner: owner}))
+		}
+		make("ci", "ann", "ann")
+		make("cd", "ci", "ann")
+		make("other", "root", "root")
+		make("registration", "sluice", "")
+		are := func(when string, want ...string) {
+			t.Helper()
+			var good, listed []string
+			for _, name := range []string{"cd", "ci", "other", "registration"} {
+				if _, err := w.TokenByHash(ctx, []byte(name)); err == nil {
+					good = append(good, name)
+				} else if !errors.Is(err, store.ErrNotFound) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			tokens, err := w.Tokens(ctx)
+			w.must(err)
+			for _, token := range tokens {
+				if !token.Stopped {
+					listed = append(listed, token.Name)
+				}
+			}
+			slices.Sort(listed)
+			if !slices.Equal(good, want) || !slices.Equal(listed, want) {
+				t.Errorf("%s: %v are good, and %v listed as that, want %v", when, good, listed, want)
+			}
+		}
+		are("at first", "cd", "ci", "other", "registration")
+		yes, no, viewer, admin := true, false, "Viewer", "Admin"
+		for _, step := range []struct {
+			when   string
+			change store.UserChange
+			stops  bool
+		}{
+			{"disabled", store.UserChange{Disabled: &yes}, true}, {"enabled", store.UserChange{Disabled: &no}, false},
+			{"demoted", store.UserChange{Role: &viewer}, true}, {"promoted", store.UserChange{Role: &admin}, false},
+		} {
+			step.change.By = "root"
+			w.must(w.ChangeUser(ctx, "ann", step.change))
+			facts := w.facts("user.changed")
+			details := fmt.Sprint(facts[len(facts)-1].Details)
+			if step.stops {
+				are(step.when, "other", "registration")
+				if err := w.CreateToken(ctx, store.Token{ID: "late", Name: "late", Kind: store.TokenAPI, Role: "Viewer", Hash: []byte("late"), CreatedBy: "ann", Owner: "ann"}); !errors.Is(err, store.ErrNotFound) {
+					t.Errorf("%s, she makes a token: %v", step.when, err)
+				}
+			} else {
+				are(step.when, "cd", "ci", "other", "registration")
+			}
+			if strings.Contains(details, "tokensStopped:[cd ci]") != step.stops || strings.Contains(details, "tokensGood:[cd ci]") == step.stops {
+				t.Errorf("%s: the audit log says %s", step.when, details)
+			}
+		}
+		w.must(w.RemoveUser(ctx, "ann", "root"))
+		are("removed", "other", "registration")
+		tokens, err := w.Tokens(ctx)
+		w.must(err)
+		if n := len(w.facts("token.revoked")); n != 2 || len(tokens) != 2 {
+			t.Errorf("%d revoked tokens are in the audit log, %d are left", n, len(tokens))
+		}
+		w.user("ann", "Admin") // another of this name
+		are("another ann", "other", "registration")
 	})
 }
 

@@ -129,6 +129,19 @@ type AuditEvent struct {
 	Hash       string         `json:"hash"`
 }
 
+// AuditVerification says whether the chain of the audit log holds.
+type AuditVerification struct {
+	Holds    bool        `json:"holds"`
+	Verified int         `json:"verified"`
+	Broken   *AuditBreak `json:"broken,omitempty"`
+}
+
+// AuditBreak is the first place where the chain does not hold.
+type AuditBreak struct {
+	ID     int64  `json:"id"`
+	Reason string `json:"reason"`
+}
+
 // CommitStatus is one commit status as it should be and as it was posted.
 type CommitStatus struct {
 	Source       string     `json:"source"`
@@ -176,6 +189,8 @@ type Token struct {
 	Token     string     `json:"token,omitempty"`
 	CreatedAt time.Time  `json:"createdAt"`
 	CreatedBy string     `json:"createdBy,omitempty"`
+	Owner     string     `json:"owner,omitempty"`
+	Stopped   bool       `json:"stopped,omitempty"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 	// Environments and Profiles are its scope; without any it is everything.
 	Environments []string `json:"environments,omitempty"`

@@ -169,6 +169,7 @@ func TestTokens(t *testing.T) {
 		wire.Token{ID: "t-1", Name: "ci", Role: "Operator", CreatedAt: noon.Add(-time.Minute), CreatedBy: "admin", ExpiresAt: &expiry},
 		wire.Token{ID: "t-2", Name: "old", Role: "Viewer", CreatedAt: noon.Add(-100 * time.Hour), ExpiresAt: &past},
 		wire.Token{ID: "t-3", Name: "fleet", Role: "Registration", CreatedAt: noon},
+		wire.Token{ID: "t-4", Name: "cd", Role: "Operator", CreatedAt: noon, CreatedBy: "ci", Owner: "ann", Stopped: true},
 	))
 	d.mux.HandleFunc("DELETE /api/v1/tokens/t-1", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	c := newConsole(t, d)
@@ -185,7 +186,7 @@ func TestTokens(t *testing.T) {
 	c.wants(t, 0, "token", "list")
 	golden(t, "table/tokens.txt", c.out.String())
 	c.wants(t, 0, "token", "list", "-o", "name")
-	if c.out.String() != "token/t-1\ntoken/t-2\ntoken/t-3\n" {
+	if c.out.String() != "token/t-1\ntoken/t-2\ntoken/t-3\ntoken/t-4\n" {
 		t.Errorf("names are %q", c.out.String())
 	}
 	c.wants(t, 0, "token", "revoke", "t-1")

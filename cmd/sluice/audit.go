@@ -23,7 +23,8 @@ const auditLong = `List what was done, by whom and when, newest first. The audit
 its beginning, UTC) or how long ago (2h, 7d).
 
 sluice audit export writes all that matches, for a spreadsheet or a program;
-sluice audit verify checks, on the database itself, that no row was changed.`
+sluice audit verify checks, on the database itself or with --remote through the
+daemon, that no row was changed.`
 
 // auditOptions narrow the audit log, as flags say it.
 type auditOptions struct {
@@ -60,7 +61,7 @@ func newAuditCommand(sh *shell) *cobra.Command {
 		}
 		return auditListing(events), nil
 	})
-	cmd.AddCommand(newAuditExport(conn), newAuditVerify(sh))
+	cmd.AddCommand(newAuditExport(conn), newAuditVerify(sh, conn))
 	return cmd
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/internal/settings"
 	"github.com/sluicehq/sluice/store"
 )
@@ -69,19 +70,50 @@ func newMigrateDownCommand(sh *shell) *cobra.Command {
 	return cmd
 }
 
-func newAuditVerify(sh *shell) *cobra.Command {
-	return databaseCommand(sh, "verify", "Check that no row of the audit log was changed, added or removed", true,
+const verifyLong = `Check that no row of the audit log was changed, added or removed, on the database
+itself. With --remote the daemon is asked, which takes an Operator's token and no
+way to the database: it is the daemon's word then, and a long log takes too long.`
+
+func newAuditVerify(sh *shell, conn *connection) *cobra.Command {
+	cmd := databaseCommand(sh, "verify", "Check that no row of the audit log was changed, added or removed", true,
 		func(ctx context.Context, db *store.Store) error {
 			n, broken, err := db.VerifyAudit(ctx)
 			if err != nil {
 				return err
 			}
+			v := wire.AuditVerification{Holds: broken == nil, Verified: n}
 			if broken != nil {
-				return notSo(fmt.Errorf("the audit log is broken at row %d: %s; the %d rows before it hold", broken.ID, broken.Reason, n))
+				v.Broken = &wire.AuditBreak{ID: broken.ID, Reason: broken.Reason}
 			}
-			_, err = fmt.Fprintf(sh.stdout, "all %d rows of the audit log hold\n", n)
-			return err
+			return sh.verified(v)
 		})
+	cmd.Long = verifyLong
+	remotely := cmd.Flags().Bool("remote", false, "ask the daemon")
+	onDatabase := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !*remotely {
+			return onDatabase(cmd, args)
+		}
+		r, err := conn.open()
+		if err != nil {
+			return err
+		}
+		v, err := r.c.VerifyAudit(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return sh.verified(v)
+	}
+	return cmd
+}
+
+// verified says what came of looking at the audit log.
+func (sh *shell) verified(v wire.AuditVerification) error {
+	if v.Broken != nil {
+		return notSo(fmt.Errorf("the audit log is broken at row %d: %s; the %d rows before it hold", v.Broken.ID, oneLine(v.Broken.Reason), v.Verified))
+	}
+	_, err := fmt.Fprintf(sh.stdout, "all %d rows of the audit log hold\n", v.Verified)
+	return err
 }
 
 // databaseCommand works on the database itself, with the daemon's settings. One

@@ -37,7 +37,7 @@ var commandOf = map[string]string{
 	"GET /instances/{id}/configs":                    "agent",
 	"GET /instances/{id}/configs/{name}/{hash}/data": "agent",
 
-	"GET /audit": "audit", "GET /statuses/{commit}": "status",
+	"GET /audit": "audit", "GET /audit/verify": "audit verify", "GET /statuses/{commit}": "status",
 	"GET /sources": "get sources", "POST /sources/{id}/sync": "sync",
 	"POST /notifications/{target}/test": "notify test",
 

@@ -72,7 +72,7 @@ func (b *base) furnish(ctx context.Context, sh *shell, conf settings.Settings) e
 	b.door = api.Options{
 		Store: b.db, Bus: b.replicas.bus, Cache: b.replicas.cache, Heartbeats: heartbeats, Secrets: keeper,
 		Registry: b.registry, Logger: b.log.With("component", "api"), LogLevels: b.levels, Degraded: b.replicas.degraded,
-		TrustedProxies: proxies, LimitFactor: conf.RateLimitFactor, Limits: limits, SharedLimits: b.replicas.limits,
+		TrustedProxies: proxies, LimitFactor: conf.RateLimitFactor, Limits: limits, SharedLimits: b.replicas.limits, SharedTries: b.replicas.tries,
 		Clients: conf.Clients, ApolloKeys: conf.ApolloKeys(),
 		SessionLife: conf.SessionLifetime, SessionKeys: keys, Issuer: conf.ExternalURL, ExternalURL: conf.ExternalURL,
 	}

@@ -19,6 +19,7 @@ type coordination struct {
 	bus      coord.Bus
 	cache    coord.Cache                             // nil: each process has its own
 	limits   func(local coord.Limiter) coord.Limiter // nil: each process counts for itself
+	tries    coord.Tries                             // nil: as limits
 	degraded func() map[string]string
 	close    func() error
 }
@@ -46,7 +47,7 @@ func openCoordination(ctx context.Context, conf settings.Settings, log *slog.Log
 		}
 		shared := coord.NewFallback(redis, cacheBytes)
 		registry.MustRegister(newRedisState(shared))
-		c.locker, c.bus, c.cache, c.limits, c.close = shared, shared, shared, shared.Limiter, shared.Close
+		c.locker, c.bus, c.cache, c.limits, c.tries, c.close = shared, shared, shared, shared.Limiter, shared, shared.Close
 		c.degraded = func() map[string]string {
 			if why, is := shared.Degraded(); is {
 				return map[string]string{"redis": why}

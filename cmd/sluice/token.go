@@ -84,11 +84,22 @@ func newTokenList(conn *connection) *cobra.Command {
 						expires = "expired"
 					}
 				}
-				t.rows = append(t.rows, []string{token.ID, token.Name, token.Role, scopeOf(token), l.ago(token.CreatedAt), dash(token.CreatedBy), expires})
+				if token.Stopped {
+					expires = "stopped with " + token.Owner
+				}
+				t.rows = append(t.rows, []string{token.ID, token.Name, token.Role, scopeOf(token), l.ago(token.CreatedAt), dash(madeBy(token)), expires})
 			}
 			return t
 		}}, nil
 	})
+}
+
+// madeBy says whose a token is, and which token it was made with.
+func madeBy(t wire.Token) string {
+	if t.Owner != "" && t.Owner != t.CreatedBy {
+		return t.Owner + " with " + t.CreatedBy
+	}
+	return t.CreatedBy
 }
 
 // scopeOf is a token's scope in a cell.

@@ -153,9 +153,9 @@ func newUserRole(conn *connection) *cobra.Command {
 }
 
 func newUserDisabled(conn *connection, verb string, disabled bool) *cobra.Command {
-	short := "Let a user sign in again"
+	short := "Let a user sign in again, and the user's API tokens"
 	if disabled {
-		short = "Keep a user from signing in"
+		short = "Keep a user out, and the API tokens that the user made"
 	}
 	return userChanger(conn, &cobra.Command{
 		Use: verb + " NAME", Short: short, Args: needs(1, "a name: sluice user "+verb+" NAME"),
@@ -221,7 +221,10 @@ func ownPassword(ctx context.Context, conn *connection, stdin bool) error {
 
 func newUserRemove(conn *connection) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "remove NAME", Aliases: []string{"rm"}, Short: "Remove a user, whose sessions end",
+		Use: "remove NAME", Aliases: []string{"rm"}, Short: "Remove a user, whose sessions and API tokens end",
+		Long: `Remove a user. Sessions and API tokens that the user made end at once, for good:
+sluice token list shows which (BY). sluice user disable stops them too, and can be
+taken back.`,
 		Args: needs(1, "a name: sluice user remove NAME"),
 	}
 	conn.completes(cmd, userNames)
@@ -233,7 +236,7 @@ func newUserRemove(conn *connection) *cobra.Command {
 		if err := r.c.RemoveUser(cmd.Context(), args[0]); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(conn.sh.stdout, "%s is removed\n", oneLine(args[0]))
+		_, err = fmt.Fprintf(conn.sh.stdout, "%s is removed; sessions are over, and API tokens from there revoked\n", oneLine(args[0]))
 		return err
 	}
 	return cmd

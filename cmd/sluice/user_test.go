@@ -34,7 +34,7 @@ func TestUserCommands(t *testing.T) {
 		{[]string{"disable", "ann"}, "", `PUT /users/ann {"disabled":true}`, "ann is disabled; sessions from before are over\n"},
 		{[]string{"enable", "ann"}, "", `PUT /users/ann {"disabled":false}`, "ann is enabled; sessions from before are over\n"},
 		{[]string{"password", "ann", "--password-stdin"}, "another horse\n", `PUT /users/ann {"password":"another horse"}`, "ann has another password; sessions from before are over\n"},
-		{[]string{"remove", "ann"}, "", "DELETE /users/ann", "ann is removed\n"},
+		{[]string{"remove", "ann"}, "", "DELETE /users/ann", "ann is removed; sessions are over, and API tokens from there revoked\n"},
 	} {
 		c.stdin = strings.NewReader(tt.stdin)
 		c.wants(t, 0, append([]string{"user"}, tt.args...)...)

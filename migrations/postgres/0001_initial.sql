@@ -521,9 +521,11 @@ CREATE TABLE api_tokens (
     token_hash BYTEA NOT NULL UNIQUE,
     created_at TIMESTAMPTZ NOT NULL,
     created_by TEXT NOT NULL,
+    owner      TEXT COLLATE "C" NOT NULL DEFAULT '', -- the user who made it, or the token that it was made with; '' is nobody's
     expires_at TIMESTAMPTZ,
     scope      TEXT NOT NULL DEFAULT '{}' CHECK (scope <> '') -- JSON; {} is everything
 );
+CREATE INDEX api_tokens_owner ON api_tokens (owner) WHERE owner <> '';
 
 -- Every row's hash covers the row before it: a change or a gap shows.
 CREATE TABLE config_audit_logs (

@@ -495,9 +495,11 @@ CREATE TABLE api_tokens (
     token_hash BLOB NOT NULL UNIQUE,
     created_at INTEGER NOT NULL,
     created_by TEXT NOT NULL,
+    owner      TEXT NOT NULL DEFAULT '', -- the user who made it, or the token that it was made with; '' is nobody's
     expires_at INTEGER,
     scope      TEXT NOT NULL DEFAULT '{}' CHECK (scope <> '') -- JSON; {} is everything
 );
+CREATE INDEX api_tokens_owner ON api_tokens (owner) WHERE owner <> '';
 
 -- Every row's hash covers the row before it: a change or a gap shows.
 CREATE TABLE config_audit_logs (
