@@ -20,7 +20,7 @@ exit code is 1.`
 func newBackupCommand(sh *shell) *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
-		Use: "backup --to FILE", Short: "Copy the embedded database while the daemon runs", Long: backupLong, Args: cobra.NoArgs,
+		Use: "backup --to FILE", Short: "Copy the embedded database while the daemon runs", Long: backupLong, Args: nothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := loadSettings(cmd.Flags(), sh.getenv)
 			if err != nil {
@@ -74,7 +74,7 @@ type restoreFlags struct {
 func newRestoreCommand(sh *shell) *cobra.Command {
 	var flags restoreFlags
 	cmd := &cobra.Command{
-		Use: "restore --from FILE", Short: "Put a backup in the place of the database", Long: restoreLong, Args: cobra.NoArgs,
+		Use: "restore --from FILE", Short: "Put a backup in the place of the database", Long: restoreLong, Args: nothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := loadSettings(cmd.Flags(), sh.getenv)
 			if err != nil {

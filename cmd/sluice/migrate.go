@@ -39,7 +39,7 @@ func newMigrateCommand(sh *shell) *cobra.Command {
 		}),
 		newMigrateDownCommand(sh),
 		&cobra.Command{
-			Use: "sql", Short: "Print the whole schema for an empty PostgreSQL database, for psql", Args: cobra.NoArgs,
+			Use: "sql", Short: "Print the whole schema for an empty PostgreSQL database, for psql", Args: nothing,
 			RunE: func(*cobra.Command, []string) error {
 				text, err := store.PostgresSQL()
 				if err == nil {
@@ -88,7 +88,7 @@ func newAuditVerify(sh *shell) *cobra.Command {
 // that only reads may run beside the daemon.
 func databaseCommand(sh *shell, use, short string, readOnly bool, run func(context.Context, *store.Store) error) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: use, Short: short, Args: cobra.NoArgs,
+		Use: use, Short: short, Args: nothing,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			conf, err := loadSettings(cmd.Flags(), sh.getenv)
 			if err != nil {

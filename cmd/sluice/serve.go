@@ -29,7 +29,7 @@ func newServeCommand(sh *shell) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the daemon",
 		Long:  serveLong,
-		Args:  cobra.NoArgs,
+		Args:  nothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := loadSettings(cmd.Flags(), sh.getenv)
 			if err != nil {
