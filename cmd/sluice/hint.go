@@ -28,6 +28,8 @@ func (sh *shell) hintFor(ctx context.Context, err error, args []string) string {
 		return e.hint
 	}
 	switch {
+	case errors.Is(err, store.ErrFull):
+		return "Is there room on the database's disk, and may this user write there?"
 	case errors.Is(err, store.ErrUnavailable):
 		return "Does the database answer? --database-url, SLUICE_DATABASE_URL or database_url says where it is."
 	case unreached(err):
