@@ -106,7 +106,7 @@ func restore(ctx context.Context, sh *shell, conf settings.Settings, flags resto
 	if errors.Is(err, store.ErrExists) {
 		err = fmt.Errorf("%w: --force moves it aside", err)
 	}
-	if err != nil {
+	if err := stopFirst(err); err != nil {
 		return err
 	}
 	fmt.Fprintf(sh.stdout, "restored %s\n", r.Path)
@@ -119,14 +119,14 @@ func restore(ctx context.Context, sh *shell, conf settings.Settings, flags resto
 }
 
 func raiseGenerations(ctx context.Context, sh *shell, conf settings.Settings) error {
-	return withDatabase(ctx, conf, false, func(ctx context.Context, db *store.Store) error {
+	return stopFirst(withDatabase(ctx, conf, false, func(ctx context.Context, db *store.Store) error {
 		n, err := db.RaiseGenerations(ctx, "restored by other means")
 		if err != nil {
 			return err
 		}
 		printRaised(sh, n)
 		return nil
-	})
+	}))
 }
 
 func printContents(sh *shell, c store.Contents) {

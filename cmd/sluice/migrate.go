@@ -94,11 +94,19 @@ func databaseCommand(sh *shell, use, short string, readOnly bool, run func(conte
 			if err != nil {
 				return err
 			}
-			return withDatabase(cmd.Context(), conf, readOnly, run)
+			return stopFirst(withDatabase(cmd.Context(), conf, readOnly, run))
 		},
 	}
 	addSettings(cmd.Flags())
 	return cmd
+}
+
+// stopFirst says what to do where the daemon has the database.
+func stopFirst(err error) error {
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("%w: stop the daemon first", err)
+	}
+	return err
 }
 
 func withDatabase(ctx context.Context, conf settings.Settings, readOnly bool, run func(context.Context, *store.Store) error) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -141,6 +142,9 @@ func openStore(ctx context.Context, conf settings.Settings, log *slog.Logger, en
 		URL: url, Connections: conf.DatabaseConnections, Logger: log.With("component", "store"), Fail: failpoint,
 		Routing: routing(conf), Ended: ended,
 	})
+	if errors.Is(err, store.ErrLocked) {
+		err = fmt.Errorf("%w: stop the other sluice, or give this one a folder of its own with --data-dir", err)
+	}
 	if err != nil {
 		return nil, err
 	}
