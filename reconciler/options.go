@@ -36,6 +36,9 @@ type SourceOptions struct {
 	// RequiredApprovals is how many review approvals a deployment to Production
 	// waits for, unless a person promotes it; 0 is none.
 	RequiredApprovals int
+	// RewindAfter is how long the branch must have stood at a commit that it had
+	// left behind before the source follows it; 10 s when zero.
+	RewindAfter time.Duration
 }
 
 // Options are what New needs.
@@ -107,6 +110,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Source.PollInterval == 0 {
 		o.Source.PollInterval = time.Minute
+	}
+	if o.Source.RewindAfter == 0 {
+		o.Source.RewindAfter = rewindAfter
 	}
 	o.Source.Path = strings.Trim(path.Clean("/"+o.Source.Path), "/")
 	if o.WakeEngine == nil {
