@@ -69,7 +69,7 @@ type Probe struct {
 
 func (o Options) withDefaults() (Options, error) {
 	if o.File == "" {
-		return o, errors.New("no file to write is given")
+		return o, errors.New("no file to write is given: --file names it")
 	}
 	file, err := filepath.Abs(o.File)
 	if err != nil {
@@ -161,7 +161,7 @@ func checkURL(raw string) error {
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		return errors.New("not a URL") // the parser's error would repeat what may hold a password
+		return errors.New("not a URL: want http:// or https:// and a host") // the parser's error would repeat what may hold a password
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return fmt.Errorf("URL %s: want http or https and a host", u.Redacted())

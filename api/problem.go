@@ -111,6 +111,9 @@ func (a *API) explain(c echo.Context, err error) *problem {
 		return invalid("more than one commit begins so: give more of its SHA")
 	case errors.Is(err, store.ErrStopped):
 		return unavailable("the server is stopping; try again")
+	case errors.Is(err, store.ErrFull):
+		a.outage.note(c.Request().Context(), err)
+		return unavailable(store.ErrFull.Error() + "; try again")
 	case away(c.Request().Context(), err):
 		a.outage.note(c.Request().Context(), err)
 		return unavailable("the database does not answer; try again")

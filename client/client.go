@@ -82,7 +82,7 @@ func (c *Client) WithToken(token string) *Client {
 func parseServer(server string) (*url.URL, error) {
 	u, err := url.Parse(server)
 	if err != nil { // the parser's error repeats its input, which may hold a password
-		return nil, errors.New("server: not a URL")
+		return nil, errors.New("server: not a URL: want http:// or https:// and a host")
 	}
 	if u.User != nil {
 		return nil, errors.New("server: credentials do not belong into the URL")

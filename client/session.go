@@ -247,7 +247,12 @@ func (s *Session) register(ctx context.Context) (identity, error) {
 		return identity{}, err
 	}
 	res, err := s.client.WithToken(token).Register(ctx, s.request)
-	if err != nil {
+	switch {
+	case IsStatus(err, http.StatusUnauthorized) && token == "":
+		return identity{}, fmt.Errorf("no registration token is given: %w", err)
+	case IsStatus(err, http.StatusUnauthorized):
+		return identity{}, fmt.Errorf("the server does not know this registration token: %w", err)
+	case err != nil:
 		return identity{}, err
 	}
 	s.hears(nil)

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -113,6 +114,9 @@ func (sl *slot) offer(set []wire.Assignment, whole bool) {
 		break
 	}
 	if whole {
+		if !found && !sl.absent {
+			sl.log.Info("nothing is assigned: waiting for a profile of this instance's service, environment and labels", "profile", cmp.Or(sl.profile, "any"))
+		}
 		sl.absent = !found
 	}
 	if sl.fetching != nil && found {

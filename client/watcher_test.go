@@ -618,3 +618,22 @@ func TestSessionOptionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// What a person who starts an agent for the first time gets wrong is said in the log, with what to look at.
+func TestTheLogSaysWhyNothingComes(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*client.SessionOptions){
+		"no registration token is given":                     func(o *client.SessionOptions) { o.RegistrationToken = "" },
+		"the server does not know this registration token":   func(o *client.SessionOptions) { o.RegistrationToken = "slr_other" },
+		"nothing is assigned: waiting for a profile of this": func(*client.SessionOptions) {},
+	} {
+		f := fakeserver.New(t)
+		f.Assign(fakeserver.Assignment("other.production", "1.0.0", 1, map[string]any{}))
+		log := make(lines, 1000)
+		opts := options(f, t.TempDir())
+		opts.Logger = slog.New(slog.NewTextHandler(log, nil))
+		change(&opts)
+		watch(t, opts, newCalls(nil))
+		log.until(t, want)
+	}
+}

@@ -40,6 +40,7 @@ var hostile = map[string]struct{ src, want string }{
 	"a C1 control":                   {head + "description: \u009b2J\n", "control character U+009B"},
 	"text that is shown reordered":   {head + "description: \u202eabc\n", "control character U+202E"},
 	"malformed by fuzzing":           {"0: [:!00 \xef", "UTF-8"},
+	"a tab":                          {head + "data:\n\tx: 1\n", ":7:1: YAML syntax: a tab indents this line"},
 	"malformed, second":              {"0: [:!00 \u00ef", "YAML syntax"},
 	"a tag directive":                {"%TAG ! tag:x,2000:\n---\n" + head + "data: {a: !x 1}\n", "is not known here"},
 	"a tag with an escape":           {head + "data: {a: !%1b[2J 1}\n", "a.yaml:"},

@@ -34,7 +34,9 @@ func parseYAML(path string, src []byte, lim Limits, out *collector) *tree {
 	doc, err := decodeNode(jsonEscapes(src))
 	if err != nil {
 		line, message := yamlErrorPlace(err)
-		p.fail(min(line, bytes.Count(src, []byte("\n"))+1), 1, message) // the library sometimes counts one too many
+		line = min(line, bytes.Count(src, []byte("\n"))+1) // the library sometimes counts one too many
+		line, message = explainTab(src, line, message)
+		p.fail(line, 1, message)
 		return nil
 	}
 	if doc == nil || len(doc.Content) == 0 {
@@ -168,6 +170,21 @@ func yamlErrorPlace(err error) (line int, message string) {
 		return line, errSecondDocument.Error()
 	}
 	return line, "YAML syntax: " + message
+}
+
+// explainTab finds the tab that the library complains of in its own words, at the line it names or at the next one.
+func explainTab(src []byte, line int, message string) (int, string) {
+	if !strings.Contains(message, "found a tab character") && !strings.Contains(message, "found character that cannot start any token") {
+		return line, message
+	}
+	lines := bytes.SplitN(src, []byte("\n"), line+2)
+	for n := line; n <= min(line+1, len(lines)); n++ {
+		text := lines[n-1]
+		if bytes.ContainsRune(text[:len(text)-len(bytes.TrimLeft(text, " \t"))], '\t') {
+			return n, "YAML syntax: a tab indents this line, where only spaces may"
+		}
+	}
+	return line, message
 }
 
 // build returns the tree of a node, or nil when a problem was reported that leaves no value.

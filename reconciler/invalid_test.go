@@ -99,8 +99,8 @@ func TestInvalidFiles(t *testing.T) {
 		{
 			"too broken to say its name: the record of its path does",
 			[][]files{{{"profiles/a.yaml": "kind: ConfigProfile\napiVersion: sluice/v1\n\tname: a\n"}}},
-			`problem a: profiles/a.yaml:2:1: YAML syntax: found a tab character that violates indentation
-			status c2 sluice/a failure: profiles/a.yaml:2:1: YAML syntax: found a tab character that violates indentation
+			`problem a: profiles/a.yaml:3:1: YAML syntax: a tab indents this line, where only spaces may
+			status c2 sluice/a failure: profiles/a.yaml:3:1: YAML syntax: a tab indents this line, where only spaces may
 			facts profile.invalid:a`,
 		},
 		{

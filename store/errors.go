@@ -27,9 +27,20 @@ var (
 	// ErrUnavailable is returned when the database does not answer, or takes no
 	// writes: nothing is wrong with what was asked, and later it may go through.
 	ErrUnavailable = errors.New("the database is not available")
+	// ErrFull is returned when the database answers and takes no writes. It matches
+	// ErrUnavailable.
+	ErrFull error = fullError{}
 	// ErrTerminal marks an error of a job that no retry mends.
 	ErrTerminal = errors.New("final")
 )
+
+type fullError struct{}
+
+func (fullError) Error() string {
+	return "the database takes no writes: its disk is full, or it is read-only"
+}
+
+func (fullError) Unwrap() error { return ErrUnavailable }
 
 // InUseError is returned for something that cannot go because something else
 // needs it. It matches ErrConflict.

@@ -106,6 +106,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		})
 	}
 	if err != nil {
+		if s.engine != nil && s.engine.full(err) && !errors.Is(err, ErrFull) {
+			err = fmt.Errorf("%w: %w", ErrFull, err)
+		}
 		if s.name != "" {
 			err = fmt.Errorf("open database %s: %w", s.name, err)
 		}

@@ -78,6 +78,9 @@ func TestAFullDatabaseRefusesAndRecovers(t *testing.T) {
 	if failed == nil {
 		t.Fatal("the database never filled up")
 	}
+	if !errors.Is(failed, store.ErrFull) || !errors.Is(failed, store.ErrUnavailable) {
+		t.Errorf("got %v, want ErrFull", failed)
+	}
 	if got := w.read(d.ID); got.Revision != d.Revision {
 		t.Errorf("reading beside it gave %+v", got)
 	}

@@ -222,6 +222,8 @@ func explainPostgres(err error) error {
 			return fmt.Errorf("%w: %w", ErrExists, err)
 		case pgConflict[e.Code]:
 			return fmt.Errorf("%w: %w", ErrConflict, err)
+		case postgresFull(err):
+			return fmt.Errorf("%w: %w", ErrFull, err)
 		case pgAway[e.Code] || len(e.Code) == 5 && pgAwayClass[e.Code[:2]] || pgSeverities[e.Severity]:
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}

@@ -167,7 +167,8 @@ func TestRelease(t *testing.T) {
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"rollback payment":                                      "needs --reason: it is kept in the audit log",
+		"rollback payment":                                      "needs --yes and --reason: there is no terminal to ask on",
+		"rollback payment --yes":                                "needs --reason: it is kept in the audit log",
 		"rollback payment --reason x":                           "needs --yes: there is no terminal to ask on",
 		"rollback --reason x":                                   "needs a profile or a deployment",
 		"rollback " + deploymentID + " --reason x --to 1 --yes": "--to goes with a profile",
@@ -179,7 +180,13 @@ func TestUsage(t *testing.T) {
 		"retry x":                                               "needs --reason",
 		"retry":                                                 "needs a deployment",
 		"freeze":                                                "needs --reason",
-		"freeze x":                                              `unknown command "x"`,
+		"freeze x":                                              `sluice freeze takes no arguments, and was given "x"`,
+		"serve sluice.yaml":                                     `sluice serve takes no arguments, and was given "sluice.yaml"`,
+		"serve --allow-file-urls false":                         "the value of --allow-file-urls follows =, as in --allow-file-urls=false",
+		"logging debug":                                         "unknown command \"debug\" for \"sluice logging\"\n  sluice logging --help lists the commands.",
+		"get prfiles":                                           "did you mean profiles?\n  sluice get --help lists the commands.",
+		"describe payment":                                      "sluice describe --help lists the commands",
+		"status payment.production":                             "sluice describe profile tells of a profile",
 		"unfreeze":                                              "needs --reason",
 		"history":                                               "needs a profile",
 		"get versions":                                          "needs a profile",
@@ -194,7 +201,9 @@ func TestUsage(t *testing.T) {
 		"token create --role Viewer":                "needs a name",
 		"token revoke":                              "needs a token's id",
 		"login --password-stdin":                    "--password-stdin needs --username",
-		"watch --nope x":                            "unknown flag: --nope",
+		"watch --nope x":                            "unknown flag: --nope\n  sluice watch --help lists the flags.",
+		"rollback --reasn y x":                      "unknown flag: --reasn, did you mean --reason?",
+		"release x -o json":                         "unknown shorthand flag: 'o' in -o\n  sluice release --help lists the flags.",
 	} {
 		c := newConsole(t, nil)
 		c.wants(t, 2, strings.Fields(line)...)

@@ -41,7 +41,7 @@ and a strategy. Their health is as --behaviour says, and as --when says while th
 they apply is of a kind.`,
 		Example: `  sluice agent --service payment-service --environment Production --token-file token --file config.json --health-url http://127.0.0.1:8080/healthz
   sluice agent --service payment-service --environment Production --token-file token --simulate 1000 --when 'timeoutMs<100: errors=60,latency=2s'`,
-		Args:          cobra.NoArgs,
+		Args:          nothing,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // needs asks for exactly n arguments, and says which when they are not there.
@@ -20,6 +21,57 @@ func needs(n int, what string) cobra.PositionalArgs {
 	}
 }
 
+// nothing refuses arguments. After a flag that may stand alone, the word was
+// probably meant to be its value.
+func nothing(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.HasSubCommands() {
+		return unknownCommand(cmd, args[0])
+	}
+	err := fmt.Errorf("%s takes no arguments, and was given %q", cmd.CommandPath(), args[0])
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.NoOptDefVal != "" {
+			err = fmt.Errorf("%w: the value of --%s follows =, as in --%s=%s", err, f.Name, f.Name, f.DefValue)
+		}
+	})
+	return err
+}
+
+// unknownCommand refuses a word that should be one of a command's own.
+func unknownCommand(cmd *cobra.Command, word string) error {
+	names := []string{}
+	for _, child := range cmd.Commands() {
+		names = append(names, child.Name())
+	}
+	text := fmt.Sprintf("unknown command %q for %q", word, cmd.CommandPath())
+	if guess := closest(word, names); guess != "" {
+		text += ", did you mean " + guess + "?"
+	}
+	return &usageError{text: text, hint: cmd.CommandPath() + " --help lists the commands."}
+}
+
+// unknownFlag says which flag was probably meant, and where they are listed.
+func unknownFlag(cmd *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return err
+	}
+	names := []string{}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	text := err.Error()
+	if guess := closest(unknown.GetSpecifiedName(), names); guess != "" && unknown.GetSpecifiedShortnames() == "" {
+		text += ", did you mean --" + guess + "?"
+	}
+	return &usageError{text: text, hint: cmd.CommandPath() + " --help lists the flags."}
+}
+
+// usageError is a word or a flag that a command does not know, and where those that it knows are listed.
+type usageError struct{ text, hint string }
+
+func (e *usageError) Error() string { return e.text }
+
 var deploymentPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // isDeployment tells the id of a deployment from the name of a profile.
@@ -30,7 +82,7 @@ func isDeployment(arg string) bool { return deploymentPattern.MatchString(arg) }
 func parent(cmd *cobra.Command) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return fmt.Errorf("unknown command %q for %q: %s --help lists them", args[0], cmd.CommandPath(), cmd.CommandPath())
+			return unknownCommand(cmd, args[0])
 		}
 		return cmd.Help()
 	}

@@ -41,7 +41,7 @@ func newAuditCommand(sh *shell) *cobra.Command {
 		Example: `  sluice audit --since 2h
   sluice audit --entity payment-service.production
   sluice audit --user ada --type RollbackOrdered -o json`,
-		Args: noArguments,
+		Args: nothing,
 	}
 	conn := connected(sh, cmd)
 	var o auditOptions
@@ -63,14 +63,6 @@ func newAuditCommand(sh *shell) *cobra.Command {
 	})
 	cmd.AddCommand(newAuditExport(conn), newAuditVerify(sh, conn))
 	return cmd
-}
-
-// noArguments refuses a word that is no command of the group.
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("unknown command %q for %q: %s --help lists them", args[0], cmd.CommandPath(), cmd.CommandPath())
-	}
-	return nil
 }
 
 func (o *auditOptions) flags(cmd *cobra.Command, conn *connection) {
@@ -165,7 +157,7 @@ func newAuditExport(conn *connection) *cobra.Command {
 		Short: "Write all events that match, as CSV or a line of JSON each",
 		Long: `Write all events that match, oldest page last, to standard output or a file. An
 export that breaks off ends with an error, and leaves no file.`,
-		Args: cobra.NoArgs,
+		Args: nothing,
 	}
 	o.flags(cmd, conn)
 	cmd.Flags().StringVar(&format, "format", "csv", "csv or ndjson")

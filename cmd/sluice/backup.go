@@ -20,7 +20,7 @@ exit code is 1.`
 func newBackupCommand(sh *shell) *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
-		Use: "backup --to FILE", Short: "Copy the embedded database while the daemon runs", Long: backupLong, Args: cobra.NoArgs,
+		Use: "backup --to FILE", Short: "Copy the embedded database while the daemon runs", Long: backupLong, Args: nothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := loadSettings(cmd.Flags(), sh.getenv)
 			if err != nil {
@@ -74,7 +74,7 @@ type restoreFlags struct {
 func newRestoreCommand(sh *shell) *cobra.Command {
 	var flags restoreFlags
 	cmd := &cobra.Command{
-		Use: "restore --from FILE", Short: "Put a backup in the place of the database", Long: restoreLong, Args: cobra.NoArgs,
+		Use: "restore --from FILE", Short: "Put a backup in the place of the database", Long: restoreLong, Args: nothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := loadSettings(cmd.Flags(), sh.getenv)
 			if err != nil {
@@ -106,7 +106,7 @@ func restore(ctx context.Context, sh *shell, conf settings.Settings, flags resto
 	if errors.Is(err, store.ErrExists) {
 		err = fmt.Errorf("%w: --force moves it aside", err)
 	}
-	if err != nil {
+	if err := stopFirst(err); err != nil {
 		return err
 	}
 	fmt.Fprintf(sh.stdout, "restored %s\n", r.Path)
@@ -119,14 +119,14 @@ func restore(ctx context.Context, sh *shell, conf settings.Settings, flags resto
 }
 
 func raiseGenerations(ctx context.Context, sh *shell, conf settings.Settings) error {
-	return withDatabase(ctx, conf, false, func(ctx context.Context, db *store.Store) error {
+	return stopFirst(withDatabase(ctx, conf, false, func(ctx context.Context, db *store.Store) error {
 		n, err := db.RaiseGenerations(ctx, "restored by other means")
 		if err != nil {
 			return err
 		}
 		printRaised(sh, n)
 		return nil
-	})
+	}))
 }
 
 func printContents(sh *shell, c store.Contents) {

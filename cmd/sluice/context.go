@@ -29,7 +29,7 @@ func newContextCommand(sh *shell) *cobra.Command {
 }
 
 func newContextList(sh *shell) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the contexts", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the contexts", Args: nothing}
 	format := outputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if err := checkFormat(*format); err != nil {
@@ -93,7 +93,7 @@ func signedIn(d destination, stored map[string]credential, l look) (as, until st
 
 func newContextCurrent(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "current", Short: "Say which server commands go to, and what chose it", Args: cobra.NoArgs,
+		Use: "current", Short: "Say which server commands go to, and what chose it", Args: nothing,
 	}
 	conn := connected(sh, cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {

@@ -29,7 +29,7 @@ func newDemoCommand(sh *shell) *cobra.Command {
 		Use:   "demo",
 		Short: "Show a canary, a rollback and a crash on this machine",
 		Long:  demoLong,
-		Args:  cobra.NoArgs,
+		Args:  nothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			binary, err := os.Executable()
 			if err != nil {

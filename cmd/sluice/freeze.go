@@ -24,7 +24,7 @@ rollback and sluice cancel.
 
 A freeze that is in force is replaced. An Admin gets one deployment past it with
 force and a reason.`,
-		Args: cobra.NoArgs,
+		Args: nothing,
 	}
 	conn := connected(sh, cmd)
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept in the audit log and shown with everything that waits (required)")
@@ -52,7 +52,7 @@ func newUnfreezeCommand(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unfreeze --reason TEXT",
 		Short: "End a freeze: what it held up goes on",
-		Args:  cobra.NoArgs,
+		Args:  nothing,
 	}
 	conn := connected(sh, cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the audit log (required)")

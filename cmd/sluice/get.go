@@ -260,7 +260,11 @@ func newGetInstances(conn *connection) *cobra.Command {
 		if err != nil {
 			return listing{}, err
 		}
-		return instanceListing(instances), nil
+		listed := instanceListing(instances)
+		if f != (instanceFilter{}) {
+			listed.empty = "no such instance has registered; sluice get instances lists them all"
+		}
+		return listed, nil
 	})
 }
 

@@ -39,7 +39,7 @@ func newHealthcheckCommand(sh *shell) *cobra.Command {
 		Use:   "healthcheck",
 		Short: "Ask the daemon on this machine whether it is ready, for health checks of containers",
 		Long:  healthcheckLong,
-		Args:  cobra.NoArgs,
+		Args:  nothing,
 	}
 	base := cmd.Flags().String("url", "", "ask the daemon at this `URL`, whatever the settings say")
 	live := cmd.Flags().Bool("live", false, "ask whether it lives, not whether it can serve: /healthz in place of /readyz")

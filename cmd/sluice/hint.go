@@ -20,11 +20,16 @@ import (
 func (sh *shell) hintFor(ctx context.Context, err error, args []string) string {
 	if e, ok := errors.AsType[*client.APIError](err); ok {
 		if e.Status == http.StatusNotFound && e.Code != "" {
-			return cmp.Or(sh.didYouMean(ctx, args), listHint(err))
+			return cmp.Or(sh.instancesOn(ctx, err, args), sh.didYouMean(ctx, args), listHint(err))
 		}
 		return sh.hintForAPI(e)
 	}
+	if e, ok := errors.AsType[*usageError](err); ok {
+		return e.hint
+	}
 	switch {
+	case errors.Is(err, store.ErrFull):
+		return "Is there room on the database's disk, and may this user write there?"
 	case errors.Is(err, store.ErrUnavailable):
 		return "Does the database answer? --database-url, SLUICE_DATABASE_URL or database_url says where it is."
 	case unreached(err):
@@ -98,6 +103,9 @@ var lists = map[string]string{
 func listHint(err error) string {
 	_, path, _ := strings.Cut(err.Error(), " /")
 	what, _, _ := strings.Cut(path, "/")
+	if what == "statuses" {
+		return "It is not on a watched branch, or has not been read yet: sluice get sources says how far each source is read."
+	}
 	if list, ok := lists[what]; ok {
 		return list + " lists what there is."
 	}
@@ -153,6 +161,23 @@ func (sh *shell) didYouMean(ctx context.Context, args []string) string {
 		}
 	}
 	return fmt.Sprintf("sluice get versions %s lists what there is.", first)
+}
+
+// instancesOn names the instances on a host that was given in place of an ID.
+func (sh *shell) instancesOn(ctx context.Context, err error, args []string) string {
+	if sh.conn == nil || len(args) == 0 || !strings.Contains(err.Error(), " /instances/") {
+		return ""
+	}
+	var ids []string
+	for _, c := range sh.conn.live(ctx, instanceNames, nil, "") {
+		if id, on, _ := strings.Cut(c, "\t"); strings.Contains(on, " on "+args[0]+" ") {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return "An instance is named by its ID: sluice get instances -o wide lists them."
+	}
+	return fmt.Sprintf("An instance is named by its ID; on %s it is %s.", oneLine(args[0]), strings.Join(ids, " or "))
 }
 
 func withoutDescriptions(completions []string) []string {

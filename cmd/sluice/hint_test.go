@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/sluicehq/sluice/api/wire"
 )
 
 // Only a server that did not answer is asked after.
@@ -32,6 +34,27 @@ func TestHintOfAServerThatDoesNotAnswer(t *testing.T) {
 		hint := newConsole(t, nil).hintFor(t.Context(), c.err, nil)
 		if got := strings.Contains(hint, "Is the daemon running?"); c.err == nil || got != c.asks {
 			t.Errorf("%s (%v): hint %q", what, c.err, hint)
+		}
+	}
+}
+
+// At three in the morning one knows the host.
+func TestHintOfAHostInPlaceOfAnInstance(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t)
+	d.refuses("GET /instances/shop-1", 404, "NOT_FOUND", "not found")
+	d.refuses("GET /instances/shop", 404, "NOT_FOUND", "not found")
+	d.answers("GET /instances", page(
+		wire.Instance{ID: "i-1", ServiceName: "shop", Hostname: "shop-1", Health: "Healthy"}, wire.Instance{ID: "i-11", ServiceName: "shop", Hostname: "shop-11", Health: "Healthy"}))
+	c := newConsole(t, d)
+	for line, want := range map[string]string{
+		"describe instance shop-1": "An instance is named by its ID; on shop-1 it is i-1.\n",
+		"deregister shop-1":        "An instance is named by its ID; on shop-1 it is i-1.\n",
+		"describe instance shop":   "An instance is named by its ID: sluice get instances -o wide lists them.\n",
+	} {
+		c.wants(t, exitUnknown, strings.Fields(line)...)
+		if !strings.Contains(c.err.String(), want) {
+			t.Errorf("sluice %s says %q, want %q", line, c.err.String(), want)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func newLoggingCommand(sh *shell) *cobra.Command {
 		Long: `Say what the daemons log, who changed it and until when. Needs the role Admin.
 
 What is configured (log_level) counts again when the time of a change is over.`,
-		Args: cobra.NoArgs,
+		Args: nothing,
 	}
 	conn := connected(sh, cmd)
 	format := outputFlag(cmd)
@@ -83,7 +83,7 @@ func newLoggingResetCommand(sh *shell, conn *connection) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Log what is configured again, before the time is over",
-		Args:  cobra.NoArgs,
+		Args:  nothing,
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r, err := conn.open()

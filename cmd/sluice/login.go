@@ -21,7 +21,7 @@ func newLoginCommand(sh *shell) *cobra.Command {
 		Long: `Sign in to the daemon at --server with a user name and password, and keep the token
 it gives, readable by you alone, for later commands to the same server. With --sso you
 sign in at the server's identity provider, in a browser on this machine.`,
-		Args: cobra.NoArgs,
+		Args: nothing,
 	}
 	conn := connected(sh, cmd)
 	cmd.Flags().StringVarP(&username, "username", "u", "", "user name; asked for when missing")
@@ -92,7 +92,7 @@ func (c *connection) welcome(in wire.LoginResponse) error {
 
 func newLogoutCommand(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "logout", Short: "Sign out: end the session and forget its token", Args: cobra.NoArgs,
+		Use: "logout", Short: "Sign out: end the session and forget its token", Args: nothing,
 	}
 	conn := connected(sh, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

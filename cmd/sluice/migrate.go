@@ -40,7 +40,7 @@ func newMigrateCommand(sh *shell) *cobra.Command {
 		}),
 		newMigrateDownCommand(sh),
 		&cobra.Command{
-			Use: "sql", Short: "Print the whole schema for an empty PostgreSQL database, for psql", Args: cobra.NoArgs,
+			Use: "sql", Short: "Print the whole schema for an empty PostgreSQL database, for psql", Args: nothing,
 			RunE: func(*cobra.Command, []string) error {
 				text, err := store.PostgresSQL()
 				if err == nil {
@@ -120,17 +120,25 @@ func (sh *shell) verified(v wire.AuditVerification) error {
 // that only reads may run beside the daemon.
 func databaseCommand(sh *shell, use, short string, readOnly bool, run func(context.Context, *store.Store) error) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: use, Short: short, Args: cobra.NoArgs,
+		Use: use, Short: short, Args: nothing,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			conf, err := loadSettings(cmd.Flags(), sh.getenv)
 			if err != nil {
 				return err
 			}
-			return withDatabase(cmd.Context(), conf, readOnly, run)
+			return stopFirst(withDatabase(cmd.Context(), conf, readOnly, run))
 		},
 	}
 	addSettings(cmd.Flags())
 	return cmd
+}
+
+// stopFirst says what to do where the daemon has the database.
+func stopFirst(err error) error {
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("%w: stop the daemon first", err)
+	}
+	return err
 }
 
 func withDatabase(ctx context.Context, conf settings.Settings, readOnly bool, run func(context.Context, *store.Store) error) error {

@@ -83,6 +83,8 @@ func (o rollbackOptions) check(sh *shell, target string) error {
 		return errors.New("--to goes with a profile: a deployment's rollback goes back to where it came from")
 	case o.dryRun, asking:
 		return nil
+	case !reasoned && !o.yes:
+		return errors.New("needs --yes and --reason: there is no terminal to ask on; --dry-run shows what would happen")
 	case !reasoned:
 		return errors.New("needs --reason: it is kept in the audit log and shown with the hold")
 	case !o.yes:

@@ -86,7 +86,7 @@ func words[T ~string](values []T) []string {
 
 func newSchemaList(conn *connection) *cobra.Command {
 	var f client.SchemaFilter
-	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the versions of schemas", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the versions of schemas", Args: nothing}
 	cmd.Flags().StringVar(&f.Status, "status", "", "only with this status: Draft, PendingApproval, Approved or Deprecated")
 	cmd.Flags().StringVar(&f.SchemaID, "id", "", "only of this schema")
 	complete(cmd, "status", func(string) []string { return words(profile.SchemaStatuses()) })

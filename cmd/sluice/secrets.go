@@ -29,7 +29,7 @@ then before it, then run sluice secrets rotate.`
 func newSecretsKeyCommand(sh *shell) *cobra.Command {
 	var id string
 	cmd := &cobra.Command{
-		Use: "key", Short: "Make a key for master_key", Long: secretsKeyLong, Args: cobra.NoArgs,
+		Use: "key", Short: "Make a key for master_key", Long: secretsKeyLong, Args: nothing,
 		Example: "  sluice secrets key --id 2026-11 > master.key",
 		RunE: func(*cobra.Command, []string) error {
 			key, err := secrets.NewKey(id)
@@ -92,7 +92,7 @@ database does it by itself when it starts.`
 func newSecretsRotateCommand(sh *shell) *cobra.Command {
 	dryRun := false
 	cmd := &cobra.Command{
-		Use: "rotate", Short: "Seal every stored secret under the newest key", Long: secretsRotateLong, Args: cobra.NoArgs,
+		Use: "rotate", Short: "Seal every stored secret under the newest key", Long: secretsRotateLong, Args: nothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withKeys(cmd, sh, dryRun, func(ctx context.Context, db *store.Store, keys secrets.Keys) error {
 				if dryRun {
@@ -145,7 +145,7 @@ func rotate(ctx context.Context, sh *shell, db *store.Store, keys secrets.Keys) 
 
 // keysCommand works on the database itself with the keys of the daemon's settings.
 func keysCommand(sh *shell, cmd *cobra.Command, readOnly bool, run func(context.Context, *store.Store, secrets.Keys) error) *cobra.Command {
-	cmd.Args = cobra.NoArgs
+	cmd.Args = nothing
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return withKeys(cmd, sh, readOnly, run) }
 	addSettings(cmd.Flags())
 	return cmd

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -29,7 +30,7 @@ func newServeCommand(sh *shell) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the daemon",
 		Long:  serveLong,
-		Args:  cobra.NoArgs,
+		Args:  nothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := loadSettings(cmd.Flags(), sh.getenv)
 			if err != nil {
@@ -141,6 +142,9 @@ func openStore(ctx context.Context, conf settings.Settings, log *slog.Logger, en
 		URL: url, Connections: conf.DatabaseConnections, Logger: log.With("component", "store"), Fail: failpoint,
 		Routing: routing(conf), Ended: ended,
 	})
+	if errors.Is(err, store.ErrLocked) {
+		err = fmt.Errorf("%w: stop the other sluice, or give this one a folder of its own with --data-dir", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ func newGetSources(conn *connection) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "sources", Aliases: []string{"source"},
 		Short: "List the watched repositories with how far they are read",
-		Args:  cobra.NoArgs,
+		Args:  nothing,
 	}
 	return lister(conn, cmd, func(ctx context.Context, r remote, _ []string) (listing, error) {
 		sources, err := r.c.Sources(ctx)

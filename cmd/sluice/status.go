@@ -3,12 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice/api/wire"
 )
+
+// commitPattern is a SHA, or the beginning of one.
+var commitPattern = regexp.MustCompile(`^[0-9a-fA-F]{7,64}$`)
 
 func newStatusCommand(sh *shell) *cobra.Command {
 	var wait bool
@@ -29,6 +33,9 @@ Exit code 0 when none of them is a failure or an error, 1 otherwise.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkFormat(*format); err != nil {
 			return err
+		}
+		if len(args) == 1 && !commitPattern.MatchString(args[0]) {
+			return fmt.Errorf("%q is no commit: it takes the first seven digits of its SHA at least; sluice describe profile tells of a profile", args[0])
 		}
 		r, err := conn.open()
 		if err != nil {

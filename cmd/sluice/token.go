@@ -64,7 +64,7 @@ Admin does everything; Registration only lets instances register.
 }
 
 func newTokenList(conn *connection) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the tokens, without what they are", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the tokens, without what they are", Args: nothing}
 	return lister(conn, cmd, func(ctx context.Context, r remote, _ []string) (listing, error) {
 		tokens, err := r.c.Tokens(ctx)
 		if err != nil {

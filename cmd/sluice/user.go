@@ -91,7 +91,7 @@ func newUserAdd(conn *connection) *cobra.Command {
 }
 
 func newUserList(conn *connection) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the users", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List the users", Args: nothing}
 	return lister(conn, cmd, func(ctx context.Context, r remote, _ []string) (listing, error) {
 		users, err := client.All(ctx, r.c.Users)
 		if err != nil {

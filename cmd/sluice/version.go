@@ -98,7 +98,7 @@ func newVersionCommand(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this program, and what it was built from",
-		Args:  cobra.NoArgs,
+		Args:  nothing,
 	}
 	format := outputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {

@@ -24,13 +24,14 @@ func newWatchCommand(sh *shell) *cobra.Command {
 and what the gate measures. On a terminal the picture is drawn in place; in a
 pipe every change is a line. A lost connection is shown and tried again.
 
-Exit code 0 when the deployment completed, 1 when it ended any other way.`,
+Exit code 0 when the deployment completed, 1 when it ended any other way, or when
+the commit was read and makes none.`,
 		Args: needs(1, "a deployment or a profile: sluice watch PROFILE"),
 	}
 	conn := connected(sh, cmd)
 	conn.completes(cmd, deploymentOrProfileNames)
 	cmd.Flags().BoolVar(&next, "next", false, "when the profile's newest deployment has ended, wait for the one after it")
-	cmd.Flags().StringVar(&commit, "commit", "", "wait for the deployment that this commit (the whole SHA) makes of the profile, and follow it")
+	cmd.Flags().StringVar(&commit, "commit", "", "wait for the deployment that this commit (at least seven digits) makes of the profile, and follow it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r, err := conn.open()
 		if err != nil {
@@ -54,12 +55,12 @@ type watcher struct {
 	out    io.Writer     // where it is shown; nil is standard output
 }
 
-// find resolves a profile to its newest deployment.
+// find resolves a profile to its newest deployment, or to that of a commit.
 func (w *watcher) find(ctx context.Context, arg, commit string, next bool) (string, error) {
 	if isDeployment(arg) {
 		return arg, nil
 	}
-	told := false
+	told, none := false, error(nil)
 	for {
 		d, err := w.remote.newestDeployment(ctx, arg, commit)
 		switch {
@@ -67,15 +68,56 @@ func (w *watcher) find(ctx context.Context, arg, commit string, next bool) (stri
 			return "", err
 		case err == nil && (commit != "" || !(next && client.Final(d.Status))):
 			return d.ID, nil
+		case none != nil: // the deployment may have come between the two questions, so it was asked for once more
+			return "", none
+		}
+		if commit != "" {
+			whole, outcome, err := w.read(ctx, arg, commit)
+			if err != nil {
+				return "", err
+			}
+			if none = outcome; none != nil || whole != commit {
+				commit = whole
+				continue
+			}
 		}
 		if !told {
-			fmt.Fprintf(w.sh.stderr, "waiting for the next deployment of %s\n", oneLine(arg))
+			fmt.Fprintf(w.sh.stderr, "waiting for the %s\n", awaited(arg, commit))
 			told = true
 		}
 		if err := pause(ctx, w.tick); err != nil {
 			return "", errStopped
 		}
 	}
+}
+
+func awaited(profile, commit string) string {
+	if commit != "" {
+		return fmt.Sprintf("deployment of %s that commit %s makes", oneLine(profile), short(oneLine(commit)))
+	}
+	return "next deployment of " + oneLine(profile)
+}
+
+// read asks what a commit is told: its whole SHA, and where nothing of it is
+// under way why it makes no deployment of the profile.
+func (w *watcher) read(ctx context.Context, profile, commit string) (whole string, none, err error) {
+	statuses, err := w.remote.c.Statuses(ctx, commit)
+	if isNotFound(err) {
+		return commit, nil, nil // not read yet
+	}
+	if err != nil || len(statuses) == 0 {
+		return commit, nil, err
+	}
+	whole, why := statuses[0].Commit, "it changes other profiles alone"
+	for _, s := range statuses {
+		if s.State == "pending" {
+			return whole, nil, nil
+		}
+		if s.Context == "sluice/"+profile || len(statuses) == 1 {
+			why = s.Description
+		}
+	}
+	return whole, notSo(fmt.Errorf("commit %s makes no deployment of %s: %s", short(whole), oneLine(profile), oneLine(why))), nil
 }
 
 // errStopped ends a command that was interrupted; the deployment goes on.

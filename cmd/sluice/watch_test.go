@@ -147,6 +147,77 @@ func TestWatchForTheNext(t *testing.T) {
 	}
 }
 
+func TestWatchOfACommitThatMakesNoDeployment(t *testing.T) {
+	t.Parallel()
+	const sha = "891fdb65cfdeb8861cf31620b40d7f744e6394b3"
+	status := func(context, state, description string) wire.CommitStatus {
+		return wire.CommitStatus{Commit: sha, Context: context, State: state, Description: description}
+	}
+	for name, c := range map[string]struct {
+		statuses []wire.CommitStatus
+		want     string
+	}{
+		"it is not valid": {
+			[]wire.CommitStatus{status("sluice", "failure", "2 profiles failed"), status("sluice/shop", "failure", "shop.yaml:9:1: a tab indents this line")},
+			"sluice: commit 891fdb65 makes no deployment of shop: shop.yaml:9:1: a tab indents this line\n",
+		},
+		"it changes no profile": {
+			[]wire.CommitStatus{status("sluice", "success", "no profile changed")},
+			"sluice: commit 891fdb65 makes no deployment of shop: no profile changed\n",
+		},
+		"it changes others": {
+			[]wire.CommitStatus{status("sluice", "success", "1.0.1 runs on 3 of 3 instances"), status("sluice/other", "success", "1.0.1 runs on 3 of 3 instances")},
+			"sluice: commit 891fdb65 makes no deployment of shop: it changes other profiles alone\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDaemon(t)
+			d.answers("GET /deployments", page[wire.Deployment]())
+			d.answers("GET /statuses/891fdb6", page(c.statuses...))
+			d.answers("GET /statuses/"+sha, page(c.statuses...))
+			con := newConsole(t, d)
+			con.wants(t, 1, "watch", "shop", "--commit", "891fdb6")
+			if con.err.String() != c.want {
+				t.Errorf("stderr is %q, want %q", con.err.String(), c.want)
+			}
+		})
+	}
+}
+
+func TestWatchOfACommitThatIsNotReadYet(t *testing.T) {
+	t.Parallel()
+	const sha = "891fdb65cfdeb8861cf31620b40d7f744e6394b3"
+	d := newDaemon(t)
+	asked := 0
+	d.mux.HandleFunc("GET /api/v1/statuses/{commit}", func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked == 1 {
+			reply(w, 404, map[string]any{"error": map[string]any{"code": "NOT_FOUND", "message": "not found"}})
+			return
+		}
+		reply(w, 200, page(wire.CommitStatus{Commit: sha, Context: "sluice", State: "pending"}))
+	})
+	d.mux.HandleFunc("GET /api/v1/deployments", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("commit") == sha {
+			reply(w, 200, page(canary()))
+			return
+		}
+		reply(w, 200, page[wire.Deployment]())
+	})
+	c := newConsole(t, d)
+	r, err := (&connection{sh: c.shell}).open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watcher{sh: c.shell, remote: r, tick: time.Millisecond}
+	if id, err := w.find(t.Context(), "payment", "891fdb6", true); err != nil || id != deploymentID {
+		t.Errorf("found %q, %v", id, err)
+	}
+	if want := "waiting for the deployment of payment that commit 891fdb6 makes\n"; c.err.String() != want {
+		t.Errorf("stderr is %q", c.err.String())
+	}
+}
+
 func TestWatchRefused(t *testing.T) {
 	t.Parallel()
 	d := newDaemon(t)

@@ -12,7 +12,7 @@ func newWhoamiCommand(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "whoami",
 		Short: "Say as whom commands speak, to which server, and what chose both",
-		Args:  cobra.NoArgs,
+		Args:  nothing,
 	}
 	conn := connected(sh, cmd)
 	format := outputFlag(cmd)

@@ -108,8 +108,8 @@ func (s *scene) writesNothing(d wire.Deployment) {
 		if took := time.Since(began); took > 15*time.Second {
 			s.t.Errorf("%s took %s", what, took)
 		}
-		if refused, ok := errors.AsType[*client.APIError](err); err != nil && (!ok || refused.Status != http.StatusServiceUnavailable || refused.RetryAfter == 0) {
-			s.t.Fatalf("%s gave %v, want 503 with a Retry-After", what, err)
+		if refused, ok := errors.AsType[*client.APIError](err); err != nil && (!ok || refused.Status != http.StatusServiceUnavailable || refused.RetryAfter == 0 || !strings.Contains(refused.Message, "disk is full")) {
+			s.t.Fatalf("%s gave %v, want 503 with a Retry-After that says why", what, err)
 		}
 		return err != nil
 	}

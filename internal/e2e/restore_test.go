@@ -50,7 +50,7 @@ func TestABackupBringsTheFleetBack(t *testing.T) {
 	s.everywhere("1.0.1")
 	told := s.fleet.members[0].now().generation
 
-	if out, err := s.sluice("restore", "--from", copied, "--force"); err == nil || !strings.Contains(out, "in use by another process") {
+	if out, err := s.sluice("restore", "--from", copied, "--force"); err == nil || !strings.Contains(out, "in use by another process: stop the daemon first") {
 		t.Errorf("beside the daemon a restore gave %v\n%s", err, out)
 	}
 	s.kill()

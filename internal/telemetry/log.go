@@ -45,6 +45,8 @@ func hideSecrets(groups []string, a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindString:
 		return slog.String(a.Key, redact.Text(a.Value.String()))
+	case slog.KindDuration: // 250ms, as text has it, and no count of nanoseconds
+		return slog.String(a.Key, a.Value.Duration().String())
 	case slog.KindAny:
 		return slog.Attr{Key: a.Key, Value: hideAny(a.Value.Any())}
 	}

@@ -82,6 +82,17 @@ func TestLogKeepsTheRest(t *testing.T) {
 	}
 }
 
+func TestLogWritesDurationsForPeople(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]string{"json": `"took":"1.5s"`, "text": "took=1.5s"} {
+		var out bytes.Buffer
+		telemetry.NewLogger(&out, format, telemetry.NewLevels(slog.LevelInfo)).Info("applied", "took", 1500*time.Millisecond)
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s lacks %s", out.String(), want)
+		}
+	}
+}
+
 func TestLevelsCanBeChanged(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
