@@ -99,3 +99,42 @@ func keep(tab *testenv.Tab) (stays func(t *testing.T)) {
 		}
 	}
 }
+
+// What a change puts under the pointer in the moment of a click is not clicked.
+func TestAChangeUnderThePointerIsNotClicked(t *testing.T) {
+	t.Parallel()
+	s := perform(t)
+	tab := s.signedIn(t, "/deployments", testenv.TabOptions{})
+	tab.WaitText("footer", "live", patience)
+	// A person points at the first row; whatever comes in its place, they click at once.
+	tab.Eval(`(() => {
+		const at = document.querySelector('main .rows .main-link').getBoundingClientRect();
+		const spot = {clientX: at.left + 5, clientY: at.top + 5, bubbles: true, cancelable: true};
+		document.dispatchEvent(new PointerEvent('pointermove', spot));
+		const click = () => { const on = document.elementFromPoint(spot.clientX, spot.clientY); const e = new MouseEvent('click', {...spot, detail: 1}); on.dispatchEvent(e); return e.defaultPrevented; };
+		const before = document.querySelectorAll('main .rows > li').length;
+		window.addEventListener('click', (e) => { window.went = true; e.preventDefault(); });
+		new MutationObserver(() => {
+			if (window.prevented === undefined && document.querySelectorAll('main .rows > li').length > before) { window.prevented = click(); window.atOnce = window.went === true; }
+		}).observe(document.getElementById('main'), {childList: true, subtree: true});
+	})()`, nil)
+	s.awaits(s.deployed(s.commit("Greet with moin", byHand, "greeting: moin")).ID, 1)
+	tab.Wait("the click", patience, func() bool {
+		var done bool
+		tab.Eval("window.prevented !== undefined", &done)
+		return done
+	})
+	var prevented, went bool
+	tab.Eval("window.prevented", &prevented)
+	tab.Eval("window.atOnce", &went)
+	if !prevented || went {
+		t.Errorf("the row that came there was clicked: prevented %v, went %v", prevented, went)
+	}
+	// A moment later it is what they see, and a click is a click.
+	tab.Wait("a click that counts", patience, func() bool {
+		var went bool
+		tab.Eval(`(() => { const on = document.querySelector('main .rows .main-link'), at = on.getBoundingClientRect();
+			on.dispatchEvent(new MouseEvent('click', {clientX: at.left + 5, clientY: at.top + 5, bubbles: true, cancelable: true, detail: 1})); return window.went === true; })()`, &went)
+		return went
+	})
+}
