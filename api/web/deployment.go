@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/report"
@@ -102,8 +103,9 @@ type GateMetric struct {
 // NewGate puts the deciding check beside what was measured all along.
 func NewGate(r wire.Report) Gate {
 	g := Gate{Verdict: r.Verdict}
+	begins := ChartsBegin(r.Series, r.Deployment)
 	for _, s := range r.Series {
-		chart := Chart(s, r.Deployment)
+		chart := Chart(s, begins, r.Deployment)
 		if chart == "" && !s.Failed {
 			g.Others = append(g.Others, report.Metric(s.Name))
 			continue
@@ -192,9 +194,32 @@ func upper(text string) string {
 }
 
 // person is somebody's name, without the address that commits have beside it.
-func person(author string) string {
+func person(author string) template.HTML {
 	if name, _, ok := strings.Cut(author, " <"); ok && name != "" {
-		return name
+		return said(name)
 	}
-	return author
+	return said(author)
+}
+
+// said is what a person wrote. Whatever script it is in, what stands beside it keeps its order.
+func said(text string) template.HTML {
+	return template.HTML("<bdi>" + template.HTMLEscapeString(text) + "</bdi>") //nolint:gosec // escaped
+}
+
+// DatedMoment is a moment of a time line. Day is that of the first one, and of each
+// with which another day begins: one looks at a report long after, and at a soak of days.
+type DatedMoment struct {
+	wire.Moment
+	Day string
+}
+
+func dated(moments []wire.Moment) []DatedMoment {
+	out, last := make([]DatedMoment, len(moments)), ""
+	for i, m := range moments {
+		out[i].Moment = m
+		if day := m.At.UTC().Format(time.DateOnly); day != last {
+			out[i].Day, last = day, day
+		}
+	}
+	return out
 }
