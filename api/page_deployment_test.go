@@ -149,6 +149,7 @@ func TestOrdersOnThePage(t *testing.T) {
 	w.asBrowser(viewer, "GET", page, nil).shows(t, 200).hides(t, page+"/pause", page+"/promote", page+"/rollback", page+"/cancel")
 	w.asBrowser(w.tokens[api.Developer], "GET", page, nil).shows(t, 200).hides(t, page+"/pause")
 	w.asBrowser(operator, "GET", page, nil).shows(t, 200, page+`/pause"`, page+`/promote"`, page+`/rollback"`, page+`/cancel"`).hides(t, page+"/resume", page+"/retry")
+	w.asBrowser(viewer, "GET", page, nil).shows(t, 200, `role="status">In progress, phase 1 of 2</p>`)
 	for _, order := range []string{"pause", "resume", "promote", "cancel", "rollback", "retry"} {
 		post(viewer, order).shows(t, 403, "This is not for you to do")
 		post(w.tokens[api.Developer], order).shows(t, 403)
@@ -251,7 +252,7 @@ func TestRollBackACompletedOneOnThePage(t *testing.T) {
 	if v.at == page || !strings.HasPrefix(v.at, "/deployments/") {
 		t.Errorf("after the rollback: at %s", v.at)
 	}
-	w.asBrowser(operator, "GET", v.at, nil).shows(t, 200, "Rollback")
+	w.asBrowser(operator, "GET", v.at, nil).shows(t, 200, "Rollback", "No gate holds up what takes a change back").hides(t, "No check yet")
 	one.apply()
 }
 

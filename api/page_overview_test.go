@@ -42,7 +42,7 @@ func TestOverviewPage(t *testing.T) {
 	w.lacks(w.opened(viewer, "/"), "No source fails.")
 	problem(func(tx *store.Tx) error { return tx.ClearProblem(t.Context(), "configs", "a.yaml") })
 	w.has(w.opened(viewer, "/"), "No source fails.", "No profile is on hold.", "No instance is unhealthy or silent.", "Nothing waits for approval.",
-		`href="/deployments/`+d.ID+`"`, "Completed</span> 1")
+		`href="/deployments/`+d.ID+`"`, `href="/deployments?status=Completed"`, "Completed</span> 1")
 
 	w.must(w.store.RecordSourceFailure(t.Context(), "configs", "<script>remote</script> hung up"))
 	w.want(w.call(one.token, "POST", "/instances/"+one.id+"/heartbeat", wire.HeartbeatRequest{Health: wire.Health{Status: "Unhealthy"}}), 200)

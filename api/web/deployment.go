@@ -88,9 +88,10 @@ func (v DeploymentView) Approves() bool { return v.Deployment.Status == "Pending
 
 // Gate is what the checks of a deployment measured.
 type Gate struct {
-	Verdict *wire.Verdict // of the check that decided, nil before the first one
-	Metrics []GateMetric  // measured, or what decided
-	Others  []string      // have no figure
+	Verdict  *wire.Verdict // of the check that decided, nil before the first one
+	Unjudged string        // why there is none
+	Metrics  []GateMetric  // measured, or what decided
+	Others   []string      // have no figure
 }
 
 // GateMetric is one metric: what the deciding check made of it, and how it went.
@@ -102,7 +103,7 @@ type GateMetric struct {
 
 // NewGate puts the deciding check beside what was measured all along.
 func NewGate(r wire.Report) Gate {
-	g := Gate{Verdict: r.Verdict}
+	g := Gate{Verdict: r.Verdict, Unjudged: unjudged(r.Deployment)}
 	begins := ChartsBegin(r.Series, r.Deployment)
 	for _, s := range r.Series {
 		chart := Chart(s, begins, r.Deployment)
@@ -113,6 +114,19 @@ func NewGate(r wire.Report) Gate {
 		g.Metrics = append(g.Metrics, GateMetric{MetricCheck: decidingCheck(r, s), Decided: s.Failed, Chart: chart})
 	}
 	return g
+}
+
+// unjudged is why no check of a deployment is there.
+func unjudged(d wire.Deployment) string {
+	switch {
+	case d.Kind == "Rollback":
+		return "No gate holds up what takes a change back."
+	case d.Kind == "Retirement":
+		return "It changes no instance: there is nothing to judge."
+	case Ended(d):
+		return "No check was made: nothing judged it."
+	}
+	return "No check yet: the gate looks at the first heartbeats of whoever runs the new version."
 }
 
 // decidingCheck is a metric in the check that decided; its last point where that

@@ -17,7 +17,7 @@ var funcs = template.FuncMap{
 	"absolute": absolute, "selection": selection, "settled": settled, "firstLine": firstLine, "sourceState": sourceState, "details": details, "entityPath": entityPath, "otherLines": otherLines,
 	"track": func(d wire.Deployment) template.HTML { return Track(d) }, "smalltrack": SmallTrack,
 	"metric": report.Metric, "figure": report.Figure, "chance": report.Chance, "spoken": report.Spoken, "health": report.Health,
-	"exposed": report.Exposed, "changes": report.Changed, "clock": clock, "upper": upper, "person": person, "said": said, "dated": dated,
+	"exposed": report.Exposed, "changes": report.Changed, "clock": clock, "upper": upper, "person": person, "said": said, "spaced": spaced, "dated": dated,
 	"ahead": Ahead, "value": valueText, "holdEnds": holdEnds, "pairs": pairs, "span": span, "sentence": Sentence,
 }
 
