@@ -81,7 +81,7 @@ func TestFreezeByForm(t *testing.T) {
 	if v := w.asBrowser(operator, "POST", "/freeze", begin); v.status != 303 || v.at != "/freeze" {
 		t.Fatalf("begun: %d to %s\n%s", v.status, v.at, v.text)
 	}
-	w.has(w.opened(viewer, "/"), "Everything is frozen", "the fair &lt;b&gt;opens&lt;/b&gt;")
+	w.has(w.opened(viewer, "/"), "Everything is frozen", `data-absolute>`, " UTC</time>: <bdi>the fair &lt;b&gt;opens&lt;/b&gt;</bdi>")
 	w.has(w.opened(operator, "/freeze"), "End the freeze")
 	if v := w.asBrowser(operator, "POST", "/freeze/end", url.Values{"reason": {"over"}}); v.status != 303 {
 		t.Fatalf("ended: %d\n%s", v.status, v.text)
