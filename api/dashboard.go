@@ -189,7 +189,11 @@ func forPeople(c echo.Context) bool {
 func (a *API) answerPage(c echo.Context, p *problem) {
 	var err error
 	if p.status == http.StatusUnauthorized {
-		err = c.Redirect(http.StatusSeeOther, "/login?next="+url.QueryEscape(pageBehind(c)))
+		to := "/login?next=" + url.QueryEscape(pageBehind(c))
+		if c.Request().Method == http.MethodPost {
+			to += "&undone=yes"
+		}
+		err = c.Redirect(http.StatusSeeOther, to)
 	} else {
 		err = a.problemPage(c, p)
 	}

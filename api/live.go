@@ -50,7 +50,8 @@ func (a *API) lookAfter(c echo.Context, s *eventStream, build pageFunc, at *url.
 	defer tick.Stop()
 	defer here.Stop()
 	var looks patience
-	if err := s.send("here", "", wire.PageHere{Now: a.opts.Store.Clock().UTC()}); err != nil {
+	seen, unread := false, false
+	if err := s.send("here", "", a.pageHere(unread)); err != nil {
 		return nil // the reader is gone
 	}
 	for {
@@ -61,24 +62,36 @@ func (a *API) lookAfter(c echo.Context, s *eventStream, build pageFunc, at *url.
 		case err != nil:
 			looks.failed()
 			a.missed(c.Request().Context(), err)
-		case told.Mark != mark:
+		default:
 			looks.worked()
+			seen = true
+		}
+		// A look that fails alone is made up for in a moment. Where none does, the reader is not to take for live what is old.
+		if now := looks.failures > 1 || looks.failures > 0 && !seen; now != unread {
+			if unread = now; s.send("here", "", a.pageHere(unread)) != nil {
+				return nil
+			}
+		}
+		if err == nil && told.Mark != mark {
 			if s.send("page", "", told) != nil {
 				return nil
 			}
 			mark = told.Mark
-		default:
-			looks.worked()
 		}
-		if over, err := a.liveWait(c, s, tick.C, here.C, looks.again); over {
+		if over, err := a.liveWait(c, s, unread, tick.C, here.C, looks.again); over {
 			return err
 		}
 	}
 }
 
+// pageHere says that the stream stands, and whether what the page shows cannot be read.
+func (a *API) pageHere(unread bool) wire.PageHere {
+	return wire.PageHere{Now: a.opts.Store.Clock().UTC(), Unread: unread}
+}
+
 // liveWait waits until the page is to be looked at again; over says that there is
 // nobody to look for.
-func (a *API) liveWait(c echo.Context, s *eventStream, tick, here, again <-chan time.Time) (over bool, err error) {
+func (a *API) liveWait(c echo.Context, s *eventStream, unread bool, tick, here, again <-chan time.Time) (over bool, err error) {
 	if again != nil {
 		tick = nil
 	}
@@ -96,7 +109,7 @@ func (a *API) liveWait(c echo.Context, s *eventStream, tick, here, again <-chan 
 			if !a.stillAllowed(c) {
 				return true, ignored(s.send("signed-out", "", struct{}{}))
 			}
-			if s.send("here", "", wire.PageHere{Now: a.opts.Store.Clock().UTC()}) != nil {
+			if s.send("here", "", a.pageHere(unread)) != nil {
 				return true, nil
 			}
 		}

@@ -78,6 +78,31 @@ func TestDeploymentPage(t *testing.T) {
 	w.asBrowser(theirs, "POST", page+"/retry", url.Values{"reason": {"mine"}}).shows(t, 404)
 }
 
+// Whoever wrote from right to left does not turn what stands beside it round, and a
+// report says of which day it is.
+func TestDeploymentPageInAnotherScript(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const author = "דוד כהן"
+	const message = "רפע (timeout)"
+	w.profile()
+	content := data("1")
+	w.must(w.store.InsertVersion(t.Context(), profile.Version{
+		Profile: name, Number: "1.0.0", Data: content, Hash: profile.Hash(content), ValidatedAt: time.Now(), Source: "configs",
+		Commit: strings.Repeat("c", 40), Author: author + " <david@example.com>", Message: message,
+	}))
+	d, err := w.engine.Start(t.Context(), rollout.Deployment{
+		ID: uuid.NewString(), Profile: name, Kind: rollout.Forward, Version: "1.0.0", Hash: profile.Hash(content), State: rollout.Pending, CreatedAt: time.Now(),
+		Selector: fleet.Selector{Service: "payment-service", Environment: profile.Production}, Strategy: profile.DefaultStrategy(profile.Canary),
+		Source: "configs", Commit: strings.Repeat("c", 40), InitiatedBy: author + " <david@example.com>", Cause: message,
+	}, author)
+	w.must(err)
+	viewer, page := w.tokens[api.Viewer], "/deployments/"+d.ID
+	w.asBrowser(viewer, "GET", page, nil).shows(t, 200, "by <bdi>"+author+"</bdi> · <time", "<dd><bdi>"+message+"</bdi></dd>")
+	w.asBrowser(viewer, "GET", page+"/report", nil).shows(t, 200, `<span class="day soft">`+d.CreatedAt.UTC().Format(time.DateOnly)+"</span>")
+	w.asBrowser(viewer, "GET", "/profiles/"+name, nil).shows(t, 200, "<bdi>"+author+"</bdi> · <code", "<bdi>"+message+"</bdi>")
+}
+
 // What a commit came from is linked to, where the source's URL leads to a forge.
 func TestDeploymentPageLeadsToTheForge(t *testing.T) {
 	t.Parallel()
@@ -124,6 +149,7 @@ func TestOrdersOnThePage(t *testing.T) {
 	w.asBrowser(viewer, "GET", page, nil).shows(t, 200).hides(t, page+"/pause", page+"/promote", page+"/rollback", page+"/cancel")
 	w.asBrowser(w.tokens[api.Developer], "GET", page, nil).shows(t, 200).hides(t, page+"/pause")
 	w.asBrowser(operator, "GET", page, nil).shows(t, 200, page+`/pause"`, page+`/promote"`, page+`/rollback"`, page+`/cancel"`).hides(t, page+"/resume", page+"/retry")
+	w.asBrowser(viewer, "GET", page, nil).shows(t, 200, `role="status">In progress, phase 1 of 2</p>`)
 	for _, order := range []string{"pause", "resume", "promote", "cancel", "rollback", "retry"} {
 		post(viewer, order).shows(t, 403, "This is not for you to do")
 		post(w.tokens[api.Developer], order).shows(t, 403)
@@ -226,7 +252,7 @@ func TestRollBackACompletedOneOnThePage(t *testing.T) {
 	if v.at == page || !strings.HasPrefix(v.at, "/deployments/") {
 		t.Errorf("after the rollback: at %s", v.at)
 	}
-	w.asBrowser(operator, "GET", v.at, nil).shows(t, 200, "Rollback")
+	w.asBrowser(operator, "GET", v.at, nil).shows(t, 200, "Rollback", "No gate holds up what takes a change back").hides(t, "No check yet")
 	one.apply()
 }
 
@@ -273,5 +299,22 @@ func TestFormsOfAnotherSite(t *testing.T) {
 			t.Errorf("from %q: %d to %s", site, resp.StatusCode, resp.Header.Get("Location"))
 		}
 	}
+	w.reaches(d.ID, "InProgress")
+}
+
+// Whose session has ended when they send something is told that it was not done:
+// after signing in, the page looks as if it had been.
+func TestWhatIsSentWithoutASessionIsNotDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d, _ := w.canary()
+	page := "/deployments/" + d.ID
+	sent := w.asBrowser("", "POST", page+"/pause", nil)
+	if sent.status != 303 || !strings.HasPrefix(sent.at, "/login?next="+url.QueryEscape(page)) {
+		t.Fatalf("%d to %s", sent.status, sent.at)
+	}
+	w.asBrowser("", "GET", sent.at, nil).shows(t, 200, `role="alert"`, "what you sent was not done", `value="`+page+`"`)
+	read := w.asBrowser("", "GET", page, nil)
+	w.asBrowser("", "GET", read.at, nil).shows(t, 200, `value="`+page+`"`).hides(t, "not done", `role="alert"`)
 	w.reaches(d.ID, "InProgress")
 }

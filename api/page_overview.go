@@ -55,12 +55,12 @@ func (a *API) needsSomebody(ctx context.Context, scope profile.Scope, view *web.
 	if view.Held, err = a.heldProfiles(ctx, scope); err != nil {
 		return err
 	}
-	sources, err := a.opts.Store.SourcesWithin(ctx, scope)
+	sources, err := a.sourceItems(ctx, scope)
 	if err != nil {
 		return err
 	}
-	for _, s := range convert(sources, wireSource) {
-		if s.LastError != "" || s.PullRequestsError != "" {
+	for _, s := range sources {
+		if s.LastError != "" || s.PullRequestsError != "" || s.Unusable > 0 {
 			view.Failing = append(view.Failing, s)
 		}
 	}
@@ -108,8 +108,8 @@ func (a *API) firstSteps(ctx context.Context, scope profile.Scope, view *web.Ove
 	if profiles > 0 && instances > 0 {
 		return nil
 	}
-	sources, err := a.opts.Store.Sources(ctx)
-	view.First = &web.FirstSteps{Sources: convert(sources, wireSource), Profiles: profiles, Instances: instances, Server: a.opts.ExternalURL}
+	sources, err := a.sourceItems(ctx, scope)
+	view.First = &web.FirstSteps{Sources: sources, Profiles: profiles, Instances: instances, Server: a.opts.ExternalURL}
 	return err
 }
 

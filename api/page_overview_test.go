@@ -22,7 +22,13 @@ func TestOverviewPage(t *testing.T) {
 	viewer, operator := w.tokens[api.Viewer], w.tokens[api.Operator]
 	w.has(w.opened(viewer, "/"), "sluice serve --source-url", "sluice agent", "Register an instance")
 	w.must(w.store.RegisterSource(t.Context(), store.Source{ID: "configs", URL: "https://example.com/configs.git", Branch: "main"}))
-	w.has(w.opened(viewer, "/"), "No profile was found yet", "https://example.com/configs.git")
+	w.has(w.opened(viewer, "/"), "There is no profile yet", "https://example.com/configs.git")
+	problem := func(change func(tx *store.Tx) error) { w.must(w.store.InTx(t.Context(), change)) }
+	problem(func(tx *store.Tx) error {
+		return tx.PutProblem(t.Context(), profile.SourceProblem{Source: "configs", Path: "a.yaml", Commit: "c", Message: "YAML syntax"})
+	})
+	const unusable = `<a href="/sources/configs#problems">1 file cannot be used</a>`
+	w.has(w.opened(viewer, "/"), "There is no profile yet", unusable) // who begins is told why
 	w.lacks(w.opened(w.elsewhere(api.Viewer), "/"), "Register an instance", "configs")
 
 	w.profile()
@@ -32,8 +38,11 @@ func TestOverviewPage(t *testing.T) {
 	w.complete("1.0.0", one)
 	d := w.deploy("1.0.1")
 	w.reaches(d.ID, "InProgress")
+	w.has(w.opened(viewer, "/"), unusable)
+	w.lacks(w.opened(viewer, "/"), "No source fails.")
+	problem(func(tx *store.Tx) error { return tx.ClearProblem(t.Context(), "configs", "a.yaml") })
 	w.has(w.opened(viewer, "/"), "No source fails.", "No profile is on hold.", "No instance is unhealthy or silent.", "Nothing waits for approval.",
-		`href="/deployments/`+d.ID+`"`, "Completed</span> 1")
+		`href="/deployments/`+d.ID+`"`, `href="/deployments?status=Completed"`, "Completed</span> 1")
 
 	w.must(w.store.RecordSourceFailure(t.Context(), "configs", "<script>remote</script> hung up"))
 	w.want(w.call(one.token, "POST", "/instances/"+one.id+"/heartbeat", wire.HeartbeatRequest{Health: wire.Health{Status: "Unhealthy"}}), 200)
@@ -72,7 +81,7 @@ func TestFreezeByForm(t *testing.T) {
 	if v := w.asBrowser(operator, "POST", "/freeze", begin); v.status != 303 || v.at != "/freeze" {
 		t.Fatalf("begun: %d to %s\n%s", v.status, v.at, v.text)
 	}
-	w.has(w.opened(viewer, "/"), "Everything is frozen", "the fair &lt;b&gt;opens&lt;/b&gt;")
+	w.has(w.opened(viewer, "/"), "Everything is frozen", `data-absolute>`, " UTC</time>: <bdi>the fair &lt;b&gt;opens&lt;/b&gt;</bdi>")
 	w.has(w.opened(operator, "/freeze"), "End the freeze")
 	if v := w.asBrowser(operator, "POST", "/freeze/end", url.Values{"reason": {"over"}}); v.status != 303 {
 		t.Fatalf("ended: %d\n%s", v.status, v.text)

@@ -70,7 +70,7 @@ func TestProfilePage(t *testing.T) {
 	w.has(w.opened(viewer, profilePath), "2 run 1.0.0")
 	w.complete("1.0.1", one, two)
 	page := w.opened(operator, profilePath)
-	w.has(page, "2 run 1.0.1", "since 1.0.0", "1.0.0 <span", profilePath+"/rollback", "Ann · <code")
+	w.has(page, "2 run 1.0.1", "since 1.0.0", "1.0.0 <span", profilePath+"/rollback", "<bdi>Ann</bdi> · <code")
 	w.lacks(w.opened(viewer, profilePath), profilePath+"/rollback")
 	if v := w.asBrowser(viewer, "GET", "/profiles/no-such", nil); v.status != 404 {
 		t.Errorf("no such profile: %d", v.status)

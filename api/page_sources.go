@@ -28,11 +28,23 @@ func (a *API) sourceForms() []route {
 }
 
 func (a *API) sourcesPage(c echo.Context) (web.Page, error) {
-	sources, err := a.opts.Store.SourcesWithin(c.Request().Context(), who(c).scope)
+	sources, err := a.sourceItems(c.Request().Context(), who(c).scope)
 	if err != nil {
 		return web.Page{}, err
 	}
-	return web.Page{Title: "Sources", Section: web.Sources, Body: "sources", View: web.SourcesView{Items: convert(sources, wireSource)}, Live: true}, nil
+	return web.Page{Title: "Sources", Section: web.Sources, Body: "sources", View: web.SourcesView{Items: sources}, Live: true}, nil
+}
+
+// sourceItems are the sources within a scope, each with how many of its files cannot be used.
+func (a *API) sourceItems(ctx context.Context, scope profile.Scope) ([]web.SourceItem, error) {
+	sources, err := a.opts.Store.SourcesWithin(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	unusable, err := a.opts.Store.ProblemCounts(ctx, scope)
+	return convert(sources, func(s store.Source) web.SourceItem {
+		return web.SourceItem{Source: wireSource(s), Unusable: unusable[s.ID]}
+	}), err
 }
 
 // submitSync has a source looked at, and goes to where it is seen what comes of it.
@@ -65,7 +77,38 @@ func (a *API) sourcePage(c echo.Context) (web.Page, error) {
 		return web.Page{}, err
 	}
 	view.Commits = convert(commits, viewCommit)
+	if err := a.knowProfiles(ctx, &view); err != nil {
+		return web.Page{}, err
+	}
 	return web.Page{Title: id, Section: web.Sources, Body: "source", View: view, Live: true}, nil
+}
+
+// knowProfiles marks what a page may lead to: of a file that never became a version
+// there is no profile to look at.
+func (a *API) knowProfiles(ctx context.Context, view *web.SourceView) error {
+	var names []string
+	for _, p := range view.Problems {
+		names = append(names, p.Profile)
+	}
+	for _, c := range view.Commits {
+		for _, part := range c.Parts {
+			names = append(names, part.Profile)
+		}
+	}
+	slices.Sort(names)
+	known, err := a.opts.Store.KnownProfiles(ctx, slices.Compact(names))
+	if err != nil {
+		return err
+	}
+	for i := range view.Problems {
+		view.Problems[i].Known = known[view.Problems[i].Profile]
+	}
+	for _, c := range view.Commits {
+		for i := range c.Parts {
+			c.Parts[i].Known = known[c.Parts[i].Profile]
+		}
+	}
+	return nil
 }
 
 // askedForSync is who had the source looked at last. It is nil for a caller who

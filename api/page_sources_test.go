@@ -48,18 +48,20 @@ func TestSourcesPages(t *testing.T) {
 	}))
 
 	list := w.opened(viewer, "/sources")
-	w.has(list, `href="/sources/configs"`, "https://example.com/configs.git", "profiles/", "It cannot be synced", "connect: refused", `data-live="/sources"`)
+	w.has(list, `href="/sources/configs#problems">1 file cannot be used`, `href="/sources/configs"`, "https://example.com/configs.git", "profiles/", "It cannot be synced", "connect: refused", `data-live="/sources"`)
 	w.lacks(list, "Sync now")
 	one := w.opened(viewer, "/sources/configs")
 	w.has(one, "bbbbbbbb", "&lt;script&gt;", "The reason, at length.", "Ann &lt;ann@example.com&gt;", "pull request #12", `href="/profiles/`+name+`"`,
 		"no version", "line 3: unknown field", "not posted", "Files that cannot be used")
+	w.lacks(one, `href="/profiles/broken.production"`) // there is no such profile
 	w.has(w.opened(w.tokens[api.Operator], "/sources/configs"), "Sync now")
-	if strings.Index(one, "broken.production</a>\n<span") > strings.Index(one, name+"</a>\n<span") {
+	if strings.Index(one, "broken.production</span>\n<span") > strings.Index(one, name+"</a>\n<span") {
 		t.Error("what failed does not come first")
 	}
 	w.lacks(one, d.ID) // it is of no commit: an API call made it
 
 	team := w.token(api.Viewer, store.Token{Scope: profile.Scope{Profiles: []string{"payment-*"}}})
+	w.lacks(w.opened(team, "/sources"), "cannot be used") // the file is not of their profiles
 	theirs := w.opened(team, "/sources/configs")
 	w.has(theirs, "bbbbbbbb", name)
 	w.lacks(theirs, "broken.production")

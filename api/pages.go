@@ -33,7 +33,11 @@ func htmlUnder(c echo.Context, policy string, status int, page []byte) error {
 }
 
 func (a *API) loginPage(c echo.Context) error {
-	return a.showLogin(c, http.StatusOK, local(c.QueryParam("next")), "")
+	why := ""
+	if c.QueryParam("undone") != "" {
+		why = "You are not signed in any more, and what you sent was not done. Sign in, and send it again."
+	}
+	return a.showLogin(c, http.StatusOK, local(c.QueryParam("next")), why)
 }
 
 // showLogin shows the page to sign in on, with why the last try did not do.

@@ -310,6 +310,15 @@ func (s *step) settled(c crowd) {
 	s.enter(c)
 }
 
+// moment is one to come, to be read in whatever zone, with its day where that is not today's.
+func moment(at, now time.Time) string {
+	at = at.UTC()
+	if at.Format(time.DateOnly) != now.UTC().Format(time.DateOnly) {
+		return at.Format("2006-01-02 15:04:05 UTC")
+	}
+	return at.Format("15:04:05 UTC")
+}
+
 // passed says that the present phase was watched long enough and passed.
 func (s *step) passed(c crowd, last bool) bool {
 	ends := s.next.PhaseSettledAt.Add(s.phase(c).Bake)
@@ -317,7 +326,7 @@ func (s *step) passed(c crowd, last bool) bool {
 	waiting := s.read.Awaiting == AwaitingPromotion && s.read.Phase == s.next.Phase
 	switch {
 	case s.now.Before(ends):
-		s.stand(AwaitingNothing, "%s, %d of %d instances; watched until %s", s.position(), c.acked, c.live, ends.UTC().Format(time.TimeOnly))
+		s.stand(AwaitingNothing, "%s, %d of %d instances; watched until %s", s.position(), c.acked, c.live, moment(ends, s.now))
 		s.wakeAt(ends)
 	case !s.evidence() && !waiting:
 		s.stand(AwaitingEvidence, "%s: %s", s.position(), s.next.Verdict.Reason)

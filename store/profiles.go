@@ -185,3 +185,20 @@ func (s *Store) ProfileOwners(ctx context.Context, names []string) (map[string]s
 	}
 	return owners, nil
 }
+
+// KnownProfiles are those of the names that profiles have.
+func (s *Store) KnownProfiles(ctx context.Context, names []string) (map[string]bool, error) {
+	known := map[string]bool{}
+	if len(names) == 0 {
+		return known, nil
+	}
+	found, err := collect(ctx, s.read, func(row scanner) (name string, err error) { return name, row.Scan(&name) },
+		`SELECT name FROM config_profiles WHERE `+s.engine.in("name", 1), asJSON(names))
+	if err != nil {
+		return nil, fmt.Errorf("look %d profiles up: %w", len(names), err)
+	}
+	for _, name := range found {
+		known[name] = true
+	}
+	return known, nil
+}

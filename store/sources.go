@@ -167,6 +167,28 @@ func (s *Store) Problems(ctx context.Context, source string) ([]profile.SourcePr
 	return problems, nil
 }
 
+// ProblemCounts is how many files of each source cannot be used, as far as a scope
+// has them: a file of no known profile is for whoever sees everything.
+func (s *Store) ProblemCounts(ctx context.Context, scope profile.Scope) (map[string]int, error) {
+	type count struct {
+		source, profile string
+		files           int
+	}
+	counts, err := collect(ctx, s.read, func(row scanner) (c count, err error) {
+		return c, row.Scan(&c.source, &c.profile, &c.files)
+	}, `SELECT source_id, profile, COUNT(*) FROM source_problems GROUP BY source_id, profile`)
+	if err != nil {
+		return nil, fmt.Errorf("count the problems of the sources: %w", err)
+	}
+	out := map[string]int{}
+	for _, c := range counts {
+		if scope.Everything() || c.profile != "" && scope.HasName(c.profile) {
+			out[c.source] += c.files
+		}
+	}
+	return out, nil
+}
+
 // PutProblem remembers a file that could not be read. The time it was first
 // seen stays.
 func (tx *Tx) PutProblem(ctx context.Context, p profile.SourceProblem) error {

@@ -104,6 +104,19 @@ func problems(t *testing.T, w *world) {
 	if len(list) != 1 || list[0] != want {
 		t.Errorf("problems are %+v, want %+v", list, want)
 	}
+	w.must(w.tx(func(tx *store.Tx) error {
+		return tx.PutProblem(ctx, profile.SourceProblem{Source: "configs", Path: "nobodys.yaml", Commit: "c2", Message: "YAML syntax"})
+	}))
+	for scope, want := range map[string]int{"": 2, "a*": 1, "b*": 0} {
+		var within profile.Scope
+		if scope != "" {
+			within.Profiles = []string{scope}
+		}
+		if counts, err := w.ProblemCounts(ctx, within); err != nil || counts["configs"] != want {
+			t.Errorf("within %q there are %v, %v, want %d", scope, counts, err, want)
+		}
+	}
+	w.must(w.tx(func(tx *store.Tx) error { return tx.ClearProblem(ctx, "configs", "nobodys.yaml") }))
 	w.must(w.tx(func(tx *store.Tx) error { return tx.ClearProblem(ctx, "configs", "a.yaml") }))
 	if list, err := w.Problems(ctx, "configs"); len(list) != 0 || err != nil {
 		t.Errorf("afterwards they are %+v, %v", list, err)
@@ -123,6 +136,9 @@ func profiles(t *testing.T, w *world) {
 		DesiredVersion: "1.0.0", CreatedBy: "ada",
 	}
 	w.must(w.PutProfile(ctx, r))
+	if known, err := w.KnownProfiles(ctx, []string{r.Name, "no.such"}); err != nil || len(known) != 1 || !known[r.Name] {
+		t.Errorf("known are %v, %v", known, err)
+	}
 	got, err := w.Profile(ctx, r.Name)
 	w.must(err)
 	r.CreatedAt, r.UpdatedAt = w.clock(), w.clock()
@@ -134,6 +150,9 @@ func profiles(t *testing.T, w *world) {
 	w.advance(time.Minute)
 	r.Description, r.CurrentVersion = "changed", "9.9.9"
 	w.must(w.PutProfile(ctx, r))
+	if known, err := w.KnownProfiles(ctx, []string{r.Name, "no.such"}); err != nil || len(known) != 1 || !known[r.Name] {
+		t.Errorf("known are %v, %v", known, err)
+	}
 	got, err = w.Profile(ctx, r.Name)
 	w.must(err)
 	if got.Description != "changed" || got.CurrentVersion != "" || !got.CreatedAt.Equal(r.CreatedAt) || !got.UpdatedAt.Equal(w.clock()) {

@@ -36,9 +36,9 @@ var chartLines = []struct {
 
 // Chart draws a metric over the checks: the updated instances, the control, the
 // baseline, the limit, and where the way back began. Without a measured point it
-// is "".
-func Chart(s wire.Series, d wire.Deployment) template.HTML {
-	p, ok := planeOf(s, d)
+// is "". It begins where all charts of the deployment do.
+func Chart(s wire.Series, begins time.Time, d wire.Deployment) template.HTML {
+	p, ok := planeOf(s, begins, d)
 	if !ok {
 		return ""
 	}
@@ -61,11 +61,12 @@ func Chart(s wire.Series, d wire.Deployment) template.HTML {
 	for _, line := range chartLines {
 		p.line(&b, line.class, points, line.value)
 	}
-	if d.RollbackAt != nil {
+	turned := d.RollbackAt != nil && !d.RollbackAt.Before(p.from)
+	if turned {
 		fmt.Fprintf(&b, `<path class="turn" d="M%.1f 0V%d"/>`, p.x(*d.RollbackAt), chartHeight)
 	}
 	b.WriteString(`</svg>`)
-	if d.RollbackAt != nil {
+	if turned {
 		x := p.x(*d.RollbackAt) * 100 / chartWidth
 		anchor := "middle"
 		if x > 85 {
@@ -75,7 +76,7 @@ func Chart(s wire.Series, d wire.Deployment) template.HTML {
 		}
 		fmt.Fprintf(&b, `<text x="%.1f%%" y="12" text-anchor="%s">rollback</text>`, x, anchor)
 	}
-	fmt.Fprintf(&b, `</svg><p class="x" aria-hidden="true"><span>%s</span><span>%s UTC</span></p></div>`, clockTime(p.from), clockTime(p.to))
+	fmt.Fprintf(&b, `</svg><p class="x" aria-hidden="true"><span>%s</span><span>%s UTC</span></p></div>`, clockTime(p.from, p.to), clockTime(p.to, p.from))
 	return template.HTML(b.String()) //nolint:gosec // numbers, and texts that are escaped
 }
 
@@ -88,7 +89,13 @@ func onAxis(v float64, unit string) string {
 	return text + unit
 }
 
-func clockTime(at time.Time) string { return at.UTC().Format("15:04:05") }
+// clockTime is one end of the axis, with its day where the other end is on another.
+func clockTime(at, other time.Time) string {
+	if at.UTC().Format(time.DateOnly) != other.UTC().Format(time.DateOnly) {
+		return at.UTC().Format("2006-01-02 15:04")
+	}
+	return at.UTC().Format("15:04:05")
+}
 
 // chartText is the chart for those who do not see it.
 func chartText(s wire.Series) string {
@@ -133,7 +140,31 @@ type plane struct {
 	top      float64
 }
 
-func planeOf(s wire.Series, d wire.Deployment) (p plane, measured bool) {
+// ChartsBegin is where the charts of a deployment begin: at its start, unless the checks
+// that are left do not reach halfway back to it. Of a long one the first are not kept,
+// and the others would be drawn in a corner.
+func ChartsBegin(all []wire.Series, d wire.Deployment) time.Time {
+	var first, last time.Time
+	most := 0
+	for _, s := range all {
+		if len(s.Points) == 0 {
+			continue
+		}
+		if at := s.Points[0].At; first.IsZero() || at.Before(first) {
+			first = at
+		}
+		if at := s.Points[len(s.Points)-1].At; at.After(last) {
+			last = at
+		}
+		most = max(most, len(s.Points))
+	}
+	if d.StartedAt == nil || most > maxDots && first.Sub(*d.StartedAt) > last.Sub(first) {
+		return first
+	}
+	return *d.StartedAt
+}
+
+func planeOf(s wire.Series, begins time.Time, d wire.Deployment) (p plane, measured bool) {
 	for _, point := range s.Points {
 		for _, line := range chartLines {
 			if v := line.value(point); drawable(v) {
@@ -146,8 +177,8 @@ func planeOf(s wire.Series, d wire.Deployment) (p plane, measured bool) {
 		return p, false
 	}
 	p.from, p.to = s.Points[0].At, s.Points[len(s.Points)-1].At
-	if d.StartedAt != nil && d.StartedAt.Before(p.from) {
-		p.from = *d.StartedAt
+	if !begins.IsZero() && begins.Before(p.from) {
+		p.from = begins
 	}
 	for _, end := range []*time.Time{d.RollbackAt, d.FinishedAt} {
 		if end != nil && end.After(p.to) {

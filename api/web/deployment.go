@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/report"
@@ -87,9 +88,10 @@ func (v DeploymentView) Approves() bool { return v.Deployment.Status == "Pending
 
 // Gate is what the checks of a deployment measured.
 type Gate struct {
-	Verdict *wire.Verdict // of the check that decided, nil before the first one
-	Metrics []GateMetric  // measured, or what decided
-	Others  []string      // have no figure
+	Verdict  *wire.Verdict // of the check that decided, nil before the first one
+	Unjudged string        // why there is none
+	Metrics  []GateMetric  // measured, or what decided
+	Others   []string      // have no figure
 }
 
 // GateMetric is one metric: what the deciding check made of it, and how it went.
@@ -101,9 +103,10 @@ type GateMetric struct {
 
 // NewGate puts the deciding check beside what was measured all along.
 func NewGate(r wire.Report) Gate {
-	g := Gate{Verdict: r.Verdict}
+	g := Gate{Verdict: r.Verdict, Unjudged: unjudged(r.Deployment)}
+	begins := ChartsBegin(r.Series, r.Deployment)
 	for _, s := range r.Series {
-		chart := Chart(s, r.Deployment)
+		chart := Chart(s, begins, r.Deployment)
 		if chart == "" && !s.Failed {
 			g.Others = append(g.Others, report.Metric(s.Name))
 			continue
@@ -111,6 +114,19 @@ func NewGate(r wire.Report) Gate {
 		g.Metrics = append(g.Metrics, GateMetric{MetricCheck: decidingCheck(r, s), Decided: s.Failed, Chart: chart})
 	}
 	return g
+}
+
+// unjudged is why no check of a deployment is there.
+func unjudged(d wire.Deployment) string {
+	switch {
+	case d.Kind == "Rollback":
+		return "No gate holds up what takes a change back."
+	case d.Kind == "Retirement":
+		return "It changes no instance: there is nothing to judge."
+	case Ended(d):
+		return "No check was made: nothing judged it."
+	}
+	return "No check yet: the gate looks at the first heartbeats of whoever runs the new version."
 }
 
 // decidingCheck is a metric in the check that decided; its last point where that
@@ -192,9 +208,32 @@ func upper(text string) string {
 }
 
 // person is somebody's name, without the address that commits have beside it.
-func person(author string) string {
+func person(author string) template.HTML {
 	if name, _, ok := strings.Cut(author, " <"); ok && name != "" {
-		return name
+		return said(name)
 	}
-	return author
+	return said(author)
+}
+
+// said is what a person wrote. Whatever script it is in, what stands beside it keeps its order.
+func said(text string) template.HTML {
+	return template.HTML("<bdi>" + template.HTMLEscapeString(text) + "</bdi>") //nolint:gosec // escaped
+}
+
+// DatedMoment is a moment of a time line. Day is that of the first one, and of each
+// with which another day begins: one looks at a report long after, and at a soak of days.
+type DatedMoment struct {
+	wire.Moment
+	Day string
+}
+
+func dated(moments []wire.Moment) []DatedMoment {
+	out, last := make([]DatedMoment, len(moments)), ""
+	for i, m := range moments {
+		out[i].Moment = m
+		if day := m.At.UTC().Format(time.DateOnly); day != last {
+			out[i].Day, last = day, day
+		}
+	}
+	return out
 }

@@ -200,8 +200,14 @@ func TestGateThatDecidedWithoutAFigure(t *testing.T) {
 		}
 	}
 	r.Verdict, r.Series = nil, nil
-	b.Reset()
-	if err := deploymentPage(r, false).Render(&b); err != nil || !strings.Contains(b.String(), "No check yet") {
-		t.Errorf("before the first check: %v\n%s", err, b.String())
+	for _, ended := range []bool{true, false} {
+		want := "No check was made"
+		if !ended {
+			r.Deployment.FinishedAt, want = nil, "No check yet"
+		}
+		b.Reset()
+		if err := deploymentPage(r, false).Render(&b); err != nil || !strings.Contains(b.String(), want) {
+			t.Errorf("without a check, ended %v: %v\n%s", ended, err, b.String())
+		}
 	}
 }

@@ -17,7 +17,7 @@ var funcs = template.FuncMap{
 	"absolute": absolute, "selection": selection, "settled": settled, "firstLine": firstLine, "sourceState": sourceState, "details": details, "entityPath": entityPath, "otherLines": otherLines,
 	"track": func(d wire.Deployment) template.HTML { return Track(d) }, "smalltrack": SmallTrack,
 	"metric": report.Metric, "figure": report.Figure, "chance": report.Chance, "spoken": report.Spoken, "health": report.Health,
-	"exposed": report.Exposed, "changes": report.Changed, "clock": clock, "upper": upper, "person": person,
+	"exposed": report.Exposed, "changes": report.Changed, "clock": clock, "upper": upper, "person": person, "said": said, "spaced": spaced, "fixed": fixed, "dated": dated,
 	"ahead": Ahead, "value": valueText, "holdEnds": holdEnds, "pairs": pairs, "span": span, "sentence": Sentence,
 }
 
@@ -54,6 +54,11 @@ func when(moment any) template.HTML {
 func absolute(t time.Time) template.HTML {
 	t = t.UTC()
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-absolute>%s</time>`, t.Format(time.RFC3339Nano), t.Format("2006-01-02 15:04:05"))) //nolint:gosec // digits alone
+}
+
+// fixed is a moment that stays absolute, with its zone: "until in 3 h" is no English.
+func fixed(moment any) template.HTML {
+	return template.HTML(strings.Replace(string(when(moment)), `">`, `" data-absolute>`, 1)) //nolint:gosec // of when
 }
 
 // Selection is a select of a filter: one of Values, or Any.

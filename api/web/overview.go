@@ -9,7 +9,7 @@ type OverviewView struct {
 	Waiting    []wire.Deployment // of those under way, that wait for a person
 	MoreWaits  int
 	Held       []wire.Config // profiles on hold
-	Failing    []wire.Source // whose last sync, or whose pull requests, failed
+	Failing    []SourceItem  // whose last sync or pull requests failed, or that have files that cannot be used
 	Unwell     []ServiceState
 	Ended      []wire.Deployment // in the last day, newest first
 	Outcomes   []Outcome         // of all that ended in the last day
@@ -39,7 +39,7 @@ type Outcome struct {
 
 // FirstSteps is what is done and what is left to do before anything can be rolled out.
 type FirstSteps struct {
-	Sources   []wire.Source
+	Sources   []SourceItem
 	Profiles  int
 	Instances int
 	Server    string // what Sluice is reached by

@@ -12,7 +12,7 @@ func Confirm(port, link string) ([]byte, error) {
 }
 
 // LoginForm is what the page to sign in on shows: where to go afterwards, why the
-// last try did not do ("" before the first), and an identity provider if there is one.
+// last try did not do or what was sent before was not done ("" for neither), and an identity provider if there is one.
 type LoginForm struct{ Next, Refused, Provider, ProviderURL string }
 
 // Login writes the page to sign in on.

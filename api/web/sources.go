@@ -7,7 +7,13 @@ import (
 )
 
 // SourcesView is the list of sources.
-type SourcesView struct{ Items []wire.Source }
+type SourcesView struct{ Items []SourceItem }
+
+// SourceItem is a source in a list.
+type SourceItem struct {
+	wire.Source
+	Unusable int // files at its head
+}
 
 // SourceView is one source with its newest commits.
 type SourceView struct {
@@ -26,6 +32,7 @@ type Asked struct {
 // SourceProblem is a file at the head of which no version could be made.
 type SourceProblem struct {
 	Path, Profile, Commit, Message string
+	Known                          bool // the profile, of an earlier content
 	Since                          time.Time
 }
 
@@ -45,6 +52,7 @@ type CommitPart struct {
 	Profile, Version            string
 	Deployment, DeploymentState string
 	Superseded                  bool
+	Known                       bool // the profile; false where no version was ever made
 	Status                      *wire.CommitStatus
 }
 

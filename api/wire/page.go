@@ -14,4 +14,6 @@ type PageContent struct {
 // PageHere is the data of the event "here", which says that the stream stands.
 type PageHere struct {
 	Now time.Time `json:"now"` // by the server's clock
+	// Unread says that what the page shows cannot be read just now: what the reader has may be old.
+	Unread bool `json:"unread,omitempty"`
 }

@@ -99,3 +99,38 @@ func keep(tab *testenv.Tab) (stays func(t *testing.T)) {
 		}
 	}
 }
+
+// What a change puts under the pointer in the moment of a click is not clicked.
+func TestAChangeUnderThePointerIsNotClicked(t *testing.T) {
+	t.Parallel()
+	s := perform(t)
+	tab := s.signedIn(t, "/deployments", testenv.TabOptions{})
+	tab.WaitText("footer", "live", patience)
+	// A person points at the first row. Another one comes in its place, and they click in that moment.
+	tab.Eval(`(() => {
+		const rows = () => document.querySelectorAll('main .rows > li').length, before = rows();
+		const at = document.querySelector('main .rows .main-link').getBoundingClientRect();
+		const spot = {clientX: at.left + 5, clientY: at.top + 5, bubbles: true, cancelable: true, detail: 1};
+		window.click = () => document.elementFromPoint(spot.clientX, spot.clientY).dispatchEvent(new MouseEvent('click', spot));
+		window.addEventListener('click', (e) => { window.clicked = true; e.preventDefault(); });
+		document.dispatchEvent(new PointerEvent('pointermove', spot));
+		new MutationObserver((_, seen) => {
+			if (rows() === before) return;
+			seen.disconnect();
+			window.click();
+			window.atOnce = window.clicked === true;
+		}).observe(document.getElementById('main'), {childList: true, subtree: true});
+	})()`, nil)
+	s.commit("Greet with moin", byHand, "greeting: moin")
+	is := func(expression string) func() bool {
+		return func() (yes bool) {
+			tab.Eval(expression, &yes)
+			return yes
+		}
+	}
+	tab.Wait("the row", patience, is("window.atOnce !== undefined"))
+	if is("window.atOnce")() {
+		t.Error("the row that came there was clicked")
+	}
+	tab.Wait("a click that counts: they have seen it by now", patience, is("window.click(), window.clicked === true"))
+}

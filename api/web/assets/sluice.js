@@ -34,6 +34,11 @@
     setTimeout(() => { delete form.dataset.sent; }, 5000);
   });
 
+  // On a narrow screen the sections are wider than it: the present one is in sight.
+  const sections = document.querySelector('.bar nav');
+  const section = sections && sections.querySelector('[aria-current]');
+  if (section) sections.scrollLeft += Math.max(0, section.getBoundingClientRect().right + 16 - sections.getBoundingClientRect().right);
+
   if (!body.dataset.live) return;
 
   // An open page is told what it shows now, whole; nothing is kept here that the
@@ -44,11 +49,33 @@
   const silence = 20000; // a stream says something at least every five seconds
   let mark = body.dataset.mark;
   let heard = Date.now();
+  let current = ''; // when what is shown was last known to be so
   let stream = null;
   let wait = 1000;
   let again = 0;
 
-  const clock = (t) => new Date(t).toTimeString().slice(0, 8);
+  // What comes under the pointer in the moment of a click was not what was meant by it.
+  let pointer = null;
+  let moved = null; // when, and where the pointer was
+  const aimed = () => {
+    const at = pointer && document.elementFromPoint(pointer.x, pointer.y);
+    const on = at && at.closest('a, button, summary');
+    return on ? [on.href, on.form && on.form.action, on.textContent].join(' ') : '';
+  };
+  const change = (how) => {
+    const before = aimed();
+    how();
+    if (aimed() !== before) moved = { at: Date.now(), ...pointer };
+  };
+  document.addEventListener('pointermove', (e) => { pointer = { x: e.clientX, y: e.clientY }; }, { passive: true });
+  document.addEventListener('pointerdown', (e) => { pointer = { x: e.clientX, y: e.clientY }; }, { passive: true });
+  document.addEventListener('click', (e) => {
+    const still = moved && Date.now() - moved.at < 500 && Math.hypot(e.clientX - moved.x, e.clientY - moved.y) < 8;
+    if (still && e.detail > 0) { e.preventDefault(); e.stopPropagation(); } // none by the keyboard, whose focus stays
+  }, true);
+
+  const clock = (t) => new Date(t + skew).toISOString().slice(11, 19) + ' UTC';
+  current = clock(heard);
   const say = (text, link) => {
     if (stale.textContent !== text) {
       stale.textContent = text;
@@ -59,20 +86,25 @@
         stale.append(' ', a);
       }
     }
-    stale.hidden = false;
+    if (stale.hidden) change(() => { stale.hidden = false; });
     live.hidden = true;
   };
   const fresh = () => {
     heard = Date.now();
+    current = clock(heard);
     wait = 1000;
-    stale.hidden = true;
+    if (!stale.hidden) change(() => { stale.hidden = true; });
     stale.textContent = '';
     live.hidden = false;
   };
   const lost = () => say('Connection lost since ' + clock(heard) + '. What you see may be old; trying again by itself.');
+  const unread = () => {
+    heard = Date.now();
+    say('Sluice cannot read its database. What you see is from ' + current + '; trying again by itself.');
+  };
   const signedOut = () => {
     close();
-    say('You are signed out: what you see is from ' + clock(heard) + '.', '/login?next=' + encodeURIComponent(body.dataset.live));
+    say('You are signed out: what you see is from ' + current + '.', '/login?next=' + encodeURIComponent(body.dataset.live));
   };
   const close = () => { if (stream) stream.close(); stream = null; };
 
@@ -81,23 +113,29 @@
     mark = told.mark;
     if (document.title !== told.title) document.title = told.title;
     const held = document.activeElement;
-    Idiomorph.morph(main, told.html, {
-      morphStyle: 'innerHTML', ignoreActiveValue: true,
-      callbacks: {
-        // What a person opened or filled in stays as they left it.
-        beforeAttributeUpdated: (name, node) => !(name === 'open' && node.tagName === 'DETAILS') && !(name === 'title' && node.tagName === 'TIME'),
-        beforeNodeMorphed: (old) => !(old.nodeType === 1 && old.tagName === 'FORM' && old.contains(held) && held !== body),
-      },
+    change(() => {
+      Idiomorph.morph(main, told.html, {
+        morphStyle: 'innerHTML', ignoreActiveValue: true,
+        callbacks: {
+          // What a person opened or filled in stays as they left it.
+          beforeAttributeUpdated: (name, node) => !(name === 'open' && node.tagName === 'DETAILS') && !(name === 'title' && node.tagName === 'TIME'),
+          beforeNodeMorphed: (old) => !(old.nodeType === 1 && old.tagName === 'FORM' && old.contains(held) && held !== body),
+        },
+      });
+      for (const t of main.querySelectorAll('time[datetime]')) t.title = t.textContent.includes('UTC') ? t.textContent : t.title;
+      tick();
     });
-    for (const t of main.querySelectorAll('time[datetime]')) t.title = t.textContent.includes('UTC') ? t.textContent : t.title;
-    tick();
   };
 
   const open = () => {
     close();
     stream = new EventSource('/live?page=' + encodeURIComponent(body.dataset.live) + '&mark=' + encodeURIComponent(mark));
     stream.addEventListener('page', (e) => { fresh(); show(JSON.parse(e.data)); });
-    stream.addEventListener('here', (e) => { skew = Date.parse(JSON.parse(e.data).now) - Date.now(); fresh(); });
+    stream.addEventListener('here', (e) => {
+      const here = JSON.parse(e.data);
+      skew = Date.parse(here.now) - Date.now();
+      if (here.unread) unread(); else fresh();
+    });
     stream.addEventListener('signed-out', signedOut);
     stream.addEventListener('reconnect', (e) => { close(); retry(JSON.parse(e.data).afterMillis); });
     stream.onerror = () => { close(); lost(); ask(); };
