@@ -10,6 +10,7 @@ import (
 // known is what the observer remembers of one profile file.
 type known struct {
 	names  []string // that it may bear, being sound
+	was    []string // the profiles that lay there last; a broken file is still theirs
 	deps   []string
 	broken bool // or refused for its name: looked at again with every commit until it is mended
 }

@@ -24,7 +24,8 @@ func (o *observer) see(files *commitFiles, s *sighting) error {
 		return err
 	case src == nil:
 		s.Gone = true
-		return nil
+		s.instead, err = o.instead(files, s.Path)
+		return err
 	}
 	p, err := o.load(files, s.Path, src)
 	s.Profile = p
