@@ -22,7 +22,7 @@ func (o *observer) mayBeProfile(file, refused string) bool {
 	if _, ok := o.files[file]; ok {
 		return true
 	}
-	if o.root != "" && !strings.HasPrefix(file, o.root+"/") {
+	if !o.below(file) {
 		return false
 	}
 	switch path.Ext(file) {
@@ -32,6 +32,11 @@ func (o *observer) mayBeProfile(file, refused string) bool {
 		return refused != ""
 	}
 	return false
+}
+
+// below says whether a path lies in the source's folder.
+func (o *observer) below(file string) bool {
+	return o.root == "" || strings.HasPrefix(file, o.root+"/")
 }
 
 func (o *observer) remember(file string, deps []string, broken bool) {

@@ -22,6 +22,11 @@ type observation struct {
 	Sightings []sighting // ordered by path
 }
 
+// empty says that no file that was looked at is a profile, not even a broken one.
+func (obs observation) empty() bool {
+	return !slices.ContainsFunc(obs.Sightings, func(s sighting) bool { return !s.Gone })
+}
+
 // concern is a file that a commit can have to do with.
 type concern struct {
 	Path    string

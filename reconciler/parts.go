@@ -27,6 +27,7 @@ func (r *Reconciler) partsBefore(ctx context.Context, from string) (int, error) 
 // stored is what a pass has stored before its end: the parts of a first sync.
 type stored struct {
 	stride stride
+	moved  bool   // the source's folder is another by now
 	made   Result // of the parts
 	placed []profile.Placed
 }

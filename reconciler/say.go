@@ -22,6 +22,7 @@ const (
 	FactSourceSynced      = "source.synced"
 	FactSourceRewritten   = "source.rewritten" // the branch was rewritten: trees were compared
 	FactSourceSkipped     = "source.skipped"   // too many commits to walk: trees were compared
+	FactSourceMoved       = "source.moved"     // its folder is another: trees were compared
 )
 
 // actor is who does what no commit asked for.
