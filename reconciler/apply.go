@@ -42,6 +42,9 @@ func (s stride) move(ctx context.Context, tx Tx, source SourceOptions) error {
 // the plan rests on has changed; nothing is written then.
 func (r *Reconciler) apply(ctx context.Context, s stride, p plan) error {
 	trace, traceparent := spans.TraceID(ctx), spans.Format(ctx)
+	if len(p.TakenOver) > 0 {
+		return r.takeOver(ctx, p)
+	}
 	return r.store.InTx(ctx, func(tx Tx) error {
 		if err := s.move(ctx, tx, r.source); err != nil {
 			return err

@@ -136,13 +136,13 @@ func (s *fakeStore) NamedProfiles(_ context.Context, names []string) ([]profile.
 	return out, err
 }
 
-func (s *fakeStore) ProfileOwners(_ context.Context, names []string) (map[string]string, error) {
+func (s *fakeStore) ProfileOwners(_ context.Context, names []string) (map[string]profile.Owner, error) {
 	err := s.begin("ProfileOwners")
 	defer s.mu.Unlock()
-	owners := map[string]string{}
+	owners := map[string]profile.Owner{}
 	for _, name := range names {
 		if r, ok := s.data.profiles[name]; ok {
-			owners[name] = r.Source
+			owners[name] = profile.Owner{Source: r.Source, Retired: r.Retired}
 		}
 	}
 	return owners, err
@@ -300,6 +300,16 @@ func forEach[T any](ctx context.Context, all []T, do func(context.Context, T) er
 		}
 	}
 	return nil
+}
+
+func (t *fakeTx) TakeOver(_ context.Context, name string, from profile.Owner, source string) error {
+	r := t.profiles[name]
+	if r.Source != from.Source || r.Retired != from.Retired {
+		return rollout.ErrStale
+	}
+	r.Origin, r.Source = profile.OriginGit, source
+	t.profiles[name] = r
+	return t.op("TakeOver")
 }
 
 func (t *fakeTx) putProfile(_ context.Context, r profile.Record) error {

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/reconciler"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -339,6 +340,45 @@ func TestTwoFilesOfOneName(t *testing.T) {
 			}
 			w.expect(c.want)
 		})
+	}
+}
+
+func TestAProfileThatItsOwnerGaveUpIsTakenOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *reconciler.Options) { o.Source.Sources = []string{"configs", "other"} })
+	start := files{"profiles/renamed.yaml": doc("renamed", "x: 1"), "profiles/split.yaml": doc("split", "x: 1"), "profiles/theirs.yaml": doc("theirs", "x: 1")}
+	w.deployed(start)
+	for name, owner := range map[string]profile.Owner{"renamed": {Source: "old-id"}, "split": {Source: "other", Retired: true}, "theirs": {Source: "other"}} {
+		r := w.store.data.profiles[name]
+		r.Source, r.Retired = owner.Source, owner.Retired
+		w.store.data.profiles[name] = r
+	}
+	w.store.data.profiles["manual"] = profile.Record{Name: "manual", Origin: profile.OriginAPI, Retired: true}
+	w.store.data.heads = map[string]string{}
+	w.report()
+	w.commit("moved in", files{
+		"profiles/renamed.yaml": doc("renamed", "x: 1"), "profiles/split.yaml": gone, "profiles/here/split.yaml": doc("split", "x: 2"),
+		"profiles/manual.yaml": doc("manual", "x: 1"),
+	})
+	w.sync()
+	w.expect(`
+		profile manual moved to profiles/manual.yaml
+		profile manual retired false
+		version manual 1.0.0 by c2
+		profile split moved to profiles/here/split.yaml
+		profile split retired false
+		version split 1.0.1 by c2
+		deployment manual 1.0.0 by c2
+		deployment split 1.0.1 by c2 over 1.0.0
+		problem theirs: profiles/theirs.yaml: profile theirs is already managed by source other
+		status c2 sluice/manual pending: (deployment)
+		status c2 sluice/split pending: (deployment)
+		status c2 sluice/theirs failure: profiles/theirs.yaml: profile theirs is already managed by source other
+		facts profile.taken-over:manual profile.taken-over:renamed profile.taken-over:split deployment.created:manual deployment.created:split profile.moved:split profile.returned:split version.created:split@1.0.1 profile.returned:manual profile.defined:manual version.created:manual@1.0.0 profile.invalid:theirs`)
+	for _, name := range []string{"renamed", "split", "manual"} {
+		if r := w.store.data.profiles[name]; r.Source != "configs" || r.Origin != profile.OriginGit {
+			t.Errorf("%s is of %s %q, want of the source", name, r.Origin, r.Source)
+		}
 	}
 }
 

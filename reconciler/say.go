@@ -17,6 +17,7 @@ const (
 	FactProfileInvalid    = "profile.invalid" // its file makes no version
 	FactProfileRetired    = "profile.retired"
 	FactProfileReturned   = "profile.returned"
+	FactProfileTakenOver  = "profile.taken-over" // by this source, from one that gave it up
 	FactDeploymentRefused = "deployment.refused" // a version was made but not deployed
 	FactRetirementGuarded = "retirement.guarded" // too many profiles at once: a person is asked
 	FactSourceSynced      = "source.synced"

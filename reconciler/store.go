@@ -16,8 +16,8 @@ type Reads interface {
 	SourceProfiles(ctx context.Context, source string) ([]profile.Placed, error)
 	// NamedProfiles reads the profiles of these names.
 	NamedProfiles(ctx context.Context, names []string) ([]profile.Record, error)
-	// ProfileOwners says which source (or "" for the API) manages each of the names; free ones are left out.
-	ProfileOwners(ctx context.Context, names []string) (owners map[string]string, err error)
+	// ProfileOwners says who manages each of the names; free ones are left out.
+	ProfileOwners(ctx context.Context, names []string) (owners map[string]profile.Owner, err error)
 	// LatestVersion reads the profile's newest version with its data; ok is false before the first.
 	LatestVersion(ctx context.Context, name string) (v profile.Version, ok bool, err error)
 	// Version reads one version with its data.
@@ -78,6 +78,8 @@ type Tx interface {
 	SupersedeActive(ctx context.Context, profileName, reason string) error
 	// ReleaseHold ends the profile's hold in force, if there is one.
 	ReleaseHold(ctx context.Context, profileName, actor, reason string) error
+	// TakeOver gives the source a profile that had another owner; rollout.ErrStale when it is not that owner's any more.
+	TakeOver(ctx context.Context, profileName string, from profile.Owner, source string) error
 	// RetireProfile marks the profile as gone from Git. Nothing that runs is touched.
 	RetireProfile(ctx context.Context, profileName string) error
 	// SetStatus says how a commit status should be; the aggregate follows by itself.

@@ -190,6 +190,9 @@ func (r *Reconciler) advance(ctx context.Context, at position, to string) (Resul
 	if err := r.storeParts(ctx, st, &d, so); err != nil {
 		return Result{}, err
 	}
+	if so.again {
+		return Result{}, fmt.Errorf("profiles were taken over: %w", rollout.ErrStale)
+	}
 	began := time.Now()
 	so.stride.all = true
 	if err := r.apply(ctx, so.stride, p); err != nil {

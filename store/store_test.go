@@ -189,7 +189,7 @@ func profiles(t *testing.T, w *world) {
 func owners(t *testing.T, w *world) {
 	ctx := t.Context()
 	got, err := w.ProfileOwners(ctx, []string{payments, "free"})
-	if want := map[string]string{payments: "configs"}; err != nil || !maps.Equal(got, want) {
+	if want := map[string]profile.Owner{payments: {Source: "configs"}}; err != nil || !maps.Equal(got, want) {
 		t.Errorf("owners %v (%v), want %v", got, err, want)
 	}
 	r, err := w.Profile(ctx, payments)
@@ -197,6 +197,20 @@ func owners(t *testing.T, w *world) {
 	r.Source = "other"
 	if err := w.PutProfile(ctx, r); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("another source took the profile: %v", err)
+	}
+	take := func(from profile.Owner) error {
+		return w.tx(func(tx *store.Tx) error { return tx.TakeOver(ctx, payments, from, "other") })
+	}
+	for _, from := range []profile.Owner{{Source: "configs", Retired: true}, {Source: "another"}, {}} {
+		if err := take(from); !errors.Is(err, rollout.ErrStale) {
+			t.Errorf("it was taken over from %+v: %v, want ErrStale", from, err)
+		}
+	}
+	w.must(take(profile.Owner{Source: "configs"}))
+	w.must(w.PutProfile(ctx, r))
+	got, err = w.ProfileOwners(ctx, []string{payments})
+	if want := map[string]profile.Owner{payments: {Source: "other"}}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("owners %v (%v) afterwards, want %v", got, err, want)
 	}
 }
 
