@@ -3,6 +3,7 @@ package faultproxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -88,7 +89,9 @@ func GivesUpStranded(t *testing.T, transport *http.Transport) {
 			if err := server.Close(); err != nil {
 				t.Error(err)
 			}
-			<-served
+			if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+				t.Error(err)
+			}
 		}()
 		lost, dials := make(chan struct{}), 0
 		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} // the bubble's clock is before the certificate
