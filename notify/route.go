@@ -45,6 +45,18 @@ func (r Router) Names() []string {
 	return names
 }
 
+// Together lists the targets that people read as it comes: what waits for one of them goes into one
+// message.
+func (r Router) Together() []string {
+	var names []string
+	for _, t := range r.Targets {
+		if t.Type == Slack {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
 // Facts are the types of facts that Route may have an answer for. A profile's
 // settings ask for the usual events, so that those are always among them.
 func (r Router) Facts() []string {

@@ -96,6 +96,21 @@ func (s *Notifier) Send(ctx context.Context, n rollout.Notification, now rollout
 	return err
 }
 
+// SendTogether tells one of the targets that Router.Together lists of many events, which have the
+// same channel and stand in the order in which they happened. Its errors are Send's.
+func (s *Notifier) SendTogether(ctx context.Context, all []rollout.Notification) error {
+	t, ok := s.opts.Router.target(all[0].Target)
+	if !ok {
+		return ErrUnknown
+	}
+	body, err := slackTogetherJSON(all, s.opts.ExternalURL)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrTerminal, err)
+	}
+	_, err = s.post(ctx, t, t.URL, all[0].ID, body)
+	return err
+}
+
 // Test sends a sample to a target and gives its answer, such as "200 OK". It
 // returns ErrUnknown for a name that no target has.
 func (s *Notifier) Test(ctx context.Context, target string) (string, error) {
@@ -112,7 +127,32 @@ func (s *Notifier) send(ctx context.Context, n rollout.Notification, now rollout
 	if !ok {
 		return "", ErrUnknown
 	}
-	req, err := s.request(ctx, t, n, now)
+	to, body, err := s.written(t, n, now)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrTerminal, err)
+	}
+	return s.post(ctx, t, to, n.ID, body)
+}
+
+// written is a notification as a target of its type takes it, and where it goes.
+func (s *Notifier) written(t Target, n rollout.Notification, now rollout.Standing) (to string, body []byte, err error) {
+	switch t.Type {
+	case Webhook:
+		body, err = webhookJSON(n, s.opts.ExternalURL)
+		return t.URL, body, err
+	case Slack:
+		body, err = slackJSON(n, s.opts.ExternalURL)
+		return t.URL, body, err
+	case Alertmanager:
+		body, err = alertsJSON(n, now, s.opts.ExternalURL)
+		return strings.TrimSuffix(t.URL, "/") + "/api/v2/alerts", body, err
+	}
+	return "", nil, fmt.Errorf("%q is no type of target", t.Type)
+}
+
+// post sends a body and gives the answer.
+func (s *Notifier) post(ctx context.Context, t Target, to, id string, body []byte) (string, error) {
+	req, err := s.request(ctx, t, to, id, body)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrTerminal, err)
 	}
@@ -125,22 +165,7 @@ func (s *Notifier) send(ctx context.Context, n rollout.Notification, now rollout
 	return answer(res.StatusCode), judge(res, s.opts.Now())
 }
 
-func (s *Notifier) request(ctx context.Context, t Target, n rollout.Notification, now rollout.Standing) (*http.Request, error) {
-	to, body, err := t.URL, []byte(nil), error(nil)
-	switch t.Type {
-	case Webhook:
-		body, err = webhookJSON(n, s.opts.ExternalURL)
-	case Slack:
-		body, err = slackJSON(n, s.opts.ExternalURL)
-	case Alertmanager:
-		to = strings.TrimSuffix(to, "/") + "/api/v2/alerts"
-		body, err = alertsJSON(n, now, s.opts.ExternalURL)
-	default:
-		err = fmt.Errorf("%q is no type of target", t.Type)
-	}
-	if err != nil {
-		return nil, err
-	}
+func (s *Notifier) request(ctx context.Context, t Target, to, id string, body []byte) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
 		return nil, errors.New("its URL is not valid")
@@ -152,7 +177,7 @@ func (s *Notifier) request(ctx context.Context, t Target, n rollout.Notification
 		if err != nil {
 			return nil, fmt.Errorf("its secret %w", err)
 		}
-		signature.Sign(req.Header, key, n.ID, s.opts.Now(), body)
+		signature.Sign(req.Header, key, id, s.opts.Now(), body)
 	}
 	return req, nil
 }

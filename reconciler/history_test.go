@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sluicehq/sluice/gitsource"
 	"github.com/sluicehq/sluice/reconciler"
@@ -62,6 +63,15 @@ func TestAResetBranchTakesTheOldContentAsANewVersion(t *testing.T) {
 	w.sync()
 	w.report()
 	w.run("reset", "-q", "--hard", "HEAD^")
+	for what, git := range map[string]*gitsource.Mirror{"one that has the newer commit": w.git, "one that never saw it": w.mirror(gitsource.DefaultLimits())} {
+		w.git = git
+		w.r = w.reconciler()
+		if res := w.sync(); res.Changed || res.Again <= 0 || res.Head != w.shas["c2"] {
+			t.Errorf("%s: %+v, want to look again before the branch is followed", what, res)
+		}
+		w.expect(``)
+	}
+	w.r = w.reconciler(func(o *reconciler.Options) { o.Source.RewindAfter = time.Nanosecond })
 	w.sync()
 	w.expect(`
 		version a 1.0.2 by c1

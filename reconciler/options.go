@@ -39,6 +39,9 @@ type SourceOptions struct {
 	// Sources are the IDs of all sources that there are. Profiles of one that is not among them are taken over; nil:
 	// nobody knows, and none are.
 	Sources []string
+	// RewindAfter is how long the branch must have stood at a commit that it had
+	// left behind before the source follows it; 10 s when zero.
+	RewindAfter time.Duration
 }
 
 // Options are what New needs.
@@ -110,6 +113,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Source.PollInterval == 0 {
 		o.Source.PollInterval = time.Minute
+	}
+	if o.Source.RewindAfter == 0 {
+		o.Source.RewindAfter = rewindAfter
 	}
 	o.Source.Path = strings.Trim(path.Clean("/"+o.Source.Path), "/")
 	if o.WakeEngine == nil {

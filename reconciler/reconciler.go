@@ -132,6 +132,9 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		if woken = woken && res.Skipped; woken { // whoever is at it may have looked before there was a reason to
 			next = min(next, heldPause)
 		}
+		if res.Again > 0 {
+			next = min(next, res.Again)
+		}
 		timer.Reset(next)
 	}
 }

@@ -35,6 +35,9 @@ type Result struct {
 	Versions    int
 	Deployments int
 	Problems    int // files that are newly broken, or broken otherwise than before
+
+	// Again is when to look again, 0 for at the next poll: the branch is at a commit that it had left behind.
+	Again time.Duration
 }
 
 // How long one pass holds the source's lock at the most, and how often it is
@@ -137,6 +140,14 @@ func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 			if synced == head && !at.moved {
 				continue
 			}
+		}
+		left, err := r.untilFollowed(ctx, synced, head)
+		if err != nil {
+			return Result{}, err
+		}
+		if left > 0 {
+			r.log.InfoContext(ctx, "the branch is at a commit that it had left behind, looking again", "head", head, "synced", synced, "in", left)
+			return Result{Head: synced, Again: left}, nil
 		}
 		res, err := r.advance(ctx, at, head)
 		if !errors.Is(err, rollout.ErrStale) {

@@ -97,9 +97,12 @@ func (r jobRows) special(j *riverdriver.JobInsertFastParams) bool {
 }
 
 // time is a time as River compares it.
-func (r jobRows) time(t *time.Time) any {
-	if r.in.engine.serial {
+func (r jobRows) time(t *time.Time) any { return r.in.engine.jobTime(*t) }
+
+// jobTime is a time in a row of River's, as it compares it.
+func (e *engine) jobTime(t time.Time) any {
+	if e.serial {
 		return t.UTC().Format("2006-01-02 15:04:05.000")
 	}
-	return stamp(*t)
+	return stamp(t)
 }

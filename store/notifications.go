@@ -17,6 +17,9 @@ type Routing struct {
 	// Targets are the names that there are. Each has a queue of its own, so that
 	// one that hangs is in nobody's way.
 	Targets []string
+	// Together are those of them that people read as it comes: what waits for one of them is told in one
+	// message.
+	Together []string
 	// Facts are the types of facts that anybody may hear of: of others Route is not
 	// asked.
 	Facts []string
@@ -57,6 +60,9 @@ func (r Routing) configured() map[string]river.QueueConfig {
 	out := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}}
 	for _, queue := range r.queues() {
 		out[queue] = river.QueueConfig{MaxWorkers: notifyWorkers, FetchPollInterval: notifyPoll}
+	}
+	for _, target := range r.Together {
+		out[r.queueOf(target)] = river.QueueConfig{MaxWorkers: 1, FetchCooldown: togetherEvery, FetchPollInterval: togetherEvery}
 	}
 	return out
 }

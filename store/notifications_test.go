@@ -20,14 +20,23 @@ const hangs = "hangs"
 
 // routed opens the database again, as a daemon does whose settings tell every
 // target of what it lists, and what a profile's settings name under notify.
-func (w *world) routed(targets ...string) {
+func (w *world) routed(targets ...string) { w.routedTogether(nil, targets...) }
+
+// routedTogether is routed with targets that are told together. Phases have a channel
+// of their own.
+func (w *world) routedTogether(together []string, targets ...string) {
 	w.t.Helper()
 	w.must(w.Close())
 	s, err := store.Open(w.t.Context(), store.Options{URL: w.path, Now: w.clock, Connections: 6, Routing: store.Routing{
-		Targets: targets,
-		Facts:   []string{rollout.FactStarted, rollout.FactPhase, rollout.FactRollback, rollout.FactHoldBegun, rollout.FactHoldEnded, rollout.FactQuarantined},
+		Targets: targets, Together: together,
+		Facts: []string{rollout.FactStarted, rollout.FactPhase, rollout.FactRollback, rollout.FactHoldBegun, rollout.FactHoldEnded, rollout.FactQuarantined},
 		Route: func(n rollout.Notification, settings map[string]any) (told []rollout.Notification) {
-			names := slices.DeleteFunc(slices.Clone(targets), func(name string) bool { return n.Fact == rollout.FactPhase && name != hangs })
+			names := slices.DeleteFunc(slices.Clone(targets), func(name string) bool {
+				return n.Fact == rollout.FactPhase && name != hangs && !slices.Contains(together, name)
+			})
+			if n.Fact == rollout.FactPhase {
+				n.Channel = "#phases"
+			}
 			if asked, ok := settings["notify"].(string); ok {
 				names = append(names, asked)
 			}

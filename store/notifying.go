@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/sluicehq/sluice/rollout"
 )
@@ -52,31 +54,54 @@ type retryAfter interface {
 	RetryAfter() time.Duration
 }
 
-// Work sends one notification to its target.
+// Work sends one notification to its target, and what waits for the same one where it is told
+// together.
 func (w *notificationWorker) Work(ctx context.Context, job *river.Job[notificationJob]) error {
 	n := job.Args.Notification
 	if w.s.now().Sub(n.At) > staleNews {
 		return w.over(ctx, n, Expired, errStale)
 	}
-	now, err := w.s.standing(ctx, n.Profile)
+	taken, send, err := w.prepare(ctx, job)
 	if err != nil {
 		return err
 	}
-	failure := guarded(func() error { return w.opts.Notify(ctx, n, now) }, w.opts.Panicked)
+	failure := guarded(send, w.opts.Panicked)
 	switch {
 	case failure == nil:
 		w.opts.Notified(n.Target, Sent)
-		return nil
-	case errors.Is(failure, ErrTerminal), errors.Is(failure, errPanicked) && job.Attempt >= maxPanics:
-		return w.over(ctx, n, Refused, failure)
+		for range taken {
+			w.opts.Notified(n.Target, Sent)
+		}
+		return w.s.endWaiting(ctx, taken, rivertype.JobStateCompleted)
+	case errors.Is(failure, ErrTerminal):
+		for _, one := range taken {
+			w.over(ctx, one.Notification, Refused, failure) //nolint:errcheck // it is how a job ends, and theirs are not at work
+		}
+		return errors.Join(w.s.endWaiting(ctx, taken, rivertype.JobStateCancelled), w.over(ctx, n, Refused, failure))
+	case errors.Is(failure, errPanicked) && job.Attempt >= maxPanics:
+		return errors.Join(w.s.letGo(ctx, taken, jobClock{w.s}.Now()), w.over(ctx, n, Refused, failure))
 	}
 	w.opts.Notified(n.Target, Retried)
 	w.opts.Logger.WarnContext(ctx, "notification was not taken; it is tried again",
-		"target", n.Target, "fact", n.Fact, "profile", n.Profile, "attempt", job.Attempt, "error", failure)
+		"target", n.Target, "fact", n.Fact, "profile", n.Profile, "with", len(taken), "attempt", job.Attempt, "error", failure)
 	if asked, ok := errors.AsType[retryAfter](failure); ok && asked.RetryAfter() > 0 {
-		return river.JobSnooze(asked.RetryAfter())
+		return errors.Join(w.s.letGo(ctx, taken, jobClock{w.s}.Now().Add(asked.RetryAfter())), river.JobSnooze(asked.RetryAfter()))
 	}
-	return failure
+	return errors.Join(w.s.letGo(ctx, taken, w.NextRetry(job)), failure)
+}
+
+// prepare looks up what a notification is sent with: others that are taken along, or where its
+// profile stands.
+func (w *notificationWorker) prepare(ctx context.Context, job *river.Job[notificationJob]) (taken []waiting, send func() error, err error) {
+	n := job.Args.Notification
+	if slices.Contains(w.s.routing.Together, n.Target) {
+		if taken, err = w.s.takeWaiting(ctx, job, lease(w.opts.PostTimeout)); err != nil {
+			return nil, nil, err
+		}
+		return taken, func() error { return w.opts.NotifyTogether(ctx, together(n, taken)) }, nil
+	}
+	now, err := w.s.standing(ctx, n.Profile)
+	return nil, func() error { return w.opts.Notify(ctx, n, now) }, err
 }
 
 // over ends a notification that was not sent. Nothing else waits for it: that

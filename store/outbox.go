@@ -43,6 +43,9 @@ type OutboxOptions struct {
 	// not tried again; any other is, later and later, for a day. One that has a
 	// RetryAfter method says when.
 	Notify func(ctx context.Context, n rollout.Notification, now rollout.Standing) error
+	// NotifyTogether is Notify for the targets that are told together: one message
+	// of all that waits, in the order in which it happened, for one channel.
+	NotifyTogether func(ctx context.Context, all []rollout.Notification) error
 	// Comment makes a comment on a pull request read so at its forge. Its errors
 	// are like Post's.
 	Comment func(ctx context.Context, c rollout.Comment) error
@@ -113,6 +116,11 @@ func NewOutbox(s *Store, opts OutboxOptions) (*Outbox, error) {
 	if opts.Notify == nil {
 		opts.Notify = func(context.Context, rollout.Notification, rollout.Standing) error {
 			return fmt.Errorf("the settings name no targets: %w", ErrTerminal)
+		}
+	}
+	if opts.NotifyTogether == nil {
+		opts.NotifyTogether = func(context.Context, []rollout.Notification) error {
+			return fmt.Errorf("nobody is told together: %w", ErrTerminal)
 		}
 	}
 	opts = opts.withoutPullRequests()

@@ -366,30 +366,6 @@ func TestOnlyTheLatestStatusIsTriedAgain(t *testing.T) {
 	})
 }
 
-// People watch their commit: a status is there at once.
-func TestPostingIsQuick(t *testing.T) {
-	t.Parallel()
-	onEach(t, func(t *testing.T, w *world) {
-		taken := make(chan struct{}, 100)
-		w.outbox(func(context.Context, rollout.Status) error { taken <- struct{}{}; return nil })
-		best := time.Hour
-		for i := range 8 {
-			w.advance(time.Second) // or a new text would rest
-			start := time.Now()
-			w.set("sluice/a", rollout.StatusPending, fmt.Sprint(i))
-			<-taken
-			best = min(best, time.Since(start))
-			w.posted()
-			for len(taken) > 0 {
-				<-taken
-			}
-		}
-		if best > 300*time.Millisecond {
-			t.Errorf("the quickest of eight took %v", best)
-		}
-	})
-}
-
 // A status, its aggregate and their jobs stand or fall with what they tell of.
 func TestAStatusFallsWithItsTransaction(t *testing.T) {
 	t.Parallel()

@@ -115,7 +115,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	attempted, panicked := outboxMetrics(registry)
 	outbox, err := store.NewOutbox(db, store.OutboxOptions{
 		Post: poster{forges: forges.statuses, externalURL: conf.ExternalURL}.post, Logger: log.With("component", "outbox"), Fail: failpoint,
-		Panicked: panicked, Attempted: attempted, Notify: tell(notifier), Notified: notificationMetrics(registry, conf),
+		Panicked: panicked, Attempted: attempted, Notify: tell(notifier), NotifyTogether: tellTogether(notifier), Notified: notificationMetrics(registry, conf),
 		Switch: notify.NewHooks(conf.Hooks()...).Tell, Comment: pulls.comment, Rollback: pulls.rollback, Revert: pulls.revert, Command: pulls.command,
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 func routing(conf settings.Settings) store.Routing {
 	router := conf.Notifications.Router()
 	return store.Routing{
-		Targets: router.Names(), Facts: router.Facts(), Route: router.Route,
+		Targets: router.Names(), Together: router.Together(), Facts: router.Facts(), Route: router.Route,
 		PullRequests: slices.ContainsFunc(conf.Sources, func(src settings.Source) bool { return src.Forge.Type != settings.ForgeLocal }),
 	}
 }
@@ -26,12 +26,23 @@ func routing(conf settings.Settings) store.Routing {
 // tell sends a notification for the outbox.
 func tell(n *notify.Notifier) func(context.Context, rollout.Notification, rollout.Standing) error {
 	return func(ctx context.Context, about rollout.Notification, now rollout.Standing) error {
-		err := n.Send(ctx, about, now)
-		if errors.Is(err, notify.ErrTerminal) {
-			return fmt.Errorf("%w: %w", store.ErrTerminal, err)
-		}
-		return err
+		return forOutbox(n.Send(ctx, about, now))
 	}
+}
+
+// tellTogether sends many in one message for the outbox.
+func tellTogether(n *notify.Notifier) func(context.Context, []rollout.Notification) error {
+	return func(ctx context.Context, all []rollout.Notification) error {
+		return forOutbox(n.SendTogether(ctx, all))
+	}
+}
+
+// forOutbox says in the outbox's word which errors are not worth another attempt.
+func forOutbox(err error) error {
+	if errors.Is(err, notify.ErrTerminal) {
+		return fmt.Errorf("%w: %w", store.ErrTerminal, err)
+	}
+	return err
 }
 
 // unknownTarget is the type of a name that no target has.

@@ -320,7 +320,7 @@ func (s *sim) must(err error) {
 // sync is one pass of a fresh reconciler: nothing of an earlier one is needed.
 func (s *sim) sync() {
 	r, err := reconciler.New(reconciler.Options{
-		Source: reconciler.SourceOptions{ID: source, Branch: "main"}, Git: s.repo, Store: reconcilerStore{s.db}, Locker: coord.NewMemory(), NewID: s.newID, Fail: s.fail,
+		Source: reconciler.SourceOptions{ID: source, Branch: "main", RewindAfter: time.Nanosecond}, Git: s.repo, Store: reconcilerStore{s.db}, Locker: coord.NewMemory(), NewID: s.newID, Fail: s.fail,
 	})
 	s.must(err)
 	if err == nil {
