@@ -153,7 +153,8 @@ func (a *API) unrefused(c echo.Context, d rollout.Deployment) error {
 }
 
 // underWay refuses to begin again what is on its way: a request that was sent
-// twice must not send a canary back to its first step.
+// twice must not send a canary back to its first step. Nor does one for chosen instances
+// end one that goes to others: it would know nothing of them.
 func (a *API) underWay(c echo.Context, d rollout.Deployment) error {
 	active, err := a.opts.Store.ActiveDeployment(c.Request().Context(), d.Profile)
 	if errors.Is(err, rollout.ErrNotFound) {
@@ -167,7 +168,16 @@ func (a *API) underWay(c echo.Context, d rollout.Deployment) error {
 	if same && active.State != rollout.RollingBack {
 		return conflict(fmt.Sprintf("%s of %s is on its way already, by deployment %s, which is %s", d.Version, d.Profile, active.ID, active.State))
 	}
+	if d.Chosen() && active.Kind == rollout.Forward && active.State != rollout.RollingBack && !within(active.Selector, d.Selector) {
+		return conflict(fmt.Sprintf("deployment %s of %s is %s and goes to other instances too, which nobody would judge or send back any more: let it end, or cancel it first",
+			active.ID, active.Version, active.State))
+	}
 	return nil
+}
+
+// within says that a selector of chosen instances names only such as another one does.
+func within(s, of fleet.Selector) bool {
+	return len(s.Instances) > 0 && !slices.ContainsFunc(s.Instances, func(id string) bool { return !slices.Contains(of.Instances, id) })
 }
 
 // draft makes the deployment that a request asks for.

@@ -36,7 +36,7 @@ func (a *API) rollbackPage(c echo.Context) (web.Page, error) {
 	if err != nil {
 		return web.Page{}, err
 	}
-	view.Completed = completed
+	view.Completed = convert(completed, func(v store.CompletedVersion) string { return v.Number })
 	way, err := a.wayOfProfile(ctx, name, view.Chosen)
 	if err == nil {
 		var preview wire.RollbackPreview

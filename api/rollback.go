@@ -120,13 +120,16 @@ func (a *API) wayOfDeployment(ctx context.Context, id string) (way wayBack, err 
 	if err != nil {
 		return way, err
 	}
-	runs := d.State == rollout.Completed && r.CurrentVersion == d.Version ||
-		d.State == rollout.Failed && len(newest) == 1 && newest[0].ID == d.ID
+	runs := d.State == rollout.Completed && !d.Chosen() && r.CurrentVersion == d.Version ||
+		d.RunsBeside() && len(newest) == 1 && newest[0].ID == d.ID
 	if !runs {
 		return way, a.movedOn(ctx, d, r.CurrentVersion)
 	}
 	if d.Previous == "" {
 		return way, rollout.ErrNoWayBack
+	}
+	if !d.HasWayBack() {
+		return way, conflict(fmt.Sprintf("before this deployment %s ran %s, which has the content of %s: there is nothing to take back; roll its profile back", d.Profile, d.Previous, d.Version))
 	}
 	return wayBack{back: &backTo{record: r, to: d.Previous, from: d.Version}}, nil
 }
@@ -182,23 +185,31 @@ func (a *API) wayOfProfile(ctx context.Context, name, toVersion string) (wayBack
 	return a.wayOn(ctx, ground, toVersion)
 }
 
-// wayOn turns an active canary round, or goes back to the version asked for, or to
-// the last completed one before the current one.
+// wayOn turns an active canary round, takes back what one that ended left running beside
+// the current version, or goes back to the version asked for, or to the last completed
+// one of other content than the current one.
 func (a *API) wayOn(ctx context.Context, ground store.Ground, toVersion string) (way wayBack, err error) {
-	r, active, on := ground.Record, rollout.Deployment{}, ground.Active != nil
-	if on {
-		active = *ground.Active
+	r, last := ground.Record, rollout.Deployment{State: rollout.Cancelled}
+	if ground.Last != nil {
+		last = *ground.Last
 	}
+	active := !last.State.Final()
+	before := last.HasWayBack() && (toVersion == "" || toVersion == last.Previous)
 	// What runs somewhere and is to go: a canary's version, or the current one.
 	bad := r.CurrentVersion
-	if on && active.Kind == rollout.Forward && active.State != rollout.Pending {
-		if active.Previous != "" && (toVersion == "" || toVersion == active.Previous) {
-			return wayBack{turn: &active}, nil
+	switch {
+	case active && last.Kind == rollout.Rollback && (toVersion == "" || toVersion == last.Version):
+		return wayBack{already: &last}, nil // asked again
+	case active && last.Kind == rollout.Forward && last.State != rollout.Pending:
+		if before {
+			return wayBack{turn: &last}, nil
 		}
-		bad = active.Version
-	}
-	if on && active.Kind == rollout.Rollback && (toVersion == "" || toVersion == active.Version) {
-		return wayBack{already: &active}, nil // asked again
+		bad = last.Version
+	case last.RunsBeside() && last.HasWayBack():
+		if before {
+			return wayBack{back: &backTo{record: r, to: last.Previous, from: last.Version}}, nil
+		}
+		bad = last.Version
 	}
 	to, err := a.rollbackTarget(ctx, r, toVersion)
 	if err != nil {
@@ -230,14 +241,14 @@ func (a *API) rolledBack(ctx context.Context, r profile.Record) error {
 }
 
 // rollbackTarget is the version asked for, or the last completed one before the
-// current one. Only what completed before may come back without a canary.
+// current one that has other content. Only what completed before may come back without a canary.
 func (a *API) rollbackTarget(ctx context.Context, r profile.Record, asked string) (string, error) {
 	completed, err := a.opts.Store.CompletedVersions(ctx, r.Name)
 	if err != nil {
 		return "", err
 	}
 	if asked != "" {
-		if !slices.Contains(completed, asked) {
+		if !slices.ContainsFunc(completed, func(v store.CompletedVersion) bool { return v.Number == asked }) {
 			return "", conflict(fmt.Sprintf("version %s never completed on %s, so it cannot be rolled back to", asked, r.Name))
 		}
 		return asked, nil
@@ -245,9 +256,15 @@ func (a *API) rollbackTarget(ctx context.Context, r profile.Record, asked string
 	if err := a.rolledBack(ctx, r); err != nil {
 		return "", err
 	}
-	for _, number := range completed {
-		if number != r.CurrentVersion {
-			return number, nil
+	content := "" // of the current one: a revert brought it under another number
+	for _, v := range completed {
+		if v.Number == r.CurrentVersion {
+			content = v.Hash
+		}
+	}
+	for _, v := range completed {
+		if v.Number != r.CurrentVersion && v.Hash != content {
+			return v.Number, nil
 		}
 	}
 	return "", rollout.ErrNoWayBack
@@ -271,6 +288,9 @@ func (a *API) backOf(ctx context.Context, way backTo, by order) (none rollout.Ba
 	from, err := a.opts.Store.Version(ctx, way.record.Name, way.from)
 	if err != nil {
 		return none, err
+	}
+	if to.Hash == from.Hash { // a hold would refuse what runs
+		return none, conflict(fmt.Sprintf("%s has the content of %s, which is to go: %s to go to another one", to.Number, from.Number, giveVersion))
 	}
 	return rollout.Back{
 		Record: way.record, To: to, Refused: from, ID: uuid.Must(uuid.NewV7()).String(), Actor: by.actor, Reason: by.reason,

@@ -1,6 +1,9 @@
 package fleet
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Matches says whether an instance is one of those that the selector names.
 func (s Selector) Matches(i Instance) bool {
@@ -13,4 +16,9 @@ func (s Selector) Matches(i Instance) bool {
 		}
 	}
 	return len(s.Instances) == 0 || slices.Contains(s.Instances, i.ID)
+}
+
+// Equal says that two selectors name the same instances.
+func (s Selector) Equal(other Selector) bool {
+	return s.Service == other.Service && s.Environment == other.Environment && maps.Equal(s.Labels, other.Labels) && slices.Equal(s.Instances, other.Instances)
 }

@@ -111,9 +111,9 @@ func TestAnotherFolderIsReadAtOnce(t *testing.T) {
 			"one that holds others, which is a mass deletion as well", "services", `profile d at services/d.yaml
 			version d 1.0.0 by c1
 			deployment d 1.0.0 by c1
-			deployment a 1.0.0 by c1 Retirement proven, guard: would retire 3 of 3 profiles
-			deployment b 1.0.0 by c1 Retirement proven, guard: would retire 3 of 3 profiles
-			deployment c 1.0.0 by c1 Retirement proven, guard: would retire 3 of 3 profiles
+			deployment a 1.0.0 by c1 Retirement over 1.0.0 proven, guard: would retire 3 of 3 profiles
+			deployment b 1.0.0 by c1 Retirement over 1.0.0 proven, guard: would retire 3 of 3 profiles
+			deployment c 1.0.0 by c1 Retirement over 1.0.0 proven, guard: would retire 3 of 3 profiles
 			status c1 sluice/a pending: (deployment)
 			status c1 sluice/b pending: (deployment)
 			status c1 sluice/c pending: (deployment)

@@ -85,14 +85,15 @@ func (p *planner) retireNow(w *work) {
 
 // retirement is the deployment that retires a profile once a person promotes it.
 func (p *planner) retirement(w *work, guard string) rollout.Deployment {
+	current, ok := p.st.Current[w.rec.Name]
 	running := w.latest
-	if v, ok := p.st.Current[w.rec.Name]; ok {
-		running = &v
+	if ok {
+		running = &current
 	}
 	return guarded(rollout.Deployment{
 		Profile: w.rec.Name, Kind: rollout.Retirement,
 		Selector: fleet.Selector{Service: w.rec.Service, Environment: w.rec.Environment, Labels: w.rec.Targets.Labels},
-		Version:  running.Number, Hash: running.Hash, Proven: true,
+		Version:  running.Number, Hash: running.Hash, Previous: current.Number, PreviousHash: current.Hash, Proven: true,
 		Strategy: w.rec.Strategy, Health: w.rec.Health, Windows: w.rec.Windows,
 		Source: p.st.Source, Commit: w.goneBy.SHA, PullRequest: w.goneBy.PullRequest,
 		InitiatedBy: author(w.goneBy), Cause: firstLine(w.goneBy.Message),

@@ -238,8 +238,8 @@ func TestAGuardedRetirement(t *testing.T) {
 		t.Parallel()
 		w := start(t)
 		w.expect(`
-			deployment p0 1.0.0 by c2 Retirement proven, guard: would retire 2 of 3 profiles
-			deployment p1 1.0.0 by c2 Retirement proven, guard: would retire 2 of 3 profiles
+			deployment p0 1.0.0 by c2 Retirement over 1.0.0 proven, guard: would retire 2 of 3 profiles
+			deployment p1 1.0.0 by c2 Retirement over 1.0.0 proven, guard: would retire 2 of 3 profiles
 			status c2 sluice/p0 pending: (deployment)
 			status c2 sluice/p1 pending: (deployment)
 			facts deployment.created:p0 deployment.created:p1 retirement.guarded:configs`)

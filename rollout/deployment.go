@@ -43,7 +43,7 @@ type Kind string
 const (
 	Forward    Kind = "Forward"    // brings a version
 	Rollback   Kind = "Rollback"   // brings an earlier, completed version back: no gate, no window, no rollback of it
-	Retirement Kind = "Retirement" // ends a profile whose file left Git, once a person promotes it; assigns nothing
+	Retirement Kind = "Retirement" // ends a profile whose file left Git, once a person promotes it; brings nothing
 )
 
 // Awaiting is what a deployment waits for, beside time.

@@ -36,7 +36,7 @@ func (s *step) complete(c crowd) {
 // everybody makes the version the current one, and assigns it to each target
 // that does not have it.
 func (s *step) everybody(c crowd) {
-	if len(s.next.Selector.Instances) == 0 { // what some instances run is not what the profile runs
+	if !s.next.Chosen() { // what some instances run is not what the profile runs
 		s.dec.Current = s.next.Version
 	}
 	s.dec.Assign = nil
@@ -67,7 +67,7 @@ func (s *step) overdue(why string) {
 func (s *step) giveUp(by, reason string) {
 	way := ""
 	switch {
-	case !s.next.hasWayBack():
+	case !s.next.HasWayBack():
 		way = "there is no earlier version to go back to"
 	case !s.next.Health.AutoRollback:
 		way = "automatic rollback is off"
@@ -91,8 +91,8 @@ func (s *step) goesOn() bool {
 	return s.next.Kind == Forward && s.next.Strategy.Type == profile.Rolling && !s.next.Strategy.StopOnFailure
 }
 
-// hasWayBack says that there is other content to go back to.
-func (d Deployment) hasWayBack() bool {
+// HasWayBack says that there is other content to go back to.
+func (d Deployment) HasWayBack() bool {
 	return d.Previous != "" && d.Previous != d.Version && d.PreviousHash != d.Hash
 }
 
@@ -131,10 +131,12 @@ func (s *step) hold(actor, reason string) {
 	})
 }
 
-// retire ends a profile once a person has promoted it.
+// retire ends a profile once a person has promoted it. Meanwhile whoever a deployment
+// that it superseded left on its version goes home: nobody judges that any more.
 func (s *step) retire() {
 	if !s.next.Approved {
 		s.stand(AwaitingApproval, "waits for a person to promote it: %s", s.next.Guard)
+		s.bringHome(s.sortTargets(), nil)
 		return
 	}
 	s.next.StartedAt = s.now

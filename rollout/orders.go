@@ -129,7 +129,7 @@ func Cancel(d Deployment, snap Snapshot, actor, reason string, now time.Time) (D
 	if err := allow(d, OrderCancel); err != nil {
 		return Decision{}, err
 	}
-	if d.State != Pending && d.hasWayBack() {
+	if d.State != Pending && d.HasWayBack() {
 		s := newStep(d, snap, now)
 		s.rollBack(byCancel, actor, "cancelled by "+actor+because(reason))
 		return s.done(), nil
@@ -165,7 +165,7 @@ func RollBack(d Deployment, snap Snapshot, actor, reason string, now time.Time) 
 	if d.State == Pending {
 		return Cancel(d, snap, actor, reason, now)
 	}
-	if !d.hasWayBack() {
+	if !d.HasWayBack() {
 		return Decision{}, ErrNoWayBack
 	}
 	s := newStep(d, snap, now)
@@ -236,4 +236,19 @@ func Supersede(d Deployment, reason string, now time.Time) Decision {
 	s.stand(AwaitingNothing, "%s", reason)
 	s.finish(Superseded, FactSuperseded, map[string]any{"reason": reason})
 	return s.done()
+}
+
+// Stranded sends home the instances that a deployment, or one before it, reached and that
+// are no targets of the one which takes its place: nobody else would, and nobody judges what
+// they run.
+func Stranded(d Deployment, targets []Target, successor fleet.Selector) (home []Assign) {
+	if d.Kind != Forward || d.Previous == "" {
+		return nil
+	}
+	for _, t := range targets {
+		if v := t.Assignment.Version; v != "" && v != d.Previous && !successor.Matches(t.Instance) {
+			home = append(home, Assign{InstanceID: t.Instance.ID, Version: d.Previous, Hash: d.PreviousHash})
+		}
+	}
+	return home
 }

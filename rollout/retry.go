@@ -20,6 +20,16 @@ func MayRetry(d Deployment) error {
 	return allow(d, OrderRetry)
 }
 
+// RunsBeside says that a deployment has ended, and that what it brought went to some
+// instances and is not what the profile runs: it failed and nothing was taken back,
+// or it was for chosen instances.
+func (d Deployment) RunsBeside() bool {
+	return d.Kind == Forward && !d.StartedAt.IsZero() && (d.State == Failed || d.State == Completed && d.Chosen())
+}
+
+// Chosen says that a deployment is for chosen instances: it says nothing of the profile.
+func (d Deployment) Chosen() bool { return len(d.Selector.Instances) > 0 }
+
 // MayTakeBack is nil when a deployment has ended so that what it brought may
 // still run, and a *StateError otherwise.
 func MayTakeBack(d Deployment) error {

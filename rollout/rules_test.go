@@ -88,6 +88,30 @@ func TestRetirement(t *testing.T) {
 	}
 }
 
+// A retirement supersedes the canary of its profile: while it waits for a person, and when
+// that says no, nobody stays on a version that nobody judges.
+func TestARetirementSendsTheCanaryHome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(4, "1.0.0")
+	w.strategy.Steps = []int{50, 100}
+	w.run(30 * time.Second)
+	w.commit("1.1.0")
+	w.run(30 * time.Second)
+	w.guard = "more than half of the profiles would go"
+	w.commit("1.0.0")
+	w.d.Kind = rollout.Retirement
+	cancelled, err := rollout.Cancel(w.d, w.snapshot(), "alice", "a wrong path", w.now)
+	if err != nil || len(cancelled.Assign) != 2 {
+		t.Errorf("cancelled, it gives %+v, %v", cancelled.Assign, err)
+	}
+	w.run(30 * time.Second)
+	for _, p := range w.processes {
+		if w.d.Awaiting != rollout.AwaitingApproval || p.assignment.Applied != "1.0.0" {
+			t.Errorf("%s runs %s while the retirement is %s/%s", p.instance.ID, p.assignment.Applied, w.d.State, w.d.Awaiting)
+		}
+	}
+}
+
 func TestPromote(t *testing.T) {
 	t.Parallel()
 	d := forward("a")

@@ -27,7 +27,7 @@ const basisOf = `SELECT current_version, COALESCE((SELECT deployment_id FROM con
 type Ground struct {
 	rollout.Basis
 	Record profile.Record
-	Active *rollout.Deployment // nil when none is
+	Last   *rollout.Deployment // the newest, nil before the first
 }
 
 // Ground reads it, and first of all what must still be so when the way is gone;
@@ -38,9 +38,9 @@ func (s *Store) Ground(ctx context.Context, name string) (g Ground, err error) {
 	}}, question{text: profileNamed, args: []any{name}, row: func(row scanner) (err error) {
 		g.Record, err = scanProfile(row)
 		return err
-	}}, question{text: activeOf, args: []any{name}, row: func(row scanner) error {
+	}}, question{text: newestOf, args: []any{name}, row: func(row scanner) error {
 		d, err := shown(ctx, s, scanDeployment)(row)
-		g.Active = &d
+		g.Last = &d
 		return err
 	}})
 	if err == nil && g.Record.Name == "" {
@@ -48,6 +48,8 @@ func (s *Store) Ground(ctx context.Context, name string) (g Ground, err error) {
 	}
 	return g, notFound(err, ErrNotFound, "profile", name)
 }
+
+const newestOf = `SELECT ` + deploymentColumns + ` FROM config_deployments WHERE config_name = $1 ORDER BY seq DESC LIMIT 1`
 
 // resting is the question whether what a deployment was decided on is still so:
 // rollout.ErrStale when it is not. The profile is locked before.
@@ -72,7 +74,11 @@ func resting(name string, on rollout.Basis) question {
 // BroughtBy reads the deployment that last made a version the one that its
 // profile runs; rollout.ErrNotFound when none of those that are kept did.
 func (s *Store) BroughtBy(ctx context.Context, name, version string) (rollout.Deployment, error) {
-	d, err := shown(ctx, s, scanDeployment)(s.read.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM config_deployments
-		WHERE config_name = $1 AND config_version = $2 AND (status = 'Completed' OR kind = 'Rollback') ORDER BY seq DESC LIMIT 1`, name, version))
+	return s.broughtBy(ctx, s.read, name, version)
+}
+
+func (s *Store) broughtBy(ctx context.Context, q querier, name, version string) (rollout.Deployment, error) {
+	d, err := shown(ctx, s, scanDeployment)(q.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM config_deployments
+		WHERE config_name = $1 AND config_version = $2 AND (`+completedWhole+` OR kind = 'Rollback') ORDER BY seq DESC LIMIT 1`, name, version))
 	return d, notFound(err, rollout.ErrNotFound, "deployment that brought "+version+" of", name)
 }

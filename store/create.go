@@ -156,7 +156,7 @@ func (tx *Tx) supersedeBy(ctx context.Context, active map[string]bool, decisions
 		if !active[dec.Next.Profile] {
 			continue
 		}
-		if err := tx.SupersedeActive(ctx, dec.Next.Profile, fmt.Sprintf("superseded by %s", dec.Next.Version)); err != nil {
+		if err := tx.supersede(ctx, dec.Next.Profile, fmt.Sprintf("superseded by %s", dec.Next.Version), &dec.Next.Selector); err != nil {
 			return err
 		}
 	}

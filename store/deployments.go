@@ -146,7 +146,7 @@ func (s *Store) deploymentsOf(ctx context.Context, source, condition, arg string
 }
 
 // insertDeployments is the statement that adds deployments.
-var insertDeployments = into("config_deployments", `deployment_id, config_name, config_version, config_hash, kind, environment, strategy, status,
+var insertDeployments = into("config_deployments", `deployment_id, config_name, config_version, config_hash, kind, environment, chosen, strategy, status,
 	commit_sha, targets, applied, body, created_at, finished_at, revision, epoch, op_id, next_step_at`, "")
 
 // insertDeployments adds the rows; the rest of a decision is apply's.
@@ -158,7 +158,7 @@ func (tx *Tx) insertDeployments(ctx context.Context, decisions []rollout.Decisio
 			d.CreatedAt = now
 		}
 		d.Revision, d.Epoch = 1, 0
-		return []any{d.ID, d.Profile, d.Version, d.Hash, d.Kind, d.Selector.Environment, d.Strategy.Type, d.State, d.Commit,
+		return []any{d.ID, d.Profile, d.Version, d.Hash, d.Kind, d.Selector.Environment, d.Chosen(), d.Strategy.Type, d.State, d.Commit,
 			d.Progress.Targets, d.Progress.Applied, asJSON(d), stamp(d.CreatedAt), stamp(d.FinishedAt), 1, 0, uuid.NewString(), stamp(now)}
 	})
 	if err != nil {

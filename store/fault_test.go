@@ -57,6 +57,7 @@ func TestWithoutItsDatabaseEveryMethodSaysSo(t *testing.T) {
 			"Instances":           func() error { _, _, err := w.Instances(ctx, store.InstanceFilter{}); return err },
 			"DeregisterInstance":  func() error { return w.DeregisterInstance(ctx, "i-1", "ada") },
 			"SweepInstances":      func() error { _, err := w.SweepInstances(ctx); return err },
+			"GiveStable":          func() error { _, err := w.GiveStable(ctx); return err },
 			"Migrate":             func() error { return w.Migrate(ctx) },
 			"MigrationStatus":     func() error { _, err := w.MigrationStatus(ctx); return err },
 			"Ping":                func() error { return w.Ping(ctx) },

@@ -311,10 +311,14 @@ func (p past) needs(k Kept, v profile.Version) string {
 	return ""
 }
 
-// wayBack is where a rollback of the current version would go.
+// wayBack is where a rollback of the current version would go: to other content.
 func (p past) wayBack(current string) string {
+	content := ""
+	if i := slices.IndexFunc(p.versions, func(v pastVersion) bool { return v.number == current }); i >= 0 {
+		content = p.versions[i].hash
+	}
 	for _, d := range p.deployments {
-		if d.completed && d.version != current {
+		if d.completed && d.version != current && d.hash != content {
 			return d.version
 		}
 	}

@@ -28,7 +28,7 @@ type pastVersion struct {
 
 type pastDeployment struct {
 	id, version, hash string
-	completed         bool // with its version everywhere; a retirement brings none
+	completed         bool // with its version everywhere: not on chosen instances; a retirement brings none
 	proven            bool // completed, and on instances
 	finishedAt        time.Time
 }
@@ -98,8 +98,9 @@ func scanPastDeployment(row scanner) (d pastDeployment, err error) {
 	var kind rollout.Kind
 	var status rollout.State
 	var targets int
-	err = row.Scan(&d.id, &d.version, &d.hash, &kind, &status, &targets, at(&d.finishedAt))
-	d.completed = status == rollout.Completed && kind != rollout.Retirement
+	var chosen bool
+	err = row.Scan(&d.id, &d.version, &d.hash, &kind, &chosen, &status, &targets, at(&d.finishedAt))
+	d.completed = status == rollout.Completed && kind != rollout.Retirement && !chosen
 	d.proven = d.completed && targets > 0
 	return d, err
 }

@@ -115,7 +115,7 @@ func readPast(ctx context.Context, q querier, name string) (p past, err error) {
 	}, `SELECT version, config_hash, created_at, tags FROM config_versions WHERE config_name = $1 ORDER BY seq DESC`, name); err != nil {
 		return p, fmt.Errorf("read the versions: %w", err)
 	}
-	if p.deployments, err = collect(ctx, q, scanPastDeployment, `SELECT deployment_id, config_version, config_hash, kind, status,
+	if p.deployments, err = collect(ctx, q, scanPastDeployment, `SELECT deployment_id, config_version, config_hash, kind, chosen, status,
 		targets, finished_at FROM config_deployments WHERE config_name = $1 ORDER BY seq DESC`, name); err != nil {
 		return p, fmt.Errorf("read the deployments: %w", err)
 	}

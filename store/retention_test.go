@@ -65,7 +65,11 @@ func (w *world) completions() []string {
 	w.t.Helper()
 	completed, err := w.CompletedVersions(w.t.Context(), payments)
 	w.must(err)
-	return completed
+	numbers := make([]string, len(completed))
+	for i, v := range completed {
+		numbers[i] = v.Number
+	}
+	return numbers
 }
 
 // reasons says, of each version, why it must stay.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sluicehq/sluice/fleet"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -227,6 +228,11 @@ func (s *Store) Create(ctx context.Context, dec rollout.Decision) error {
 
 // SupersedeActive ends the profile's active deployment, if there is one.
 func (tx *Tx) SupersedeActive(ctx context.Context, profileName, reason string) error {
+	return tx.supersede(ctx, profileName, reason, nil)
+}
+
+// supersede does so for a successor with that selector, nil for none.
+func (tx *Tx) supersede(ctx context.Context, profileName, reason string, successor *fleet.Selector) error {
 	if err := tx.lockProfile(ctx, profileName); err != nil {
 		return err
 	}
@@ -243,6 +249,13 @@ func (tx *Tx) SupersedeActive(ctx context.Context, profileName, reason string) e
 		}
 	}
 	dec := rollout.Supersede(d, reason, tx.now())
+	if successor != nil && !successor.Equal(d.Selector) {
+		var targets []rollout.Target
+		if err := tx.tx.together(ctx, tx.s.askingTargets(ctx, d, &targets)); err != nil {
+			return fmt.Errorf("read the targets of deployment %s: %w", d.ID, err)
+		}
+		dec.Assign = rollout.Stranded(d, targets, *successor)
+	}
 	next := dec.Next
 	if _, err := tx.exec(ctx, `UPDATE config_deployments SET body = $2, status = $3, finished_at = $4, next_step_at = NULL,
 		revision = revision + 1, epoch = epoch + 1, owner = '', lease_until = NULL, quarantined = '' WHERE deployment_id = $1`,

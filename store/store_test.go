@@ -279,17 +279,20 @@ func completed(t *testing.T, w *world) {
 	w.finish("1.0.0", 3)
 	w.finish("1.1.0", 3)
 	w.finish("1.0.0", 3)
-	got, err := w.CompletedVersions(ctx, payments)
-	w.must(err)
+	some := w.addVersion("1.3.0", "8s")
+	d := w.deployment("1.3.0") // says nothing of the profile
+	d.Selector.Instances, d.State, d.FinishedAt, d.Progress = []string{"i-1"}, rollout.Completed, w.clock(), rollout.Progress{Targets: 1, Applied: 1}
+	w.must(w.Create(ctx, rollout.Decision{Next: d, Changed: true}))
+	got := w.completions()
 	if !slices.Equal(got, []string{"1.0.0", "1.1.0", "1.2.0"}) {
 		t.Errorf("completed are %v, want the latest completion first", got)
 	}
-	for hash, want := range map[string]bool{w.version("", "100ms").Hash: true, nobody.Hash: false, "other": false} {
+	for hash, want := range map[string]bool{w.version("", "100ms").Hash: true, nobody.Hash: false, some.Hash: false, "other": false} {
 		if proven, err := w.Proven(ctx, payments, hash); proven != want || err != nil {
 			t.Errorf("proven is %t, %v, want %t", proven, err, want)
 		}
 	}
-	if r, err := w.Profile(ctx, payments); err != nil || r.CurrentVersion != "1.0.0" || r.DeploymentCount != 4 {
+	if r, err := w.Profile(ctx, payments); err != nil || r.CurrentVersion != "1.0.0" || r.DeploymentCount != 5 {
 		t.Errorf("the profile is %+v, %v", r, err)
 	}
 }

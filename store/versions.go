@@ -152,26 +152,34 @@ func (s *Store) Versions(ctx context.Context, name string, f VersionFilter) ([]p
 	return listed(ctx, s.read, w, "config_versions", versionColumns, "seq DESC", f.Limit, f.Offset, scanVersion)
 }
 
-// Proven says whether a deployment of this content ever completed on the profile.
+// Proven says whether a deployment of this content ever completed on the profile. One
+// for chosen instances says nothing of it.
 func (s *Store) Proven(ctx context.Context, name, hash string) (bool, error) {
 	n, err := count(ctx, s.read, `SELECT count(*) FROM config_deployments
-		WHERE config_name = $1 AND config_hash = $2 AND status = 'Completed' AND kind <> 'Retirement' AND targets > 0`, name, hash)
+		WHERE config_name = $1 AND config_hash = $2 AND `+completedWhole+` AND targets > 0`, name, hash)
 	if err != nil {
 		return false, fmt.Errorf("look for completed deployments of %s: %w", name, err)
 	}
 	return n > 0, nil
 }
 
+// completedWhole is the condition that a deployment completed with its version on the
+// profile: not on chosen instances alone.
+const completedWhole = `status = 'Completed' AND kind <> 'Retirement' AND NOT chosen`
+
+// CompletedVersion is a version that completed on its profile.
+type CompletedVersion struct{ Number, Hash string }
+
 // CompletedVersions lists the versions that completed on the profile, the
 // newest completion first: where a rollback can go.
-func (s *Store) CompletedVersions(ctx context.Context, name string) ([]string, error) {
-	numbers, err := collect(ctx, s.read, func(row scanner) (number string, err error) {
+func (s *Store) CompletedVersions(ctx context.Context, name string) ([]CompletedVersion, error) {
+	versions, err := collect(ctx, s.read, func(row scanner) (v CompletedVersion, err error) {
 		var last int64
-		return number, row.Scan(&number, &last)
-	}, `SELECT config_version, max(seq) FROM config_deployments
-		WHERE config_name = $1 AND status = 'Completed' AND kind <> 'Retirement' GROUP BY config_version ORDER BY 2 DESC`, name)
+		return v, row.Scan(&v.Number, &v.Hash, &last)
+	}, `SELECT config_version, config_hash, max(seq) FROM config_deployments
+		WHERE config_name = $1 AND `+completedWhole+` GROUP BY config_version, config_hash ORDER BY 3 DESC`, name)
 	if err != nil {
 		return nil, fmt.Errorf("list the completed versions of %s: %w", name, err)
 	}
-	return numbers, nil
+	return versions, nil
 }

@@ -127,7 +127,7 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	}
 	d.deciding = []func(context.Context) error{
 		func(ctx context.Context) error { return engine.Run(store.Stepping(ctx)) }, woken(engine, replicas.bus),
-		sources.run, sweeper(db, log), retention(db, conf, registry, log), snapshots,
+		sources.run, sweeper(db, changes{replicas.bus}, log), retention(db, conf, registry, log), snapshots,
 	}
 	d.keeping = append(append(d.keeping, outbox.Run, deliveries.Run), b.keeping...)
 	return d.run(ctx, conf, log.With("replica", replica, "sources", len(conf.Sources)))
@@ -163,8 +163,9 @@ func (c changes) Publish(ctx context.Context, profileName string) {
 	c.bus.Publish(ctx, api.AnyProfileTopic)
 }
 
-// sweeper deregisters instances that are gone.
-func sweeper(db *store.Store, log *slog.Logger) func(context.Context) error {
+// sweeper deregisters instances that are gone, and gives stable versions to those that no
+// deployment went to.
+func sweeper(db *store.Store, pub rollout.Publisher, log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error {
 		tick := time.NewTicker(time.Minute)
 		defer tick.Stop()
@@ -179,6 +180,14 @@ func sweeper(db *store.Store, log *slog.Logger) func(context.Context) error {
 				log.ErrorContext(ctx, "silent instances could not be removed", "error", err)
 			case n > 0:
 				log.InfoContext(ctx, "instances that were silent for an hour were removed", "instances", n)
+			}
+			given, err := db.GiveStable(ctx)
+			if err != nil && ctx.Err() == nil {
+				log.ErrorContext(ctx, "stable versions could not be given to new targets", "error", err)
+			}
+			for _, name := range given {
+				pub.Publish(ctx, name)
+				log.InfoContext(ctx, "the stable version was given to new targets", "profile", name)
 			}
 		}
 	}

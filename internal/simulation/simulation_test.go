@@ -573,7 +573,8 @@ func (s *sim) emergency() {
 	s.must(err)
 	completed, err := s.db.CompletedVersions(s.ctx, name)
 	s.must(err)
-	for _, number := range completed {
+	for _, v := range completed {
+		number := v.Number
 		if number == r.CurrentVersion || r.CurrentVersion == "" {
 			continue
 		}

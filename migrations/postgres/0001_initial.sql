@@ -133,6 +133,7 @@ CREATE TABLE config_deployments (
     config_hash    TEXT COLLATE "C" NOT NULL,
     kind           TEXT NOT NULL CHECK (kind IN ('Forward', 'Rollback', 'Retirement')),
     environment    TEXT COLLATE "C" NOT NULL,
+    chosen         BOOLEAN NOT NULL DEFAULT false, -- for chosen instances: it says nothing of the profile
     strategy       TEXT NOT NULL,
     status         TEXT NOT NULL CHECK (status IN ('Pending', 'InProgress', 'Paused', 'Completed', 'Failed',
                        'RollingBack', 'RolledBack', 'Superseded', 'Cancelled')),
