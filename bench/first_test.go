@@ -96,7 +96,7 @@ func firstSync(t testing.TB, s *store.Store, n int) (waits string) {
 	t.Helper()
 	err := s.InTx(t.Context(), func(tx *store.Tx) error {
 		now := time.Now()
-		if err := tx.MoveHead(t.Context(), "configs", "", firstCommit); err != nil {
+		if err := tx.MoveHead(t.Context(), "configs", "", firstCommit, ""); err != nil {
 			return err
 		}
 		for i := range n {

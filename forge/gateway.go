@@ -67,7 +67,7 @@ func NewGateway(o GatewayOptions) *Gateway {
 	o.Timeout = cmp.Or(o.Timeout, 20*time.Second)
 	o.MaxBody, o.MaxCache, o.MaxAtOnce = cmp.Or(o.MaxBody, 16<<20), cmp.Or(o.MaxCache, 16<<20), cmp.Or(o.MaxAtOnce, 4)
 	if o.Transport == nil {
-		o.Transport = http.DefaultTransport
+		o.Transport = newTransport()
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -80,6 +80,14 @@ func NewGateway(o GatewayOptions) *Gateway {
 	}
 	o.Transport = outgoing.Transport(o.Transport)
 	return &Gateway{options: o, slots: make(chan struct{}, o.MaxAtOnce), cache: newAnswers(o.MaxCache)}
+}
+
+// newTransport is Go's own, which finds out connections that lead nowhere: sources and their outbox ask so often that one
+// would be in use for a quarter of an hour.
+func newTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // nobody replaces it
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second}
+	return t
 }
 
 // Client returns a client that goes through the gateway. It follows few

@@ -26,7 +26,11 @@ type hubPayload struct {
 	After       string          `json:"after"`
 	Repository  hubRepository   `json:"repository"`
 	PullRequest *hubPullRequest `json:"pull_request"`
-	Issue       struct {
+	MergeGroup  struct {
+		Base string `json:"base_ref"`
+		Head string `json:"head_sha"`
+	} `json:"merge_group"`
+	Issue struct {
 		Number      int       `json:"number"`
 		PullRequest *struct{} `json:"pull_request"` // the issue is one
 	} `json:"issue"`
@@ -60,6 +64,10 @@ func (GitHubHook) Parse(header http.Header, body []byte) (Event, error) {
 			e.Kind = EventPing
 		case "push":
 			return pushed(e, p.Ref, p.After)
+		case "merge_group": // nothing is merged yet, and the branch's queue is to be looked at
+			if p.Action == "checks_requested" {
+				return pushed(e, p.MergeGroup.Base, p.MergeGroup.Head)
+			}
 		case "pull_request":
 			if changesPullRequest(p.Action) {
 				return p.about(EventPullRequest, e)

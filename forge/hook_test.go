@@ -115,6 +115,23 @@ func TestGitHubDeliveries(t *testing.T) {
 	}
 }
 
+func TestAMergeQueueWakesItsBranch(t *testing.T) {
+	t.Parallel()
+	for action, want := range map[string]forge.Event{
+		"checks_requested": {Kind: forge.EventPush, Branch: "main"},
+		"destroyed":        {Kind: forge.EventOther},
+	} {
+		want.Delivery, want.Repository = "d1", "acme/configs"
+		body := `{"action": "` + action + `", "repository": {"full_name": "acme/configs"}, "merge_group": {
+			"head_sha": "2ffea6db159f6b6c47a24e778fb9ef40cf6b1c7d", "head_ref": "refs/heads/gh-readonly-queue/main/pr-104-929f8209d40f77f4abc622a499c93a83babdbe64",
+			"base_sha": "380387fbc80638b734a49e1be1c4dfec1c01b33c", "base_ref": "refs/heads/main"}}`
+		got, err := forge.GitHubHook{}.Parse(headers("X-GitHub-Event", "merge_group", "X-GitHub-Delivery", "d1"), []byte(body))
+		if err != nil || got != want {
+			t.Errorf("%s: %+v, %v, want %+v", action, got, err, want)
+		}
+	}
+}
+
 func TestGitLabDeliveries(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]forge.Event{

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
@@ -20,6 +22,7 @@ func newHTTPTransport(o Options) (*http.Transport, error) {
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            policy.dialer().DialContext,
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second}, // finds out connections that lead nowhere
 		MaxIdleConnsPerHost:    2,
 		IdleConnTimeout:        90 * time.Second,
 		TLSHandshakeTimeout:    10 * time.Second,
@@ -71,7 +74,7 @@ func (g *httpGuard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind := statusError(res.StatusCode); kind != nil {
+	if kind := statusError(res.StatusCode, movedTo(req, res)); kind != nil {
 		if err := res.Body.Close(); err != nil {
 			return nil, g.watch.note(fmt.Errorf("%w: close answer", kind))
 		}
@@ -83,10 +86,26 @@ func (g *httpGuard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-func statusError(status int) error {
+// movedTo is the repository's address that a redirect names, "" for none. It is for people: nothing is asked there.
+func movedTo(req *http.Request, res *http.Response) string {
+	location := res.Header.Get("Location")
+	to, err := req.URL.Parse(location)
+	if location == "" || err != nil || to.Host == "" || to.Scheme != "https" && to.Scheme != "http" {
+		return ""
+	}
+	repository, isGit := strings.CutSuffix(to.Path, "/info/refs")
+	if !isGit || repository == "" || res.StatusCode < 300 || res.StatusCode > 399 {
+		return ""
+	}
+	return printable((&url.URL{Scheme: to.Scheme, Host: to.Host, Path: repository}).String(), 200)
+}
+
+func statusError(status int, movedTo string) error {
 	switch {
 	case status >= 200 && status < 300:
 		return nil
+	case status >= 300 && status < 400 && movedTo != "":
+		return fmt.Errorf("%w: the server answered %d; it has the repository at %s now: configure that address, if it is to be trusted", ErrRedirect, status, movedTo)
 	case status >= 300 && status < 400:
 		return fmt.Errorf("%w: the server answered %d; configure the repository's final address", ErrRedirect, status)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:

@@ -40,6 +40,7 @@ type Mirror struct {
 	refs     *filesystem.Storage
 	filtered atomic.Bool // the server has left large files out, so a missing file is one of those
 
+	queued      atomic.Pointer[map[string]string] // the merge queue
 	repackError atomic.Pointer[error]
 }
 

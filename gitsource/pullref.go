@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -12,11 +13,40 @@ import (
 // pullRef matches the refs that forges keep the heads of pull requests at, forks' ones too.
 var pullRef = regexp.MustCompile(`^refs/(?:pull|merge-requests)/[1-9][0-9]{0,8}/head$`)
 
+// isQueued says whether a ref is of the branch's merge queue at GitHub: what the branch becomes with a pull request, and
+// with all that wait before it. A slash more would be the queue of a branch whose name goes on.
+func (m *Mirror) isQueued(ref string) bool {
+	name, ok := strings.CutPrefix(ref, "refs/heads/gh-readonly-queue/"+m.branch.Short()+"/")
+	return ok && name != "" && !strings.Contains(name, "/")
+}
+
+// maxQueued bounds how many of them are looked at.
+const maxQueued = 100
+
+// Queued returns the refs of the branch's merge queue with their commits, as the remote told last, in no order.
+func (m *Mirror) Queued() map[string]string {
+	if queued := m.queued.Load(); queued != nil {
+		return *queued
+	}
+	return nil
+}
+
+// noteQueue remembers the merge queue among all refs of the remote.
+func (m *Mirror) noteQueue(refs map[string]plumbing.Hash) {
+	queued := map[string]string{}
+	for ref, h := range refs {
+		if m.isQueued(ref) && len(queued) < maxQueued {
+			queued[ref] = h.String()
+		}
+	}
+	m.queued.Store(&queued)
+}
+
 // maxPulls bounds how many pull requests are remembered, to tell the remote what is there of them.
 const maxPulls = 1024
 
-// FetchRef brings the head of a pull request into the mirror, from refs/pull/N/head or refs/merge-requests/N/head, and
-// returns its commit. The branch stays where it is. Anybody may open a pull request, so what holds of Fetch
+// FetchRef brings the head of a pull request into the mirror, from refs/pull/N/head or refs/merge-requests/N/head, or a
+// commit of the merge queue, and returns its commit. The branch stays where it is. Anybody may open a pull request, so what holds of Fetch
 // holds here, and its pack is refused above Limits.MaxPullBytes.
 //
 // What was fetched may be gone later, when the mirror had to start over: what needs it then returns ErrNotFetched, and
@@ -25,7 +55,7 @@ const maxPulls = 1024
 func (m *Mirror) FetchRef(ctx context.Context, ref string) (sha string, err error) {
 	defer func() { err = m.wrap("fetch a pull request of", err) }()
 	defer contain(&err)
-	if !pullRef.MatchString(ref) {
+	if !pullRef.MatchString(ref) && !m.isQueued(ref) {
 		return "", fmt.Errorf("%w: %q is no ref of a pull request", ErrOptions, printable(ref, 64))
 	}
 	m.fetching.Lock()

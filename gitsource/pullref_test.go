@@ -2,6 +2,7 @@ package gitsource_test
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,6 +69,44 @@ func TestPullRequestsAreFetched(t *testing.T) {
 			r.git("reset", "-q", "--hard", next)
 			if got := fetch(t, m); got != next {
 				t.Errorf("Fetch = %s, want %s", got, next)
+			}
+		})
+	}
+}
+
+func TestTheMergeQueueIsSeenWithTheBranch(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string]func(*repo) gitsource.Options{
+		"file": (*repo).options,
+		"http": func(r *repo) gitsource.Options { return r.httpOptions(r.serveHTTP("", "")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const ref = "refs/heads/gh-readonly-queue/main/pr-7-0123"
+			r := newRepo(t)
+			r.commit("first", map[string]string{"a.yaml": "one"})
+			queued := r.pull(ref, map[string]string{"a.yaml": "two"})
+			r.pull("refs/heads/gh-readonly-queue/main/1.0/pr-8-0123", map[string]string{"a.yaml": "three"}) // of the branch main/1.0
+			m := open(t, options(r))
+			if got := m.Queued(); len(got) != 0 {
+				t.Errorf("before the remote was asked: %v", got)
+			}
+			fetch(t, m)
+			if got := m.Queued(); !maps.Equal(got, map[string]string{ref: queued}) {
+				t.Errorf("queued %v, want %s alone", got, queued)
+			}
+			if got := fetchRef(t, m, ref); got != queued || read(t, m, queued, "a.yaml") != "two" {
+				t.Errorf("FetchRef = %s, want %s", got, queued)
+			}
+			if _, err := m.FetchRef(t.Context(), "refs/heads/gh-readonly-queue/main/1.0/pr-8-0123"); !errors.Is(err, gitsource.ErrOptions) {
+				t.Errorf("FetchRef of another branch's queue: %v, want ErrOptions", err)
+			}
+			r.git("update-ref", "-d", ref)
+			if _, err := m.Head(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := m.Queued(); len(got) != 0 {
+				t.Errorf("after it was merged: %v", got)
 			}
 		})
 	}

@@ -73,6 +73,7 @@ func (m *Mirror) refHead(ctx context.Context, c *connection, ref plumbing.Refere
 	if len(refs.Shallows) > 0 {
 		return nil, plumbing.ZeroHash, fmt.Errorf("%w: it is a shallow clone", ErrUnsupported)
 	}
+	m.noteQueue(refs.References)
 	head, ok := refs.References[ref.String()]
 	switch {
 	case ok:

@@ -187,6 +187,29 @@ func TestRedirectsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
+func TestARedirectSaysWhereTheRepositoryIs(t *testing.T) {
+	t.Parallel()
+	for location, says := range map[string]string{
+		"https://git.example.com/new/name.git/info/refs?service=git-upload-pack":                                                      "https://git.example.com/new/name.git now",
+		"https://" + url.UserPassword("me", canary).String() + "@git.example.com/name.git/info/refs?token=" + url.QueryEscape(canary): "https://git.example.com/name.git now",
+		"/acme/configs.git/info/refs?service=git-upload-pack":                                                                         "/acme/configs.git now", // GitLab's, where the address lacks .git
+		"https://git.example.com/users/sign_in":                                                                                       "final address",
+		"https:///info/refs":                                                                                                          "final address",
+		"javascript:alert(1)/info/refs":                                                                                               "final address",
+		"":                                                                                                                            "final address",
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", location)
+			w.WriteHeader(http.StatusMovedPermanently)
+		}))
+		t.Cleanup(s.Close)
+		_, err := open(t, serverOptions(t, s)).Head(t.Context())
+		if !errors.Is(err, gitsource.ErrRedirect) || !strings.Contains(err.Error(), says) || leaks(err.Error()) {
+			t.Errorf("to %s: %v, want it to say %q", location, err, says)
+		}
+	}
+}
+
 // A name that resolves to this machine is stopped when it is dialled, and never gets the token.
 func TestAddressesAreJudgedWhenDialled(t *testing.T) {
 	t.Parallel()

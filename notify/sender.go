@@ -71,13 +71,18 @@ func New(opts Options) *Notifier {
 	return &Notifier{opts: opts, client: newClient(opts.Timeout)}
 }
 
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2: true,
+		HTTP2:             &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second}, // finds out connections that lead nowhere
+	}
+}
+
 func newClient(timeout time.Duration) *http.Client {
 	return &http.Client{
-		Timeout: timeout,
-		Transport: outgoing.Transport(&http.Transport{
-			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
-			ForceAttemptHTTP2: true,
-		}),
+		Timeout:   timeout,
+		Transport: outgoing.Transport(newTransport()),
 		// Where a redirect leads was not written down by anybody who may see what is sent.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -45,6 +45,12 @@ type Record struct {
 	DeploymentCount int
 }
 
+// Owner is who manages a profile.
+type Owner struct {
+	Source  string // "" is the API
+	Retired bool   // the profile
+}
+
 // Placed is where a profile's file lies, and what else tells which commits concern it.
 type Placed struct {
 	Name         string

@@ -20,19 +20,19 @@ type stride struct {
 }
 
 // move makes sure that the source stands where the plan begins, and moves it.
-func (s stride) move(ctx context.Context, tx Tx, source string) error {
+func (s stride) move(ctx context.Context, tx Tx, source SourceOptions) error {
 	if s.from == "" {
-		if err := tx.StorePart(ctx, source, s.parts); errors.Is(err, rollout.ErrStale) {
-			return fmt.Errorf("part %d of %s: %w: %w", s.parts+1, source, errOvertaken, err)
+		if err := tx.StorePart(ctx, source.ID, s.parts); errors.Is(err, rollout.ErrStale) {
+			return fmt.Errorf("part %d of %s: %w: %w", s.parts+1, source.ID, errOvertaken, err)
 		} else if err != nil {
-			return fmt.Errorf("part %d of %s: %w", s.parts+1, source, err)
+			return fmt.Errorf("part %d of %s: %w", s.parts+1, source.ID, err)
 		}
 	}
 	if !s.all {
 		return nil
 	}
-	if err := tx.MoveHead(ctx, source, s.from, s.to); err != nil {
-		return fmt.Errorf("move head of %s: %w", source, err)
+	if err := tx.MoveHead(ctx, source.ID, s.from, s.to, source.Path); err != nil {
+		return fmt.Errorf("move head of %s: %w", source.ID, err)
 	}
 	return nil
 }
@@ -42,8 +42,11 @@ func (s stride) move(ctx context.Context, tx Tx, source string) error {
 // the plan rests on has changed; nothing is written then.
 func (r *Reconciler) apply(ctx context.Context, s stride, p plan) error {
 	trace, traceparent := spans.TraceID(ctx), spans.Format(ctx)
+	if len(p.TakenOver) > 0 {
+		return r.takeOver(ctx, p)
+	}
 	return r.store.InTx(ctx, func(tx Tx) error {
-		if err := s.move(ctx, tx, r.source.ID); err != nil {
+		if err := s.move(ctx, tx, r.source); err != nil {
 			return err
 		}
 		now, err := tx.Now(ctx)

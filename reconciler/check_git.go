@@ -11,6 +11,8 @@ import (
 type PullGit interface {
 	// FetchRef brings the ref of a pull request's head and returns its commit.
 	FetchRef(ctx context.Context, ref string) (sha string, err error)
+	// Queued returns the refs of the branch's merge queue with their commits.
+	Queued() map[string]string
 	// Merge merges commit from into commit into without writing anything.
 	Merge(ctx context.Context, into, from string) (Merge, error)
 }

@@ -26,6 +26,8 @@ type modelPulls struct {
 
 func (p *modelPulls) FetchRef(_ context.Context, ref string) (string, error) { return p.refs[ref], nil }
 
+func (p *modelPulls) Queued() map[string]string { return nil }
+
 func (p *modelPulls) Merge(_ context.Context, into, from string) (reconciler.Merge, error) {
 	base, a, b := p.base(into, from), p.git.commits[into].tree, p.git.commits[from].tree
 	merged, conflicts := maps.Clone(a), []string(nil)

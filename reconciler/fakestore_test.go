@@ -33,6 +33,7 @@ type fakeStore struct {
 
 type tables struct {
 	heads       map[string]string
+	folders     map[string]string
 	parts       map[string]int
 	failures    map[string]string
 	profiles    map[string]profile.Record
@@ -55,7 +56,7 @@ func (s *fakeStore) SourceTrace(context.Context, string) (string, error) { retur
 
 func newFakeStore() *fakeStore {
 	return &fakeStore{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), data: tables{
-		heads: map[string]string{}, parts: map[string]int{}, failures: map[string]string{}, profiles: map[string]profile.Record{},
+		heads: map[string]string{}, folders: map[string]string{}, parts: map[string]int{}, failures: map[string]string{}, profiles: map[string]profile.Record{},
 		versions: map[string][]profile.Version{}, holds: map[string]rollout.Hold{},
 		problems: map[string]profile.SourceProblem{}, statuses: map[[2]string]rollout.Status{},
 		checks: map[int]rollout.PullRequestCheck{}, comments: map[int]rollout.Comment{},
@@ -69,7 +70,7 @@ func (t tables) clone() tables {
 		versions[k] = slices.Clone(v)
 	}
 	return tables{
-		heads: maps.Clone(t.heads), parts: maps.Clone(t.parts), failures: maps.Clone(t.failures), profiles: maps.Clone(t.profiles),
+		heads: maps.Clone(t.heads), folders: maps.Clone(t.folders), parts: maps.Clone(t.parts), failures: maps.Clone(t.failures), profiles: maps.Clone(t.profiles),
 		versions: versions, holds: maps.Clone(t.holds), deployments: slices.Clone(t.deployments),
 		problems: maps.Clone(t.problems), statuses: maps.Clone(t.statuses), facts: slices.Clone(t.facts),
 		checks: maps.Clone(t.checks), comments: maps.Clone(t.comments), commented: slices.Clone(t.commented),
@@ -96,6 +97,13 @@ func (s *fakeStore) SourceHead(_ context.Context, source string) (string, error)
 	err := s.begin("SourceHead")
 	defer s.mu.Unlock()
 	return s.data.heads[source], err
+}
+
+// SourceMoved takes the folder that is asked about for the one in the settings.
+func (s *fakeStore) SourceMoved(_ context.Context, source, folder string) (bool, error) {
+	err := s.begin("SourceMoved")
+	defer s.mu.Unlock()
+	return s.data.heads[source] != "" && s.data.folders[source] != folder, err
 }
 
 func (s *fakeStore) SourceParts(_ context.Context, source string) (int, error) {
@@ -128,13 +136,13 @@ func (s *fakeStore) NamedProfiles(_ context.Context, names []string) ([]profile.
 	return out, err
 }
 
-func (s *fakeStore) ProfileOwners(_ context.Context, names []string) (map[string]string, error) {
+func (s *fakeStore) ProfileOwners(_ context.Context, names []string) (map[string]profile.Owner, error) {
 	err := s.begin("ProfileOwners")
 	defer s.mu.Unlock()
-	owners := map[string]string{}
+	owners := map[string]profile.Owner{}
 	for _, name := range names {
 		if r, ok := s.data.profiles[name]; ok {
-			owners[name] = r.Source
+			owners[name] = profile.Owner{Source: r.Source, Retired: r.Retired}
 		}
 	}
 	return owners, err
@@ -248,11 +256,11 @@ func (t *fakeTx) StorePart(_ context.Context, source string, before int) error {
 	return t.op("StorePart")
 }
 
-func (t *fakeTx) MoveHead(_ context.Context, source, from, to string) error {
+func (t *fakeTx) MoveHead(_ context.Context, source, from, to, folder string) error {
 	if t.heads[source] != from {
 		return rollout.ErrStale
 	}
-	t.heads[source] = to
+	t.heads[source], t.folders[source] = to, folder
 	delete(t.parts, source)
 	t.failures[source] = ""
 	return t.op("MoveHead")
@@ -292,6 +300,16 @@ func forEach[T any](ctx context.Context, all []T, do func(context.Context, T) er
 		}
 	}
 	return nil
+}
+
+func (t *fakeTx) TakeOver(_ context.Context, name string, from profile.Owner, source string) error {
+	r := t.profiles[name]
+	if r.Source != from.Source || r.Retired != from.Retired {
+		return rollout.ErrStale
+	}
+	r.Origin, r.Source = profile.OriginGit, source
+	t.profiles[name] = r
+	return t.op("TakeOver")
 }
 
 func (t *fakeTx) putProfile(_ context.Context, r profile.Record) error {

@@ -39,7 +39,7 @@ func busy(t *testing.T, change ...func(*reconciler.Options)) *world {
 func TestASyncIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	ops := []string{
-		"SourceHead", "SourceProfiles", "NamedProfiles", "LatestVersion", "Version", "Proven", "ActiveHold", "ActiveDeployment", "Problems",
+		"SourceHead", "SourceMoved", "SourceProfiles", "NamedProfiles", "LatestVersion", "Version", "Proven", "ActiveHold", "ActiveDeployment", "Problems",
 		"Now", "MoveHead", "Tx.ActiveHold", "Tx.ActiveDeployment", "PutProfile", "InsertVersion", "CreateDeployment",
 		"SupersedeActive", "ReleaseHold", "RetireProfile", "SetStatus", "Record", "PutProblem", "ClearProblem", "Commit",
 	}

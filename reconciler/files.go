@@ -48,13 +48,12 @@ func twinMessage(file, name string, twins []string) string {
 // effective data differs from the version before it.
 func (p *planner) accept(obs observation, s sighting) {
 	name := s.Profile.Name
-	if source, taken := p.st.Foreign[name]; taken {
-		manager := "the API"
-		if source != "" {
-			manager = "source " + source
+	if owner, taken := p.st.Foreign[name]; taken {
+		if !p.st.abandoned(owner) {
+			p.refuse(obs, s, fmt.Sprintf("%s: profile %s is already managed by %s", s.Path, name, managerOf(owner)))
+			return
 		}
-		p.refuse(obs, s, fmt.Sprintf("%s: profile %s is already managed by %s", s.Path, name, manager))
-		return
+		p.takeOver(name, owner)
 	}
 	w := p.work(name)
 	number, err := nextVersion(w, s)
@@ -125,7 +124,7 @@ func (p *planner) define(w *work, c gitsource.Commit, s sighting) change {
 		return change{}
 	}
 	var changed change
-	if before.Path != s.Path {
+	if before.Path != "" && before.Path != s.Path { // what the API managed lay nowhere
 		changed.movedFrom = before.Path
 		p.record(FactProfileMoved, "profile", w.rec.Name, author(c), map[string]any{
 			"from": before.Path, "to": s.Path, "commit": c.SHA,

@@ -81,6 +81,82 @@ func TestAResetBranchTakesTheOldContentAsANewVersion(t *testing.T) {
 		facts deployment.created:a source.rewritten:configs version.created:a@1.0.2`)
 }
 
+// repoint starts the daemon anew with another path in the source's settings.
+func (w *world) repoint(path string) {
+	w.t.Helper()
+	w.git = w.mirrorOf(path, gitsource.Limits{})
+	w.r = w.reconciler(func(o *reconciler.Options) { o.Source.Path = path })
+}
+
+func TestAnotherFolderIsReadAtOnce(t *testing.T) {
+	t.Parallel()
+	start := files{
+		"profiles/a.yaml": doc("a", "x: 1"), "profiles/deep/b.yaml": doc("b", "x: 1"), "profiles/deep/c.yaml": doc("c", "x: 1"),
+		"services/d.yaml": doc("d", "x: 1"),
+	}
+	for _, c := range []struct{ rule, path, want string }{
+		{
+			"one that holds more", "", `profile d at services/d.yaml
+			version d 1.0.0 by c1
+			deployment d 1.0.0 by c1
+			status c1 sluice/d pending: (deployment)
+			facts deployment.created:d source.moved:configs profile.created:d version.created:d@1.0.0`,
+		},
+		{
+			"one that holds less", "profiles/deep/", `profile a retired true
+			status c1 sluice/a success: retired: the file left Git, what runs stays
+			facts source.moved:configs profile.retired:a`,
+		},
+		{
+			"one that holds others, which is a mass deletion as well", "services", `profile d at services/d.yaml
+			version d 1.0.0 by c1
+			deployment d 1.0.0 by c1
+			deployment a 1.0.0 by c1 Retirement over 1.0.0 proven, guard: would retire 3 of 3 profiles
+			deployment b 1.0.0 by c1 Retirement over 1.0.0 proven, guard: would retire 3 of 3 profiles
+			deployment c 1.0.0 by c1 Retirement over 1.0.0 proven, guard: would retire 3 of 3 profiles
+			status c1 sluice/a pending: (deployment)
+			status c1 sluice/b pending: (deployment)
+			status c1 sluice/c pending: (deployment)
+			status c1 sluice/d pending: (deployment)
+			facts deployment.created:d deployment.created:a deployment.created:b deployment.created:c source.moved:configs profile.created:d version.created:d@1.0.0 retirement.guarded:configs`,
+		},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.deployed(start)
+			w.repoint(c.path)
+			if res := w.sync(); !res.Whole {
+				t.Errorf("result %+v, want the whole tree compared", res)
+			}
+			w.expect(c.want)
+			w.sync()
+			w.expect("")
+			w.commit("later", files{"services/d.yaml": doc("d", "x: 2"), "profiles/deep/b.yaml": doc("b", "x: 2")})
+			if res := w.sync(); res.Whole {
+				t.Errorf("result %+v of the next commit, want what it changed", res)
+			}
+		})
+	}
+}
+
+func TestAFolderWithoutProfilesRetiresNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.deployed(files{"profiles/a.yaml": doc("a", "x: 1"), "docs/notes.md": "none"})
+	w.repoint("profile")
+	if _, err := w.r.Sync(t.Context()); !errors.Is(err, reconciler.ErrNoProfiles) {
+		t.Fatalf("Sync: %v, want ErrNoProfiles", err)
+	}
+	w.expect("")
+	if got := w.store.data.failures["configs"]; !strings.Contains(got, `"profile"`) {
+		t.Errorf("recorded %q, want the folder named", got)
+	}
+	w.repoint("profiles")
+	w.sync()
+	w.expect("")
+}
+
 func TestTooManyCommitsAreComparedByTree(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/reconciler"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -13,6 +14,9 @@ const broken = "apiVersion: sluice/v1\nkind: ConfigProfile\nname: a\nservice: pa
 
 // brokenText is the first problem of broken at profiles/a.yaml.
 const brokenText = `profiles/a.yaml:6:1: unknown field "stratgy", did you mean strategy? ($.stratgy)`
+
+// lfsPointer is what Git has in place of a file that Git LFS keeps.
+const lfsPointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
 
 func TestInvalidFiles(t *testing.T) {
 	t.Parallel()
@@ -129,6 +133,59 @@ func TestInvalidFiles(t *testing.T) {
 			"a profile that becomes a link keeps its last good version",
 			[][]files{{{"profiles/a.yaml": "-> b.yaml"}}, {{"README.md": "x"}}},
 			`status c3 sluice success: no profile changed`,
+		},
+		{
+			"a profile that became a pointer of Git LFS keeps its last good version",
+			[][]files{{{"profiles/a.yaml": lfsPointer, "profiles/b.yaml": doc("b", "x: 2")}}},
+			`version b 1.0.1 by c2
+			deployment b 1.0.1 by c2 over 1.0.0
+			problem a: profiles/a.yaml: is a pointer of Git LFS now: only what Git itself holds is read, keep profiles out of LFS
+			status c2 sluice/a failure: profiles/a.yaml: is a pointer of Git LFS now: only what Git itself holds is read, keep profiles out of LFS
+			status c2 sluice/b pending: (deployment)
+			facts deployment.created:b profile.invalid:a version.created:b@1.0.1`,
+		},
+		{
+			"so does one that git-crypt encrypted, though all do",
+			[][]files{{{"profiles/a.yaml": "\x00GITCRYPT\x00\x01\x02", "profiles/b.yaml": "\x00GITCRYPT\x00\x01\x03"}}},
+			`problem a: profiles/a.yaml: is encrypted by git-crypt now, which is not read: refer to secrets, or encrypt values by sops
+			problem b: profiles/b.yaml: is encrypted by git-crypt now, which is not read: refer to secrets, or encrypt values by sops
+			status c2 sluice/a failure: profiles/a.yaml: is encrypted by git-crypt now, which is not read: refer to secrets, or encrypt values by sops
+			status c2 sluice/b failure: profiles/b.yaml: is encrypted by git-crypt now, which is not read: refer to secrets, or encrypt values by sops
+			facts profile.invalid:a profile.invalid:b`,
+		},
+		{
+			"so does one that was emptied, until its text is back",
+			[][]files{{{"profiles/a.yaml": "\n"}}, {{"README.md": "x"}}, {{"profiles/a.yaml": doc("a", "x: 1")}}},
+			`mended profiles/a.yaml
+			status c4 sluice/a success: no change in effective data`,
+		},
+		{
+			"or the file is deleted",
+			[][]files{{{"profiles/a.yaml": "\n"}}, {{"profiles/a.yaml": gone}}},
+			`profile a retired true
+			mended profiles/a.yaml
+			status c3 sluice/a success: retired: the file left Git, what runs stays
+			facts profile.retired:a`,
+		},
+		{
+			"or the profile lies elsewhere",
+			[][]files{{{"profiles/a.yaml": "\n"}}, {{"profiles/deep/a.yaml": doc("a", "x: 1")}}},
+			`profile a moved to profiles/deep/a.yaml
+			mended profiles/a.yaml
+			status c3 sluice/a success: moved from profiles/a.yaml
+			facts profile.moved:a`,
+		},
+		{
+			"an empty file that a moved profile leaves is no problem",
+			[][]files{{{"profiles/a.yaml": "\n", "profiles/deep/a.yaml": doc("a", "x: 1")}}},
+			`profile a moved to profiles/deep/a.yaml
+			status c2 sluice/a success: moved from profiles/a.yaml
+			facts profile.moved:a`,
+		},
+		{
+			"nor is one where no profile was",
+			[][]files{{{"profiles/new.yaml": lfsPointer, "profiles/newer.yaml": "\n"}}},
+			`status c2 sluice success: no profile changed`,
 		},
 		{
 			"a name that no file may have is refused, and stays so until it is gone",
@@ -283,6 +340,45 @@ func TestTwoFilesOfOneName(t *testing.T) {
 			}
 			w.expect(c.want)
 		})
+	}
+}
+
+func TestAProfileThatItsOwnerGaveUpIsTakenOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *reconciler.Options) { o.Source.Sources = []string{"configs", "other"} })
+	start := files{"profiles/renamed.yaml": doc("renamed", "x: 1"), "profiles/split.yaml": doc("split", "x: 1"), "profiles/theirs.yaml": doc("theirs", "x: 1")}
+	w.deployed(start)
+	for name, owner := range map[string]profile.Owner{"renamed": {Source: "old-id"}, "split": {Source: "other", Retired: true}, "theirs": {Source: "other"}} {
+		r := w.store.data.profiles[name]
+		r.Source, r.Retired = owner.Source, owner.Retired
+		w.store.data.profiles[name] = r
+	}
+	w.store.data.profiles["manual"] = profile.Record{Name: "manual", Origin: profile.OriginAPI, Retired: true}
+	w.store.data.heads = map[string]string{}
+	w.report()
+	w.commit("moved in", files{
+		"profiles/renamed.yaml": doc("renamed", "x: 1"), "profiles/split.yaml": gone, "profiles/here/split.yaml": doc("split", "x: 2"),
+		"profiles/manual.yaml": doc("manual", "x: 1"),
+	})
+	w.sync()
+	w.expect(`
+		profile manual moved to profiles/manual.yaml
+		profile manual retired false
+		version manual 1.0.0 by c2
+		profile split moved to profiles/here/split.yaml
+		profile split retired false
+		version split 1.0.1 by c2
+		deployment manual 1.0.0 by c2
+		deployment split 1.0.1 by c2 over 1.0.0
+		problem theirs: profiles/theirs.yaml: profile theirs is already managed by source other
+		status c2 sluice/manual pending: (deployment)
+		status c2 sluice/split pending: (deployment)
+		status c2 sluice/theirs failure: profiles/theirs.yaml: profile theirs is already managed by source other
+		facts profile.taken-over:manual profile.taken-over:renamed profile.taken-over:split deployment.created:manual deployment.created:split profile.moved:split profile.returned:split version.created:split@1.0.1 profile.returned:manual profile.defined:manual version.created:manual@1.0.0 profile.invalid:theirs`)
+	for _, name := range []string{"renamed", "split", "manual"} {
+		if r := w.store.data.profiles[name]; r.Source != "configs" || r.Origin != profile.OriginGit {
+			t.Errorf("%s is of %s %q, want of the source", name, r.Origin, r.Source)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 // known is what the observer remembers of one profile file.
 type known struct {
 	names  []string // that it may bear, being sound
+	was    []string // the profiles that lay there last; a broken file is still theirs
 	deps   []string
 	broken bool // or refused for its name: looked at again with every commit until it is mended
 }
@@ -21,7 +22,7 @@ func (o *observer) mayBeProfile(file, refused string) bool {
 	if _, ok := o.files[file]; ok {
 		return true
 	}
-	if o.root != "" && !strings.HasPrefix(file, o.root+"/") {
+	if !o.below(file) {
 		return false
 	}
 	switch path.Ext(file) {
@@ -31,6 +32,11 @@ func (o *observer) mayBeProfile(file, refused string) bool {
 		return refused != ""
 	}
 	return false
+}
+
+// below says whether a path lies in the source's folder.
+func (o *observer) below(file string) bool {
+	return o.root == "" || strings.HasPrefix(file, o.root+"/")
 }
 
 func (o *observer) remember(file string, deps []string, broken bool) {

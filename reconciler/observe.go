@@ -22,6 +22,11 @@ type observation struct {
 	Sightings []sighting // ordered by path
 }
 
+// empty says that no file that was looked at is a profile, not even a broken one.
+func (obs observation) empty() bool {
+	return !slices.ContainsFunc(obs.Sightings, func(s sighting) bool { return !s.Gone })
+}
+
 // concern is a file that a commit can have to do with.
 type concern struct {
 	Path    string
@@ -33,8 +38,9 @@ type concern struct {
 // sighting is one profile file as one commit has it.
 type sighting struct {
 	concern
-	Gone       bool // there is no profile at the path any more
-	NewSchema  bool // the commit changed the schema that the file names
+	Gone       bool   // there is no profile at the path any more
+	instead    string // what a slip left where a profile lay, "" for nothing
+	NewSchema  bool   // the commit changed the schema that the file names
 	Profile    profile.Profile
 	Problems   profile.Problems       // when not empty, Profile holds only what could be read
 	Text       []byte                 // the effective data as canonical JSON; Profile.Data may be nil then
@@ -88,6 +94,7 @@ func newObserver(git Git, root string, log *slog.Logger, st state, store SchemaS
 			deps = append(deps, st.Files[name].Dependencies...)
 		}
 		o.remember(file, deps, false)
+		o.files[file].was = owners
 		for _, name := range owners {
 			o.bear(file, name)
 		}
@@ -174,8 +181,16 @@ func (o *observer) look(ctx context.Context, obs observation, affected map[strin
 		return observation{}, err
 	}
 	obs.Sightings = seen[:0] // a whole tree's are held once
+	var leftBehind []sighting
 	for _, s := range seen {
+		if s.instead != "" {
+			leftBehind = append(leftBehind, s)
+			continue
+		}
 		o.note(&obs, s)
+	}
+	for _, s := range leftBehind { // now that it is known where every profile lies
+		o.noteLeftBehind(&obs, s)
 	}
 	clear(seen[len(obs.Sightings):])
 	if err := o.lookAtTwins(files, &obs); err != nil {
@@ -200,6 +215,7 @@ func (o *observer) note(obs *observation, s sighting) {
 		o.bear(s.Path, "")
 		if len(s.Problems) == 0 {
 			o.bear(s.Path, s.Profile.Name)
+			o.files[s.Path].was = []string{s.Profile.Name}
 		}
 	}
 	obs.Sightings = append(obs.Sightings, s)

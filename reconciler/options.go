@@ -36,6 +36,9 @@ type SourceOptions struct {
 	// RequiredApprovals is how many review approvals a deployment to Production
 	// waits for, unless a person promotes it; 0 is none.
 	RequiredApprovals int
+	// Sources are the IDs of all sources that there are. Profiles of one that is not among them are taken over; nil:
+	// nobody knows, and none are.
+	Sources []string
 	// RewindAfter is how long the branch must have stood at a commit that it had
 	// left behind before the source follows it; 10 s when zero.
 	RewindAfter time.Duration

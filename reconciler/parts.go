@@ -2,12 +2,14 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/sluicehq/sluice/gitsource"
 	"github.com/sluicehq/sluice/internal/spans"
 	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
 )
 
 // partsBefore is how many parts of a first sync another pass has stored that died, or
@@ -27,7 +29,9 @@ func (r *Reconciler) partsBefore(ctx context.Context, from string) (int, error) 
 // stored is what a pass has stored before its end: the parts of a first sync.
 type stored struct {
 	stride stride
+	moved  bool   // the source's folder is another by now
 	made   Result // of the parts
+	again  bool   // some were taken over, and wait for the next plan
 	placed []profile.Placed
 }
 
@@ -36,6 +40,13 @@ type stored struct {
 // are known then, and unchanged.
 func (r *Reconciler) storePart(ctx context.Context, st state, p plan, so *stored) error {
 	ctx = spans.With(ctx, r.span)
+	if len(p.TakenOver) > 0 {
+		if err := r.takeOver(ctx, p); !errors.Is(err, rollout.ErrStale) {
+			return err
+		}
+		so.again = true
+		return nil
+	}
 	began := time.Now()
 	if err := r.apply(ctx, so.stride, p); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/sluicehq/sluice/profile"
 	"github.com/sluicehq/sluice/reconciler"
 	"github.com/sluicehq/sluice/rollout"
 )
@@ -73,7 +74,7 @@ func allOf(s *fakeStore) string {
 func inParts(t failer, git reconciler.Git, store reconciler.Store, size int, fail func(point string)) *reconciler.Reconciler {
 	t.Helper()
 	r, err := reconciler.New(reconciler.Options{
-		Source: reconciler.SourceOptions{ID: "configs", Branch: "main", Path: "profiles"}, Git: git, Store: store, Fail: fail,
+		Source: reconciler.SourceOptions{ID: "configs", Branch: "main", Path: "profiles", Sources: []string{"configs"}}, Git: git, Store: store, Fail: fail,
 	})
 	if err != nil {
 		t.Fatalf("New: %v", err)
@@ -334,7 +335,7 @@ type lateOwners struct {
 	meanwhile func()
 }
 
-func (s lateOwners) ProfileOwners(ctx context.Context, names []string) (map[string]string, error) {
+func (s lateOwners) ProfileOwners(ctx context.Context, names []string) (map[string]profile.Owner, error) {
 	s.meanwhile()
 	return s.fakeStore.ProfileOwners(ctx, names)
 }
@@ -360,4 +361,38 @@ func TestAProfileOfTheSourceItselfIsNoForeignOne(t *testing.T) {
 	}
 	store.data.failures = map[string]string{}
 	same(t, allOf(store), atOnce(t, git))
+}
+
+func TestASourceUnderAnotherNameHasItsProfilesInParts(t *testing.T) {
+	t.Parallel()
+	git := &modelGit{commits: map[string]modelCommit{}}
+	git.commit(dozen())
+	store := newFakeStore()
+	if _, err := inParts(t, git, store, 2, nil).Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// As it was before somebody gave the source another id, and added a profile.
+	versions := len(store.data.versions)
+	for name, r := range store.data.profiles {
+		r.Source = "before"
+		store.data.profiles[name] = r
+	}
+	store.data.heads, store.data.problems = map[string]string{}, map[string]profile.SourceProblem{}
+	tree := dozen()
+	tree["profiles/p0.yaml"], tree["profiles/new.yaml"] = doc("p0", "x: 9"), doc("new", "x: 1")
+	git.commit(tree)
+	if res, err := inParts(t, git, store, 2, nil).Sync(t.Context()); err != nil || res.Versions != 2 {
+		t.Fatalf("Sync: %+v, %v; want a version of what is new and of what changed", res, err)
+	}
+	if got := len(store.data.versions); got != versions+1 {
+		t.Errorf("%d profiles have versions, want %d", got, versions+1)
+	}
+	if v := store.data.versions["p0"]; len(v) != 2 || v[1].Number != "1.0.1" {
+		t.Errorf("versions of p0: %+v, want the second to be a patch", v)
+	}
+	for name, r := range store.data.profiles {
+		if r.Source != "configs" || r.Retired {
+			t.Errorf("%s is of source %s, retired %v", name, r.Source, r.Retired)
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 // filled in when it is applied.
 type plan struct {
 	Source      string
+	TakenOver   map[string]profile.Owner // profiles that become the source's first, and their owners
 	Profiles    []profile.Record
 	Versions    []profile.Version
 	Releases    []ending           // holds to end

@@ -57,6 +57,7 @@ type pulls struct {
 	look  chan struct{}
 
 	sick     map[int]sickness // pull requests that could not be checked, by number
+	queued   map[string]bool  // commits of the merge queue that were told
 	told     bool             // whether recorded says what the store has
 	recorded string
 }
@@ -72,7 +73,7 @@ func newPulls(o Options) *pulls {
 	if o.Host == nil || !o.PullRequestChecks {
 		return nil
 	}
-	return &pulls{git: o.PullGit, host: o.Host, store: o.Store, look: make(chan struct{}, 1), sick: make(map[int]sickness)}
+	return &pulls{git: o.PullGit, host: o.Host, store: o.Store, look: make(chan struct{}, 1), sick: make(map[int]sickness), queued: make(map[string]bool)}
 }
 
 // wake makes the pass come now.
@@ -192,7 +193,7 @@ func (r *Reconciler) checkPulls(ctx context.Context) (PullsResult, error) {
 			delete(r.pulls.sick, d.pr.Number)
 		}
 	}
-	return res, nil
+	return res, r.checkQueue(ctx, st)
 }
 
 // freshState lets a sync go first that is under way or due, and reads the source

@@ -17,11 +17,13 @@ const (
 	FactProfileInvalid    = "profile.invalid" // its file makes no version
 	FactProfileRetired    = "profile.retired"
 	FactProfileReturned   = "profile.returned"
+	FactProfileTakenOver  = "profile.taken-over" // by this source, from one that gave it up
 	FactDeploymentRefused = "deployment.refused" // a version was made but not deployed
 	FactRetirementGuarded = "retirement.guarded" // too many profiles at once: a person is asked
 	FactSourceSynced      = "source.synced"
 	FactSourceRewritten   = "source.rewritten" // the branch was rewritten: trees were compared
 	FactSourceSkipped     = "source.skipped"   // too many commits to walk: trees were compared
+	FactSourceMoved       = "source.moved"     // its folder is another: trees were compared
 )
 
 // actor is who does what no commit asked for.

@@ -24,7 +24,8 @@ func (o *observer) see(files *commitFiles, s *sighting) error {
 		return err
 	case src == nil:
 		s.Gone = true
-		return nil
+		s.instead, err = o.instead(files, s.Path)
+		return err
 	}
 	p, err := o.load(files, s.Path, src)
 	s.Profile = p
@@ -58,6 +59,9 @@ func (o *observer) see(files *commitFiles, s *sighting) error {
 // source reads the profile file at a path; nil when there is none. An error that wraps
 // profile.ErrRefused says why it must not be used.
 func (o *observer) source(files *commitFiles, path, refused string) ([]byte, error) {
+	if !o.below(path) {
+		return nil, nil // it is not the source's any more
+	}
 	if refused != "" && profile.ValidPath(path) != nil { // any other is asked for by its name, and says the same each time
 		return nil, refusal(refused)
 	}

@@ -21,7 +21,8 @@ type state struct {
 	Head      string                           // the synced commit, "" before the first sync
 	Files     map[string]profile.Placed        // of all profiles of the source, by name
 	Records   map[string]profile.Record        // of those that the observations can concern
-	Foreign   map[string]string                // names that another source ("" the API) manages
+	Foreign   map[string]profile.Owner         // names that others manage
+	Sources   []string                         // that there are, nil when that is not known
 	Latest    map[string]profile.Version       // newest version
 	Current   map[string]profile.Version       // stable version, what a deployment goes back to
 	Holds     map[string]rollout.Hold          // in force
@@ -43,7 +44,8 @@ func newState(source SourceOptions, head string, reach rollout.Reach) state {
 		Source: source.ID, Head: head, Policy: source.HoldPolicy, Approvals: source.RequiredApprovals, Reach: reach,
 		Files:    make(map[string]profile.Placed),
 		Records:  make(map[string]profile.Record),
-		Foreign:  make(map[string]string),
+		Foreign:  make(map[string]profile.Owner),
+		Sources:  source.Sources,
 		Latest:   make(map[string]profile.Version),
 		Current:  make(map[string]profile.Version),
 		Holds:    make(map[string]rollout.Hold),

@@ -16,8 +16,8 @@ type Reads interface {
 	SourceProfiles(ctx context.Context, source string) ([]profile.Placed, error)
 	// NamedProfiles reads the profiles of these names.
 	NamedProfiles(ctx context.Context, names []string) ([]profile.Record, error)
-	// ProfileOwners says which source (or "" for the API) manages each of the names; free ones are left out.
-	ProfileOwners(ctx context.Context, names []string) (owners map[string]string, err error)
+	// ProfileOwners says who manages each of the names; free ones are left out.
+	ProfileOwners(ctx context.Context, names []string) (owners map[string]profile.Owner, err error)
 	// LatestVersion reads the profile's newest version with its data; ok is false before the first.
 	LatestVersion(ctx context.Context, name string) (v profile.Version, ok bool, err error)
 	// Version reads one version with its data.
@@ -40,6 +40,8 @@ type Store interface {
 	// SourceTrace is the trace of the newest webhook that told of the source since it
 	// was last synced, as W3C Trace Context writes it; "" without one.
 	SourceTrace(ctx context.Context, source string) (traceparent string, err error)
+	// SourceMoved says whether the source's head was read in another folder than this one, which is the source's by now.
+	SourceMoved(ctx context.Context, source, folder string) (bool, error)
 	// SourceParts is how many parts of a first sync are stored that has not come to its end.
 	SourceParts(ctx context.Context, source string) (int, error)
 	// RecordSourceFailure keeps why a sync failed; the empty reason clears it.
@@ -57,9 +59,9 @@ type Tx interface {
 	// StorePart counts a part of a source's first sync; rollout.ErrStale when the source has a
 	// head by now, or another number of parts before it.
 	StorePart(ctx context.Context, source string, before int) error
-	// MoveHead sets the source's synced commit from one to another; rollout.ErrStale
+	// MoveHead sets the source's synced commit from one to another, and the folder that it was read in; rollout.ErrStale
 	// when another replica moved it first.
-	MoveHead(ctx context.Context, source, from, to string) error
+	MoveHead(ctx context.Context, source, from, to, folder string) error
 	// ActiveHold and ActiveDeployment read what Store's methods of the same
 	// names do, as of this transaction: a plan that rests on something else is stale.
 	ActiveHold(ctx context.Context, name string) (h rollout.Hold, ok bool, err error)
@@ -76,6 +78,8 @@ type Tx interface {
 	SupersedeActive(ctx context.Context, profileName, reason string) error
 	// ReleaseHold ends the profile's hold in force, if there is one.
 	ReleaseHold(ctx context.Context, profileName, actor, reason string) error
+	// TakeOver gives the source a profile that had another owner; rollout.ErrStale when it is not that owner's any more.
+	TakeOver(ctx context.Context, profileName string, from profile.Owner, source string) error
 	// RetireProfile marks the profile as gone from Git. Nothing that runs is touched.
 	RetireProfile(ctx context.Context, profileName string) error
 	// SetStatus says how a commit status should be; the aggregate follows by itself.

@@ -18,6 +18,10 @@ import (
 // errOvertaken is why a plan of a first sync is stale: another replica stored a part of it.
 var errOvertaken = errors.New("another replica is at the first sync")
 
+// ErrNoProfiles is wrapped by Sync's error when the source's path was changed to one without any profile: a slip there
+// retires nothing.
+var ErrNoProfiles = errors.New("no profiles")
+
 // ErrPanic is wrapped by Sync's error when the pass panicked. Nothing was written but whole parts of a first sync.
 var ErrPanic = errors.New("sync panicked")
 
@@ -110,7 +114,7 @@ func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 		if overtaken && synced == "" {
 			return Result{Skipped: true}, nil // by whoever is at the first sync, and goes on
 		}
-		if synced == head {
+		if synced == head && !at.moved {
 			r.metrics.Lag(r.source.ID, 0)
 			res, err := r.lookAgain(ctx, head)
 			if errors.Is(err, rollout.ErrStale) {
@@ -133,7 +137,7 @@ func (r *Reconciler) sync(ctx context.Context) (res Result, err error) {
 			r.fail("K3/" + r.source.ID)
 			fetched, before = true, at
 			r.sighted.see(head, synced)
-			if synced == head {
+			if synced == head && !at.moved {
 				continue
 			}
 		}
@@ -163,12 +167,16 @@ func (r *Reconciler) fetch(ctx context.Context) (head string, err error) {
 // position is how far a source is stored.
 type position struct {
 	head  string
-	parts int // of its first sync
+	moved bool // and was read in another folder than the source's
+	parts int  // of its first sync
 }
 
 func (r *Reconciler) position(ctx context.Context) (at position, err error) {
 	if at.head, err = r.store.SourceHead(ctx, r.source.ID); err != nil {
 		return at, fmt.Errorf("synced commit of %s: %w", r.source.ID, err)
+	}
+	if at.moved, err = r.store.SourceMoved(ctx, r.source.ID, r.source.Path); err != nil {
+		return at, fmt.Errorf("folder of %s: %w", r.source.ID, err)
 	}
 	at.parts, err = r.partsBefore(ctx, at.head)
 	return at, err
@@ -180,7 +188,7 @@ func (r *Reconciler) advance(ctx context.Context, at position, to string) (Resul
 	if err := r.requireSigned(ctx, from, to); err != nil {
 		return Result{}, err
 	}
-	so := &stored{stride: stride{from: from, to: to, parts: at.parts}}
+	so := &stored{stride: stride{from: from, to: to, parts: at.parts}, moved: at.moved}
 	st, d, seen, why, err := r.consider(ctx, from, to, so)
 	if err != nil {
 		return Result{}, err
@@ -193,12 +201,18 @@ func (r *Reconciler) advance(ctx context.Context, at position, to string) (Resul
 	if err := r.storeParts(ctx, st, &d, so); err != nil {
 		return Result{}, err
 	}
+	if so.again {
+		return Result{}, fmt.Errorf("profiles were taken over: %w", rollout.ErrStale)
+	}
 	began := time.Now()
 	so.stride.all = true
 	if err := r.apply(ctx, so.stride, p); err != nil {
 		return Result{}, err
 	}
 	tellVersions(ctx, st, p, began, time.Now())
+	if seen[0].Whole && seen[0].empty() && len(so.placed) == 0 {
+		r.log.WarnContext(ctx, "no profiles below the source's path", "path", r.source.Path, "head", to)
+	}
 	res := Result{
 		Head: to, Changed: true, Whole: seen[0].Whole, Commits: len(seen), Versions: len(p.Versions) + so.made.Versions,
 		Deployments: len(p.Deployments) + so.made.Deployments, Problems: len(p.Problems) + so.made.Problems,
@@ -244,10 +258,12 @@ func (r *Reconciler) observe(ctx context.Context, st *state, to string, so *stor
 		why = FactSourceRewritten
 	case errors.Is(err, gitsource.ErrTooManyCommits):
 		why = FactSourceSkipped
+	case err == nil && so.moved:
+		why = FactSourceMoved
 	case err != nil:
 		return nil, "", err
 	}
-	if err == nil && st.Head != "" {
+	if err == nil && st.Head != "" && !so.moved {
 		r.lag(commits)
 		from := st.Head
 		for _, c := range commits {
@@ -273,6 +289,9 @@ func (r *Reconciler) observe(ctx context.Context, st *state, to string, so *stor
 		o.intake = r.intake(st, commits[0], so)
 	}
 	obs, err := o.whole(ctx, commits[0])
+	if err == nil && so.moved && obs.empty() {
+		err = fmt.Errorf("%w: there are none below %q at %s; mend the source's path, or commit them first", ErrNoProfiles, r.source.Path, short(to))
+	}
 	return []observation{obs}, why, err
 }
 

@@ -46,8 +46,13 @@ func newWorld(t testing.TB, change ...func(*reconciler.Options)) *world {
 
 func (w *world) mirror(limits gitsource.Limits) *gitsource.Mirror {
 	w.t.Helper()
+	return w.mirrorOf("profiles", limits)
+}
+
+func (w *world) mirrorOf(folder string, limits gitsource.Limits) *gitsource.Mirror {
+	w.t.Helper()
 	m, err := gitsource.Open(w.t.Context(), gitsource.Options{
-		ID: "configs", URL: "file://" + w.dir, Branch: "main", Path: "profiles", Extra: []string{"schemas"},
+		ID: "configs", URL: "file://" + w.dir, Branch: "main", Path: folder, Extra: []string{"schemas"},
 		Dir: w.t.TempDir(), AllowFile: true, Limits: limits,
 	})
 	if err != nil {

@@ -42,7 +42,7 @@ func BenchmarkFirstSync(b *testing.B) {
 
 func firstSync(b *testing.B, tx *store.Tx, profiles int) error {
 	ctx := b.Context()
-	if err := tx.MoveHead(ctx, "configs", "", commit); err != nil {
+	if err := tx.MoveHead(ctx, "configs", "", commit, ""); err != nil {
 		return err
 	}
 	for i := range profiles {

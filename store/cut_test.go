@@ -231,7 +231,7 @@ func TestConnectionCutAtACommitThatIsRepeated(t *testing.T) {
 			w := newCutWorld(t)
 			move := func() error {
 				return w.via.InTx(t.Context(), func(tx *store.Tx) error {
-					if err := tx.MoveHead(t.Context(), "configs", "", "c0ffee"); err != nil {
+					if err := tx.MoveHead(t.Context(), "configs", "", "c0ffee", ""); err != nil {
 						return err
 					}
 					return tx.Record(t.Context(), rollout.Fact{Type: "test.happened"})

@@ -74,6 +74,7 @@ func TestWithoutItsDatabaseEveryMethodSaysSo(t *testing.T) {
 			"RegisterSource":      func() error { return w.RegisterSource(ctx, store.Source{}) },
 			"Sources":             func() error { _, err := w.Sources(ctx); return err },
 			"SourceHead":          func() error { _, err := w.SourceHead(ctx, "configs"); return err },
+			"SourceMoved":         func() error { _, err := w.SourceMoved(ctx, "configs", "p"); return err },
 			"RecordSourceFailure": func() error { return w.RecordSourceFailure(ctx, "configs", "") },
 			"Problems":            func() error { _, err := w.Problems(ctx, "configs"); return err },
 			"ProblemCounts":       func() error { _, err := w.ProblemCounts(ctx, profile.Scope{}); return err },

@@ -52,7 +52,7 @@ func TestAFirstSyncIsStoredInParts(t *testing.T) {
 		if parts, err := w.SourceParts(ctx, "configs"); err != nil || parts != 5 {
 			t.Errorf("%d parts are stored, %v; want 5", parts, err)
 		}
-		w.must(w.tx(func(tx *store.Tx) error { return tx.MoveHead(ctx, "configs", "", "bbbb") }))
+		w.must(w.tx(func(tx *store.Tx) error { return tx.MoveHead(ctx, "configs", "", "bbbb", "") }))
 		expect("aaaa", rollout.StatusSuccess, "all 3 profiles are done", 4)
 		expect("bbbb", rollout.StatusPending, "1 of 2 profiles are done", 2)
 		if parts, err := w.SourceParts(ctx, "configs"); err != nil || parts != 0 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/sluicehq/sluice/profile"
+	"github.com/sluicehq/sluice/rollout"
 )
 
 const profileColumns = `name, description, service, environment, service_type, schema_id, target_labels, default_strategy,
@@ -85,6 +86,19 @@ func (tx *Tx) foreign(ctx context.Context, records []profile.Record) (profile.Re
 // PutProfile does so in a transaction of its own.
 func (s *Store) PutProfile(ctx context.Context, r profile.Record) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.PutProfile(ctx, r) })
+}
+
+// TakeOver gives a profile to a source, unless it is not as its owner was read: another source's, back, or gone.
+func (tx *Tx) TakeOver(ctx context.Context, name string, from profile.Owner, source string) error {
+	n, err := tx.exec(ctx, `UPDATE config_profiles SET origin = $2, source_id = $3, updated_at = $4
+		WHERE name = $1 AND source_id = $5 AND retired = $6`, name, profile.OriginGit, source, stamp(tx.now()), from.Source, from.Retired)
+	if err == nil && n == 0 {
+		err = rollout.ErrStale
+	}
+	if err != nil {
+		return fmt.Errorf("give profile %s to source %s: %w", name, source, err)
+	}
+	return nil
 }
 
 // RetireProfile marks the profile as gone from Git. Nothing that runs is touched.
@@ -168,18 +182,17 @@ func (s *Store) NamedProfiles(ctx context.Context, names []string) ([]profile.Re
 	return records, nil
 }
 
-// ProfileOwners says which source (or "" for the API) manages each of the names;
-// free ones are left out.
-func (s *Store) ProfileOwners(ctx context.Context, names []string) (map[string]string, error) {
-	owners := make(map[string]string)
+// ProfileOwners says who manages each of the names; free ones are left out.
+func (s *Store) ProfileOwners(ctx context.Context, names []string) (map[string]profile.Owner, error) {
+	owners := make(map[string]profile.Owner)
 	_, err := collect(ctx, s.read, func(row scanner) (name string, err error) {
-		var source string
-		if err := row.Scan(&name, &source); err != nil {
+		var owner profile.Owner
+		if err := row.Scan(&name, &owner.Source, &owner.Retired); err != nil {
 			return name, err
 		}
-		owners[name] = source
+		owners[name] = owner
 		return name, nil
-	}, `SELECT name, source_id FROM config_profiles WHERE `+s.engine.in("name", 1), asJSON(names))
+	}, `SELECT name, source_id, retired FROM config_profiles WHERE `+s.engine.in("name", 1), asJSON(names))
 	if err != nil {
 		return nil, fmt.Errorf("read the owners of %d profiles: %w", len(names), err)
 	}

@@ -257,7 +257,7 @@ func TestRetentionOfStatuses(t *testing.T) {
 		w.must(w.raw(`UPDATE commit_statuses SET posted_revision = revision WHERE NOT (commit_sha = 'bbbb' AND context = 'sluice/one')`))
 		w.must(w.raw(`INSERT INTO webhook_deliveries (delivery_id, forge, received_at) VALUES ('1', 'github', $1), ('2', 'github', $2)`,
 			w.kept(w.clock()), w.kept(w.clock().Add(30*day))))
-		w.must(w.tx(func(tx *store.Tx) error { return tx.MoveHead(ctx, "configs", "", "cccc") }))
+		w.must(w.tx(func(tx *store.Tx) error { return tx.MoveHead(ctx, "configs", "", "cccc", "") }))
 		w.advance(short.Age + day)
 		set("dddd", "three")
 		w.must(w.raw(`UPDATE commit_statuses SET posted_revision = revision WHERE commit_sha = 'dddd'`))

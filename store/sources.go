@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/profile"
@@ -58,6 +60,17 @@ func (s *Store) SourceHead(ctx context.Context, source string) (head string, err
 	return head, nil
 }
 
+// SourceMoved says whether the source's head was read in another folder than this one, which its path names by now. A
+// replica whose settings are older than that is told no.
+func (s *Store) SourceMoved(ctx context.Context, source, folder string) (bool, error) {
+	var head, configured, read string
+	err := s.read.QueryRowContext(ctx, `SELECT head, path, folder FROM sources WHERE id = $1`, source).Scan(&head, &configured, &read)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, fmt.Errorf("read the folder of source %s: %w", source, err)
+	}
+	return head != "" && read != folder && strings.Trim(path.Clean("/"+configured), "/") == folder, nil
+}
+
 // SourceParts is how many parts of a first sync are stored that has not come to its end.
 func (s *Store) SourceParts(ctx context.Context, source string) (parts int, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT parts FROM sources WHERE id = $1`, source).Scan(&parts)
@@ -96,14 +109,14 @@ func (tx *Tx) StorePart(ctx context.Context, source string, before int) error {
 	return nil
 }
 
-// MoveHead sets the source's synced commit from one to another; rollout.ErrStale
+// MoveHead sets the source's synced commit from one to another, and the folder that it was read in; rollout.ErrStale
 // when another replica moved it first. A first sync is at its end with it.
-func (tx *Tx) MoveHead(ctx context.Context, source, from, to string) error {
+func (tx *Tx) MoveHead(ctx context.Context, source, from, to, folder string) error {
 	if err := tx.knownSource(ctx, source); err != nil {
 		return err
 	}
-	n, err := tx.exec(ctx, `UPDATE sources SET head = $3, parts = 0, synced_at = $4, last_error = '', error_since = NULL
-		WHERE id = $1 AND head = $2`, source, from, to, stamp(tx.now()))
+	n, err := tx.exec(ctx, `UPDATE sources SET head = $3, folder = $5, parts = 0, synced_at = $4, last_error = '', error_since = NULL
+		WHERE id = $1 AND head = $2`, source, from, to, stamp(tx.now()), folder)
 	if err == nil && n == 0 {
 		err = rollout.ErrStale
 	}

@@ -58,7 +58,7 @@ func sources(t *testing.T, w *world) {
 	ctx := t.Context()
 	w.must(w.RegisterSource(ctx, store.Source{ID: "configs", URL: "https://example.com/a.git", Branch: "main", Path: "p/"}))
 	move := func(from, to string) error {
-		return w.tx(func(tx *store.Tx) error { return tx.MoveHead(ctx, "configs", from, to) })
+		return w.tx(func(tx *store.Tx) error { return tx.MoveHead(ctx, "configs", from, to, "p") })
 	}
 	w.must(w.RecordSourceFailure(ctx, "configs", "no route to host"))
 	w.advance(time.Minute)
@@ -79,6 +79,18 @@ func sources(t *testing.T, w *world) {
 	want := store.Source{ID: "configs", URL: "https://example.com/b.git", Branch: "main", Head: "c2", SyncedAt: w.clock()}
 	if len(list) != 1 || list[0] != want {
 		t.Errorf("sources are %+v, want %+v", list, want)
+	}
+	// It was read in p, and its path is empty by now: to a replica with older settings it has not moved.
+	for folder, want := range map[string]bool{"": true, "p": false, "q": false} {
+		if moved, err := w.SourceMoved(ctx, "configs", folder); moved != want || err != nil {
+			t.Errorf("moved to %q: %v, %v, want %v", folder, moved, err, want)
+		}
+	}
+	w.must(w.RegisterSource(ctx, store.Source{ID: "configs", URL: "https://example.com/b.git", Branch: "main", Path: "./p/"}))
+	for id := range map[string]bool{"configs": true, "unknown": true} {
+		if moved, err := w.SourceMoved(ctx, id, "p"); moved || err != nil {
+			t.Errorf("%s moved to where it was read: %v, %v", id, moved, err)
+		}
 	}
 	for id, want := range map[string]string{"configs": "c2", "unknown": ""} {
 		if head, err := w.SourceHead(ctx, id); head != want || err != nil {
@@ -196,7 +208,7 @@ func profiles(t *testing.T, w *world) {
 func owners(t *testing.T, w *world) {
 	ctx := t.Context()
 	got, err := w.ProfileOwners(ctx, []string{payments, "free"})
-	if want := map[string]string{payments: "configs"}; err != nil || !maps.Equal(got, want) {
+	if want := map[string]profile.Owner{payments: {Source: "configs"}}; err != nil || !maps.Equal(got, want) {
 		t.Errorf("owners %v (%v), want %v", got, err, want)
 	}
 	r, err := w.Profile(ctx, payments)
@@ -204,6 +216,20 @@ func owners(t *testing.T, w *world) {
 	r.Source = "other"
 	if err := w.PutProfile(ctx, r); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("another source took the profile: %v", err)
+	}
+	take := func(from profile.Owner) error {
+		return w.tx(func(tx *store.Tx) error { return tx.TakeOver(ctx, payments, from, "other") })
+	}
+	for _, from := range []profile.Owner{{Source: "configs", Retired: true}, {Source: "another"}, {}} {
+		if err := take(from); !errors.Is(err, rollout.ErrStale) {
+			t.Errorf("it was taken over from %+v: %v, want ErrStale", from, err)
+		}
+	}
+	w.must(take(profile.Owner{Source: "configs"}))
+	w.must(w.PutProfile(ctx, r))
+	got, err = w.ProfileOwners(ctx, []string{payments})
+	if want := map[string]profile.Owner{payments: {Source: "other"}}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("owners %v (%v) afterwards, want %v", got, err, want)
 	}
 }
 

@@ -78,7 +78,7 @@ func (s *sourceSet) open(ctx context.Context, conf settings.Settings, src settin
 	made := reconciler.Options{
 		Source: reconciler.SourceOptions{
 			ID: src.ID, Branch: src.Branch, Path: src.Path, HoldPolicy: reconciler.HoldPolicy(src.HoldPolicy), PollInterval: src.PollInterval,
-			RequiredApprovals: src.Forge.RequiredApprovals,
+			RequiredApprovals: src.Forge.RequiredApprovals, Sources: sourceIDs(conf),
 		},
 		Git: mirror, Signatures: signed, SignedFrom: src.SignedFrom, Store: reconcilerStore{db}, Locker: parts.locker, Reach: parts.reach, WakeEngine: parts.engine.Wake, Logger: parts.log,
 		Metrics: parts.metrics, Fail: failpoint, Keeper: parts.keeper,
@@ -91,6 +91,15 @@ func (s *sourceSet) open(ctx context.Context, conf settings.Settings, src settin
 	}
 	s.reconcilers[src.ID], err = reconciler.New(made)
 	return err
+}
+
+// sourceIDs names the sources of the settings.
+func sourceIDs(conf settings.Settings) []string {
+	var ids []string
+	for _, src := range conf.Sources {
+		ids = append(ids, src.ID)
+	}
+	return ids
 }
 
 func mirrorOptions(conf settings.Settings, src settings.Source) gitsource.Options {

@@ -119,3 +119,14 @@ func awaitsApproval(t *testing.T, api *client.Client, commit string) (d wire.Dep
 	})
 	return d
 }
+
+func TestAMergeQueueHearsOfItsCommits(t *testing.T) {
+	t.Parallel()
+	w := openWorkshop(t, testenv.Binary(t), fakeforge.GitHub)
+	good, bad := shopWith(automatic, "greeting: hi"), "kind: ConfigProfile\nname: [\n"
+	passes := w.forge.PushBranch("gh-readonly-queue/main/pr-7-"+w.first, "ann", map[string]*string{shopFile: &good})
+	breaks := w.forge.PushBranch("gh-readonly-queue/main/pr-8-"+w.first, "ann", map[string]*string{shopFile: &bad})
+	w.tell(fakeforge.Event{Kind: fakeforge.Pushed, Ref: "refs/heads/main", Before: w.first, After: w.first})
+	w.shown(passes, "sluice/check", "success")
+	w.shown(breaks, "sluice/check", "failure")
+}

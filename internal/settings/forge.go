@@ -70,7 +70,7 @@ func (f *Forge) complete(source string) {
 func place(source string) (web, repository string) {
 	if scpURL.MatchString(source) {
 		at, colon := strings.IndexByte(source, '@'), strings.IndexByte(source, ':')
-		return "https://" + source[at+1:colon], repositoryPath(source[colon+1:])
+		return "https://" + webHost(source[at+1:colon]), repositoryPath(source[colon+1:])
 	}
 	u, err := url.Parse(source)
 	if err != nil || u.Host == "" {
@@ -80,8 +80,20 @@ func place(source string) (web, repository string) {
 	case "http", "https":
 		return u.Scheme + "://" + u.Host, repositoryPath(u.Path)
 	default: // the port of ssh is none of the web's
-		return "https://" + u.Hostname(), repositoryPath(u.Path)
+		return "https://" + webHost(u.Hostname()), repositoryPath(u.Path)
 	}
+}
+
+// webHost is where a host of ssh has its web pages: GitHub and GitLab have one of another name for networks that let
+// nothing out but port 443.
+func webHost(ssh string) string {
+	switch strings.ToLower(ssh) {
+	case "ssh.github.com":
+		return "github.com"
+	case "altssh.gitlab.com":
+		return "gitlab.com"
+	}
+	return ssh
 }
 
 func repositoryPath(p string) string {

@@ -52,6 +52,8 @@ func TestForgeFollowsFromTheSource(t *testing.T) {
 		{"a port of https is the web's", "https://git.example.com:8443/acme/configs", "type: gitea", "gitea https://git.example.com:8443 acme/configs"},
 		{"forgejo is gitea", "https://codeberg.org/acme/configs.git/", "type: forgejo", "gitea https://codeberg.org acme/configs"},
 		{"a port of ssh is not", "ssh://git@git.example.com:2222/acme/configs.git", "type: gitlab", "gitlab https://git.example.com acme/configs"},
+		{"ssh by port 443 of GitHub", "ssh://git@ssh.github.com:443/acme/configs.git", "type: github", "github https://github.com acme/configs"},
+		{"and of GitLab", "ssh://git@altssh.gitlab.com:443/acme/team/configs.git", "type: gitlab", "gitlab https://gitlab.com acme/team/configs"},
 		{"user@host:path", "git@github.com:acme/configs.git", "type: github", "github https://github.com acme/configs"},
 		{"groups in groups", "https://gitlab.com/acme/platform/configs.git", "type: gitlab", "gitlab https://gitlab.com acme/platform/configs"},
 		{"a forge below a path", "https://example.com/git/acme/configs.git", "type: gitea, url: https://example.com/git/", "gitea https://example.com/git acme/configs"},

@@ -9,6 +9,7 @@ CREATE TABLE sources (
     branch      TEXT NOT NULL DEFAULT '',
     path        TEXT COLLATE "C" NOT NULL DEFAULT '',
     head        TEXT COLLATE "C" NOT NULL DEFAULT '',
+    folder      TEXT COLLATE "C" NOT NULL DEFAULT '', -- that head was read in, as path says it today or said it then
     synced_at   TIMESTAMPTZ,
     last_error  TEXT NOT NULL DEFAULT '',
     error_since TIMESTAMPTZ,

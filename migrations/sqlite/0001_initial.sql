@@ -8,6 +8,7 @@ CREATE TABLE sources (
     branch      TEXT NOT NULL DEFAULT '',
     path        TEXT NOT NULL DEFAULT '',
     head        TEXT NOT NULL DEFAULT '',
+    folder      TEXT NOT NULL DEFAULT '', -- that head was read in, as path says it today or said it then
     synced_at   INTEGER,
     last_error  TEXT NOT NULL DEFAULT '',
     error_since INTEGER,

@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"os"
 	"time"
-
-	"github.com/sluicehq/sluice/internal/spans/outgoing"
 )
 
 // Bounds on what a provider outside may cost.
@@ -23,8 +21,8 @@ const (
 )
 
 // newTransport is one of an admin's settings: any address, by the proxy of the environment.
-func newTransport() http.RoundTripper {
-	return outgoing.Transport(&http.Transport{
+func newTransport() *http.Transport {
+	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		MaxConnsPerHost:        maxConnections,
 		MaxIdleConnsPerHost:    4,
@@ -32,7 +30,8 @@ func newTransport() http.RoundTripper {
 		TLSHandshakeTimeout:    3 * time.Second,
 		MaxResponseHeaderBytes: maxHeaders,
 		ForceAttemptHTTP2:      true,
-	})
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second}, // finds out connections that lead nowhere
+	}
 }
 
 // noRedirects hands a redirect back as the answer: it could lead anywhere.

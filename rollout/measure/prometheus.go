@@ -13,6 +13,7 @@ import (
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
+	"github.com/sluicehq/sluice/internal/spans/outgoing"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -34,7 +35,7 @@ func newPrometheus(opts PrometheusOptions) (*prometheus, error) {
 	if err != nil { // its text would repeat the URL
 		return nil, errors.New("prometheus_url is not a URL")
 	}
-	auth := signIn{next: capped{newTransport()}, token: opts.Token}
+	auth := signIn{next: capped{outgoing.Transport(newTransport())}, token: opts.Token}
 	if u.User != nil {
 		auth.user = u.User
 		u.User = nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/signature"
+	"github.com/sluicehq/sluice/internal/spans/outgoing"
 	"github.com/sluicehq/sluice/rollout"
 )
 
@@ -37,7 +38,7 @@ type signedGate struct {
 }
 
 func newWebhooks(gates []Gate) (*webhooks, error) {
-	w := &webhooks{gates: map[string]signedGate{}, client: &http.Client{Transport: newTransport(), CheckRedirect: noRedirects}}
+	w := &webhooks{gates: map[string]signedGate{}, client: &http.Client{Transport: outgoing.Transport(newTransport()), CheckRedirect: noRedirects}}
 	for _, g := range gates {
 		if _, err := url.Parse(g.URL); err != nil { // its text would repeat the URL
 			return nil, fmt.Errorf("gate %s: url is not a URL", g.Name)

@@ -1,0 +1,12 @@
+package notify
+
+import (
+	"testing"
+
+	"github.com/sluicehq/sluice/internal/faultproxy"
+)
+
+func TestAConnectionThatLeadsNowhereIsGivenUp(t *testing.T) {
+	t.Parallel()
+	faultproxy.GivesUpStranded(t, newTransport())
+}
