@@ -20,12 +20,12 @@ func (o *observer) instead(files *commitFiles, path string) (string, error) {
 	case err != nil:
 		return "", err
 	}
-	return leftBehind(src), nil
+	return slipped(src), nil
 }
 
-// leftBehind says what a file is that nobody wrote in a profile's place: whoever made it so sees the profile in the
+// slipped says what a file is that nobody wrote in a profile's place: whoever made it so sees the profile in the
 // working tree still, or had a command fail over it.
-func leftBehind(src []byte) string {
+func slipped(src []byte) string {
 	switch {
 	case bytes.HasPrefix(src, []byte("version https://git-lfs.github.com/spec/")):
 		return "is a pointer of Git LFS now: only what Git itself holds is read, keep profiles out of LFS"
@@ -37,9 +37,9 @@ func leftBehind(src []byte) string {
 	return ""
 }
 
-// noteLeftBehind decides what such a file is: of no concern when the profile lies elsewhere now, and broken otherwise.
+// noteSlip decides what such a file is: of no concern when the profile lies elsewhere now, and broken otherwise.
 // A profile is retired by taking its file away, never by a slip.
-func (o *observer) noteLeftBehind(obs *observation, s sighting) {
+func (o *observer) noteSlip(obs *observation, s sighting) {
 	k, ok := o.files[s.Path]
 	missed := ok && slices.ContainsFunc(k.was, func(name string) bool {
 		return !slices.ContainsFunc(o.bearers[name], func(file string) bool { return file != s.Path })

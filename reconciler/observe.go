@@ -181,16 +181,16 @@ func (o *observer) look(ctx context.Context, obs observation, affected map[strin
 		return observation{}, err
 	}
 	obs.Sightings = seen[:0] // a whole tree's are held once
-	var leftBehind []sighting
+	var slips []sighting
 	for _, s := range seen {
 		if s.instead != "" {
-			leftBehind = append(leftBehind, s)
+			slips = append(slips, s)
 			continue
 		}
 		o.note(&obs, s)
 	}
-	for _, s := range leftBehind { // now that it is known where every profile lies
-		o.noteLeftBehind(&obs, s)
+	for _, s := range slips { // now that it is known where every profile lies
+		o.noteSlip(&obs, s)
 	}
 	clear(seen[len(obs.Sightings):])
 	if err := o.lookAtTwins(files, &obs); err != nil {
