@@ -242,6 +242,7 @@ func TestRefused(t *testing.T) {
 		{file: "pprof_listen: 10.0.0.1:6060", want: `pprof_listen: "10.0.0.1:6060" is not`},
 		{file: "pprof_listen: localhost:6060", want: `pprof_listen: "localhost:6060" is not`},
 		{file: "external_url: ftp://x", want: "external_url: must be like"},
+		{file: "external_url: https://tools.example.com/sluice", want: "external_url: must be like https://sluice.example.com, without user, path or query"},
 		{flags: map[string]string{"data-dir": ""}, want: "data_dir: must not be empty"},
 		{file: "min_poll_interval: 0s", want: "min_poll_interval: must be above zero"},
 		{file: "min_poll_interval: 2h", want: "min_poll_interval: 2h0m0s is above max_poll_interval 1h0m0s"},

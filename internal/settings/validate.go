@@ -29,8 +29,8 @@ func (s Settings) Validate() error {
 		"%q is not an address of this machine alone, write 127.0.0.1:6060; from elsewhere come by ssh -L or kubectl port-forward", s.PprofListen)
 	if s.ExternalURL != "" {
 		u, err := url.Parse(s.ExternalURL)
-		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "",
-			"external_url", "must be like https://sluice.example.com, without user or query")
+		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == "",
+			"external_url", "must be like https://sluice.example.com, without user, path or query: the dashboard is at the root of its host")
 	}
 	check(slices.Contains([]string{"auto", "true", "false"}, s.Migrate), "migrate", "%q is not auto, true or false", s.Migrate)
 	check(s.DatabaseConnections >= 2 && s.DatabaseConnections <= 1000, "database_connections", "%d is not between 2 and 1000", s.DatabaseConnections)
