@@ -100,10 +100,6 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
-	// Last, so that what is wrong with the settings is said before a password is shown once.
-	if err := firstUsers(ctx, sh, db, conf, isAdmin); err != nil {
-		return err
-	}
 	b.door.Engine, b.door.SSO, b.door.Webhooks, b.door.TestNotification = engine, provider, webhooks, notifier.Test
 	b.door.SyncSource, b.door.Preview = sources.wake, sources.preview
 	b.door.Validated, b.door.Uploaded = validated, func() { synced.VersionsMade(noSource, 1) }
@@ -125,6 +121,10 @@ func serve(ctx context.Context, sh *shell, conf settings.Settings) (err error) {
 	d, err := openDaemon(ctx, conf, door, log, registry)
 	if err != nil {
 		return err
+	}
+	// Last, so that what is wrong with the settings, or a port that is taken, is said before a password is shown once.
+	if err := firstUsers(ctx, sh, db, conf, isAdmin); err != nil {
+		return errors.Join(err, d.listener.Close())
 	}
 	d.deciding = []func(context.Context) error{
 		func(ctx context.Context) error { return engine.Run(store.Stepping(ctx)) }, woken(engine, replicas.bus),

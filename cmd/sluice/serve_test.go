@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -332,5 +333,25 @@ func TestRegistrationTokenIsChanged(t *testing.T) {
 		if resp.StatusCode != want {
 			t.Errorf("the token %s is answered %d, want %d", token[:6], resp.StatusCode, want)
 		}
+	}
+}
+
+// A password that is shown once is not shown by a start that comes to nothing.
+func TestAPortThatIsTakenShowsNoPassword(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir := t.TempDir()
+	const shown = "is shown this once"
+	code, text := command(t, "serve", "--data-dir", dir, "--listen", taken.Addr().String())
+	if code == 0 || strings.Contains(text, shown) || !strings.Contains(text, "address already in use") {
+		t.Errorf("ended with %d: %s", code, text)
+	}
+	_, out, stop := startDaemon(t, "--data-dir", dir)
+	if stop(); !strings.Contains(out.String(), shown) {
+		t.Errorf("the start that works shows no password: %s", out)
 	}
 }
