@@ -96,16 +96,16 @@ func (a *API) knowProfiles(ctx context.Context, view *web.SourceView) error {
 		}
 	}
 	slices.Sort(names)
-	known, err := a.opts.Store.KnownProfiles(ctx, slices.Compact(names))
+	owners, err := a.opts.Store.ProfileOwners(ctx, slices.Compact(names))
 	if err != nil {
 		return err
 	}
 	for i := range view.Problems {
-		view.Problems[i].Known = known[view.Problems[i].Profile]
+		_, view.Problems[i].Known = owners[view.Problems[i].Profile]
 	}
 	for _, c := range view.Commits {
 		for i := range c.Parts {
-			c.Parts[i].Known = known[c.Parts[i].Profile]
+			_, c.Parts[i].Known = owners[c.Parts[i].Profile]
 		}
 	}
 	return nil

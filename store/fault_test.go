@@ -78,7 +78,6 @@ func TestWithoutItsDatabaseEveryMethodSaysSo(t *testing.T) {
 			"RecordSourceFailure": func() error { return w.RecordSourceFailure(ctx, "configs", "") },
 			"Problems":            func() error { _, err := w.Problems(ctx, "configs"); return err },
 			"ProblemCounts":       func() error { _, err := w.ProblemCounts(ctx, profile.Scope{}); return err },
-			"KnownProfiles":       func() error { _, err := w.KnownProfiles(ctx, []string{payments}); return err },
 			"CommitStatuses":      func() error { _, err := w.CommitStatuses(ctx, commit); return err },
 			"RecordPostedStatus":  func() error { return w.RecordPostedStatus(ctx, rollout.Status{}) },
 			"PostedStatuses":      func() error { _, err := w.PostedStatuses(ctx, commit); return err },

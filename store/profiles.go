@@ -185,6 +185,9 @@ func (s *Store) NamedProfiles(ctx context.Context, names []string) ([]profile.Re
 // ProfileOwners says who manages each of the names; free ones are left out.
 func (s *Store) ProfileOwners(ctx context.Context, names []string) (map[string]profile.Owner, error) {
 	owners := make(map[string]profile.Owner)
+	if len(names) == 0 {
+		return owners, nil
+	}
 	_, err := collect(ctx, s.read, func(row scanner) (name string, err error) {
 		var owner profile.Owner
 		if err := row.Scan(&name, &owner.Source, &owner.Retired); err != nil {
@@ -197,21 +200,4 @@ func (s *Store) ProfileOwners(ctx context.Context, names []string) (map[string]p
 		return nil, fmt.Errorf("read the owners of %d profiles: %w", len(names), err)
 	}
 	return owners, nil
-}
-
-// KnownProfiles are those of the names that profiles have.
-func (s *Store) KnownProfiles(ctx context.Context, names []string) (map[string]bool, error) {
-	known := map[string]bool{}
-	if len(names) == 0 {
-		return known, nil
-	}
-	found, err := collect(ctx, s.read, func(row scanner) (name string, err error) { return name, row.Scan(&name) },
-		`SELECT name FROM config_profiles WHERE `+s.engine.in("name", 1), asJSON(names))
-	if err != nil {
-		return nil, fmt.Errorf("look %d profiles up: %w", len(names), err)
-	}
-	for _, name := range found {
-		known[name] = true
-	}
-	return known, nil
 }
