@@ -174,3 +174,6 @@ type Hold struct {
 	ReleasedBy     string
 	RevertURL      string // of the pull request that makes Git say what runs, "" for none
 }
+
+// Chosen says that a deployment is for chosen instances: it says nothing of the profile.
+func (d Deployment) Chosen() bool { return len(d.Selector.Instances) > 0 }

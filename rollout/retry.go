@@ -27,9 +27,6 @@ func (d Deployment) RunsBeside() bool {
 	return d.Kind == Forward && !d.StartedAt.IsZero() && (d.State == Failed || d.State == Completed && d.Chosen())
 }
 
-// Chosen says that a deployment is for chosen instances: it says nothing of the profile.
-func (d Deployment) Chosen() bool { return len(d.Selector.Instances) > 0 }
-
 // MayTakeBack is nil when a deployment has ended so that what it brought may
 // still run, and a *StateError otherwise.
 func MayTakeBack(d Deployment) error {

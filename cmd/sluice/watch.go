@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice/api/wire"
 	"github.com/sluicehq/sluice/client"
+	"github.com/sluicehq/sluice/rollout"
 )
 
 func newWatchCommand(sh *shell) *cobra.Command {
@@ -113,7 +114,7 @@ func (w *watcher) read(ctx context.Context, profile, commit string) (whole strin
 		if s.State == "pending" {
 			return whole, nil, nil
 		}
-		if s.Context == "sluice/"+profile || len(statuses) == 1 {
+		if s.Context == rollout.Context(profile) || len(statuses) == 1 {
 			why = s.Description
 		}
 	}
